@@ -1,0 +1,83 @@
+"""What Mapfold raises.
+
+MapfoldError
+├── DefinitionError     a state machine does not follow the States Language   exit 2
+├── JobError            a module in jobs/ is not a job, or its values are not JSON   exit 2
+├── UsageError          the command line asked for something impossible       exit 2
+├── RunFailed           the run ended without an answer                       exit 1
+└── ServiceError        AWS, or its stand-in, refused a call or is not there  exit 1
+
+A failed task, item or child is not here: inside an execution, failure is a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class MapfoldError(Exception):
+    """The root: `exit_code` is what the command line ends with when nobody handles it."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a definition.
+
+    `code` and `text` follow the wording of AWS's CreateStateMachine where a recording shows it;
+    `at` is a JSON pointer such as `/States/Map/ItemBatcher/MaxItemsPerBatch`.
+    """
+
+    code: str
+    text: str
+    at: str
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.text} at {self.at}" if self.at else f"{self.code}: {self.text}"
+
+
+class DefinitionError(MapfoldError):
+    """A state machine definition breaks the States Language. `problems` holds all of them, in document order."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(", ".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class JobError(MapfoldError):
+    """A job is declared wrongly, or a value that it handed over cannot be carried as JSON.
+
+    `at` says where (`jobs/flights.py, job 'flights', @job.map`), `fix` what to do about it.
+    """
+
+    exit_code = 2
+
+    def __init__(self, problem: str, *, at: str, fix: str) -> None:
+        super().__init__(f"{at}: {problem}. {fix}.")
+        self.problem, self.at, self.fix = problem, at, fix
+
+
+class UsageError(MapfoldError):
+    """A command was asked for something that cannot be: an unknown job, a source that is no URI."""
+
+    exit_code = 2
+
+
+class RunFailed(MapfoldError):
+    """The run ended without an answer: `error` and `cause` are the execution's."""
+
+    def __init__(self, run_id: str, status: str, error: str, cause: str) -> None:
+        super().__init__(f"run {run_id} ended {status}: {error}: {cause}")
+        self.run_id, self.status, self.error, self.cause = run_id, status, error, cause
+
+
+class ServiceError(MapfoldError):
+    """AWS, or its stand-in, refused a call (`code` is the service's error code) or could not be reached."""
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code

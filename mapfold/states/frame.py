@@ -1,0 +1,90 @@
+"""Where a scope stands while it runs: its variables, its context object, and its line in the history.
+
+The driver makes one Frame for an execution and one more for every branch and iteration (`Frame.fork`). States read it
+and record events through it. It does no I/O: events go to a `History` that the driver handed in, the time comes
+from its `clock`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import orjson
+
+from mapfold.states.effects import Json
+
+PAYLOAD_LIMIT = 262_144
+"""Bytes of UTF-8 JSON that a state's input, output or a task's payload may have (Step Functions service quotas)."""
+
+NOT_TRUNCATED: Mapping[str, bool] = {"truncated": False}
+
+
+class History(Protocol):
+    """Takes the events of one execution, in the order in which they happen, and numbers them from 1."""
+
+    def add(self, type_: str, previous: int, key: str | None, details: Mapping[str, Any] | None) -> int:
+        """Append an event; return its id. `key` is the name of its details (`stateEnteredEventDetails`)."""
+        ...
+
+
+class Frame:
+    """One running scope. Not shared between tasks: every branch and iteration has its own."""
+
+    __slots__ = ("clock", "execution", "history", "map_item", "outer", "previous", "retry_count", "state", "variables")
+
+    def __init__(
+        self,
+        *,
+        history: History,
+        clock: Callable[[], float],
+        execution: Mapping[str, Json],
+        previous: int = 0,
+        outer: Mapping[str, Json] | None = None,
+    ) -> None:
+        self.history = history
+        self.clock = clock
+        self.execution = execution
+        """The context object's `Execution` and `StateMachine` members, made once per execution."""
+        self.previous = previous
+        """The id that the next event of this scope points back to."""
+        self.outer: Mapping[str, Json] = outer or {}
+        """Variables of the enclosing scopes: readable, not assignable."""
+        self.variables: dict[str, Json] = {}
+        self.state: tuple[str, float] = ("", 0.0)
+        """Name and time of entry (epoch seconds) of the current state."""
+        self.retry_count: int | None = None
+        self.map_item: Mapping[str, Json] | None = None
+
+    def fork(self, *, previous: int) -> Frame:
+        """The frame of a branch or iteration of the current state: it may read our variables, and keeps its own."""
+        inner = Frame(
+            history=self.history,
+            clock=self.clock,
+            execution=self.execution,
+            previous=previous,
+            outer={**self.outer, **self.variables},
+        )
+        inner.map_item = self.map_item
+        return inner
+
+    def record(self, type_: str, key: str | None = None, details: Mapping[str, Any] | None = None) -> int:
+        """Record an event of this scope; later events of the scope point back to it."""
+        self.previous = self.history.add(type_, self.previous, key, details)
+        return self.previous
+
+    def record_leaf(self, type_: str, key: str | None = None, details: Mapping[str, Any] | None = None) -> int:
+        """Record an event that no later event points back to (history-events rule 4: MapStateSucceeded, …)."""
+        return self.history.add(type_, self.previous, key, details)
+
+
+def encode(value: Json) -> str:
+    """The compact JSON text of `value`, as events and payloads carry it."""
+    return orjson.dumps(value).decode()
+
+
+def is_oversized(text: str) -> bool:
+    """Whether a payload's text has more than PAYLOAD_LIMIT bytes. Counts bytes only where characters may not do."""
+    if len(text) * 4 <= PAYLOAD_LIMIT:
+        return False
+    return len(text) > PAYLOAD_LIMIT or len(text.encode()) > PAYLOAD_LIMIT
