@@ -39,8 +39,7 @@ def machine_revision(connection: sqlite3.Connection, revision: int) -> MachineRo
 
 
 def _machine(row: tuple[Any, ...]) -> MachineRow:
-    *plain, options, tags = row
-    return MachineRow(*plain, orjson.loads(options), orjson.loads(tags))
+    return MachineRow(*_decoded(row, 9, 10))
 
 
 # --- executions -------------------------------------------------------------------------------------------
@@ -129,8 +128,7 @@ def running_map_runs(connection: sqlite3.Connection) -> list[MapRunRow]:
 
 
 def _map_run(row: tuple[Any, ...]) -> MapRunRow:
-    *plain, items, executions, redrives, redriven, definition = row
-    return MapRunRow(*plain, orjson.loads(items), orjson.loads(executions), redrives, redriven, definition)
+    return MapRunRow(*_decoded(row, 12, 13))
 
 
 # --- children ---------------------------------------------------------------------------------------------
@@ -175,3 +173,10 @@ def child_events(connection: sqlite3.Connection, map_run_id: int, index: int) ->
     row = connection.execute("SELECT blob FROM child_events WHERE id = ?", (child_key(map_run_id, index),)).fetchone()
     found: list[WireEvent] = [] if row is None else orjson.loads(row[0])
     return found
+
+
+def _decoded(row: tuple[Any, ...], *json_columns: int) -> list[Any]:
+    values = list(row)
+    for column in json_columns:
+        values[column] = orjson.loads(values[column])
+    return values

@@ -1,8 +1,7 @@
 """The tables, and what a store's file says of its version.
 
 A child's key is one integer, `map_run_id * 2**32 + child_index`: SQLite's rowid, so a child costs one B-tree
-insert, and a map run's children lie side by side in order. Measured beside a composite key WITHOUT ROWID and a
-separate index: see `benchmarks` in the store's tests.
+insert, and a map run's children lie side by side in order.
 """
 
 from __future__ import annotations

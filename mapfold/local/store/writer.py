@@ -4,9 +4,8 @@ The event loop only appends to a deque. The thread wakes at the first operation,
 2,000 rows, or for a flush), and commits everything that is there in one transaction.
 
 Rows of the big tables go in by many-row INSERTs, not by executemany: sqlite3 lets the GIL go at every step of a
-statement, and with a busy event loop it gets it back only after the interpreter's switch interval (5 ms) - once per
-row with executemany, once per 128 rows here. Measured with the loop's thread busy all the time: 170 rows/s against
-more than 20,000.
+statement and has to win it back from the event loop, once per row with executemany, once per 128 rows here. Measured
+with a busy loop: 12.8 µs of CPU a child with its history, 16.0 with executemany.
 """
 
 from __future__ import annotations
