@@ -6,6 +6,7 @@ watches. A script by itself, started with -P, so that this folder does not come 
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -38,6 +39,7 @@ def main() -> None:
     """Become moto's server."""
     parent, *arguments = sys.argv[1:]
     end_with(int(parent))
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line per request would cost more than some requests
     from moto.server import main as serve
 
     serve(arguments)

@@ -57,7 +57,7 @@ async def open_moto(*, port: int, data: Path) -> AsyncIterator[MotoServer]:
     """moto on `port` (0: any free one), ready to answer. ServiceError if it cannot be had."""
     port = _free_port(port)
     log = data / "moto.log"
-    with log.open("ab") as output:
+    with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", str(_SCRIPT), str(os.getpid()), "-H", HOST, "-p", str(port)),
             stdin=asyncio.subprocess.DEVNULL,
