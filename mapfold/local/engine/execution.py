@@ -64,8 +64,10 @@ class Execution:
 
     def stop(self, error: str | None, cause: str | None) -> None:
         """Abort: what runs inside is cancelled, and `run` ends soon with status ABORTED."""
-        if self._stop is None and self._task is not None:
-            self._stop = Ending("ABORTED", error=error, cause=cause)
+        if self._stop is not None:
+            return
+        self._stop = Ending("ABORTED", error=error, cause=cause)
+        if self._task is not None:  # otherwise `run` has not begun, and will look
             self._task.cancel()
 
     def flush(self) -> None:
@@ -82,6 +84,8 @@ class Execution:
         return [event for event in self._log.pending if event["id"] >= first_id]
 
     async def _end(self, world: World) -> Ending:
+        if self._stop is not None:
+            return self._stop
         limit = self._program.timeout_seconds
         if self.row.type == "EXPRESS":
             limit = min(limit or EXPRESS_SECONDS, EXPRESS_SECONDS)
@@ -91,8 +95,9 @@ class Execution:
         except TimeoutError:
             return Ending("TIMED_OUT", error="States.Timeout")
         except asyncio.CancelledError:
-            if self._stop is None:
+            if self._stop is None or self._task is None:
                 raise
+            self._task.uncancel()
             return self._stop
 
     async def _drive(self, world: World) -> EndScope | FailScope:
