@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -18,7 +20,7 @@ from mapfold.local.engine.endings import Ending, ending_of, record_ending, recor
 from mapfold.local.engine.event_log import CountingLog, EventLog, HistoryFull
 from mapfold.local.engine.execution import EXPRESS_SECONDS
 from mapfold.local.map_run import Child, ChildResult, MapRunIdentity, child_index
-from mapfold.local.store import ChildRow, Store
+from mapfold.local.store import ChildRow, ExecutionRow, Store
 from mapfold.states import Scope
 from mapfold.states.effects import EndScope, FailScope
 from mapfold.states.frame import Frame
@@ -27,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class RunningChild:
-    """A child that has not ended, for DescribeExecution, ListExecutions and StopExecution."""
+    """A child that has not ended."""
 
     __slots__ = ("child", "log", "start", "stopping", "task")
 
@@ -41,6 +43,18 @@ class RunningChild:
         """The slot of the map run that this child has now."""
         self.stopping: Ending | None = None
         """Set when this child alone is to be stopped, not its map run."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveChild:
+    """A running child as the service sees it. All of its events are in memory."""
+
+    row: ExecutionRow
+    log: EventLog | CountingLog
+
+    def events_from(self, first_id: int) -> list[dict[str, Any]]:
+        """The events with ids from `first_id`."""
+        return self.log.pending[first_id - 1 :] if isinstance(self.log, EventLog) else []
 
 
 class ChildRunner:
@@ -77,6 +91,7 @@ class ChildRunner:
 
     async def __call__(self, child: Child) -> ChildResult:
         """Run `child` to its end and hand it to the store."""
+        await self._store.room()
         start = self._clock()
         log = CountingLog() if self._express else EventLog(self._clock)
         running = RunningChild(child, start, log)
@@ -106,14 +121,29 @@ class ChildRunner:
         """Whether `arn` is that of a child of this map run, running or not."""
         return arn.startswith(self._arn_prefix) and self._index(arn) is not None
 
-    def find(self, arn: str) -> RunningChild | None:
+    def find(self, arn: str) -> LiveChild | None:
         """The running child with this ARN."""
-        index = self._index(arn)
-        return self.running.get(index) if index is not None else None
+        running = self._running(arn)
+        if running is None:
+            return None
+        identity = self._identity
+        row = ExecutionRow(
+            id=0,
+            arn=arn,
+            machine_arn=identity.child_machine_arn,
+            machine_revision=0,
+            name=identity.child_name(running.child.index),
+            start=running.start,
+            input=running.child.input_text,
+            type="EXPRESS" if self._express else "STANDARD",
+            map_run_arn=identity.map_run_arn,
+            item_count=running.child.item_count,
+        )
+        return LiveChild(row, running.log)
 
     def stop(self, arn: str, error: str | None, cause: str | None) -> bool:
         """Stop one running child (StopExecution on its ARN). False if it does not run."""
-        running = self.find(arn)
+        running = self._running(arn)
         if running is None or running.stopping is not None:
             return False
         running.stopping = Ending("ABORTED", error=error, cause=cause)
@@ -128,6 +158,10 @@ class ChildRunner:
             )
             for index, one in self.running.items()
         ]
+
+    def _running(self, arn: str) -> RunningChild | None:
+        index = self._index(arn)
+        return self.running.get(index) if index is not None else None
 
     def _index(self, arn: str) -> int | None:
         try:

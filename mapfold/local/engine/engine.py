@@ -11,7 +11,7 @@ from collections import OrderedDict
 from types import TracebackType
 
 from mapfold.local.arns import execution_arn, express_arn
-from mapfold.local.engine.children import RunningChild
+from mapfold.local.engine.children import LiveChild
 from mapfold.local.engine.clock import Clock, system_clock
 from mapfold.local.engine.execution import Execution
 from mapfold.local.engine.integrations import Integrations
@@ -67,7 +67,9 @@ class Engine:
 
     # --- what the service asks for ------------------------------------------------------------------------
 
-    async def start_execution(self, machine: MachineRow, *, name: str, input_text: str) -> ExecutionRow:
+    async def start_execution(
+        self, machine: MachineRow, *, name: str, input_text: str, trace_header: str | None = None
+    ) -> ExecutionRow:
         """Start an execution of `machine` and return its row. The service has checked name and input."""
         number = self._store.next_execution_id()
         if machine.type == "EXPRESS":
@@ -83,13 +85,14 @@ class Engine:
             start=self._clock(),
             input=input_text,
             type=machine.type,
+            trace_header=trace_header,
         )
         execution = Execution(row, machine, self._program(machine), store=self._store, clock=self._clock)
         self._live[arn] = execution
         self._tasks.create_task(self._run(execution, machine), name=f"execution-{name}")
         return row
 
-    async def stop_execution(self, arn: str, error: str | None, cause: str | None) -> float | None:
+    async def stop_execution(self, arn: str, *, error: str | None, cause: str | None) -> float | None:
         """Abort a running execution, or one child of a map run; its stop time, or None if it does not run."""
         execution = self._live.get(arn)
         if execution is not None:
@@ -101,12 +104,11 @@ class Engine:
             return None
         return self._clock()
 
-    def live_execution(self, arn: str) -> Execution | None:
-        """The running execution: its `row`, and `events_from(id)` for events that the store was not handed yet."""
-        return self._live.get(arn)
-
-    def live_child(self, arn: str) -> RunningChild | None:
-        """The running child of a map run."""
+    def live_execution(self, arn: str) -> Execution | LiveChild | None:
+        """What runs under this ARN, be it an execution or a map run's child."""
+        execution = self._live.get(arn)
+        if execution is not None:
+            return execution
         live = self._map_runs.of_child(arn)
         return live.children.find(arn) if live is not None else None
 

@@ -59,7 +59,12 @@ class Execution:
         )
         assert self.row.stop is not None
         self._store.execution_ended(
-            self.row.id, ending.status, self.row.stop, ending.output, ending.error, ending.cause
+            self.row.id,
+            status=ending.status,
+            stop=self.row.stop,
+            output=ending.output,
+            error=ending.error,
+            cause=ending.cause,
         )
 
     def stop(self, error: str | None, cause: str | None) -> None:
