@@ -75,9 +75,7 @@ async def run_iterations(effect: RunIterations, frame: Frame, world: World) -> l
     return await _together((run_slot() for _ in range(slots)), siblings, frame, outputs)
 
 
-async def _run_iteration(
-    effect: RunIterations, index: int, frame: Frame, world: World, siblings: _Siblings
-) -> Json:
+async def _run_iteration(effect: RunIterations, index: int, frame: Frame, world: World, siblings: _Siblings) -> Json:
     details = {"name": effect.name, "index": index}
     frame.record("MapIterationStarted", "mapIterationStartedEventDetails", details)
     try:

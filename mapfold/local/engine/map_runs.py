@@ -90,7 +90,9 @@ class MapRuns:
         parent = parse_arn(execution["Id"])
         number = self._store.next_map_run_id()
         label = effect.label or name_uuid(parent.machine, parent.label or "", effect.state_name)
-        arn = str(replace(parent, kind="mapRun", label=label, name=name_uuid(execution["Id"], label, number), uuid=None))
+        arn = str(
+            replace(parent, kind="mapRun", label=label, name=name_uuid(execution["Id"], label, number), uuid=None)
+        )
         identity = MapRunIdentity(arn, parent.machine, label, execution["Id"])
         children = ChildRunner(
             identity=identity,

@@ -14,8 +14,6 @@ from mapfold.local.lambda_.service import Invocation, LambdaError, LambdaService
 from mapfold.states.effects import Json, RunTask, TaskFailed, TaskSucceeded
 
 
-
-
 async def call_function(
     service: LambdaService, effect: RunTask, started: Callable[[], None]
 ) -> TaskSucceeded | TaskFailed:
@@ -68,8 +66,7 @@ def _function_failure(payload: bytes) -> TaskFailed:
         return TaskFailed(error["errorType"], text)
     return TaskFailed(
         "Lambda.Unknown",
-        "The cause could not be determined because Lambda did not return an error type. "
-        f"Returned payload: {text}",
+        f"The cause could not be determined because Lambda did not return an error type. Returned payload: {text}",
     )
 
 
@@ -77,7 +74,9 @@ def _parse(payload: bytes) -> TaskSucceeded | TaskFailed:
     try:
         return TaskSucceeded(orjson.loads(payload) if payload else None)
     except orjson.JSONDecodeError as error:
-        return TaskFailed("States.Runtime", f"The function returned a payload that is not JSON: {error}", catchable=False)
+        return TaskFailed(
+            "States.Runtime", f"The function returned a payload that is not JSON: {error}", catchable=False
+        )
 
 
 def _response(answer: Invocation, payload: Json) -> Json:
