@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -210,10 +211,16 @@ def service(tmp_path: Path) -> Iterator[Running]:
     thread.join()
 
 
+@cache
+def _session() -> Any:
+    """Made once: it parses the service's model, which takes longer than a test."""
+    return boto3.session.Session(aws_access_key_id="x", aws_secret_access_key="x", region_name="us-east-1")
+
+
 def sfn_client(url: str, **config: Any) -> SFNClient:
-    client: SFNClient = boto3.session.Session(
-        aws_access_key_id="x", aws_secret_access_key="x", region_name="us-east-1"
-    ).client("stepfunctions", endpoint_url=url, config=Config(retries={"max_attempts": 0}, proxies={}, **config))
+    client: SFNClient = _session().client(
+        "stepfunctions", endpoint_url=url, config=Config(retries={"max_attempts": 0}, proxies={}, **config)
+    )
     return client
 
 

@@ -156,11 +156,11 @@ class TestList:
         """As recorded."""
         error = error_of(lambda: service.client.list_executions(stateMachineArn=MACHINE, maxResults=1001))
 
-        assert error == (
-            "ValidationException",
+        message = (
             "1 validation error detected: Value '1001' at 'maxResults' failed to satisfy constraint: "
-            "Member must have value less than or equal to 1000",
+            "Member must have value less than or equal to 1000"
         )
+        assert error == ("ValidationException", message)
 
     def test_an_unknown_status_is_refused_in_aws_s_words(self, service: Running) -> None:
         """The enumeration in AWS's order, as recorded."""

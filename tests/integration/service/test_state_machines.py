@@ -45,11 +45,11 @@ class TestCreate:
             lambda: service.client.create_state_machine(name="a", definition=PASS, roleArn=ROLE, type="FAST")  # type: ignore[arg-type]
         )
 
-        assert error == (
-            "ValidationException",
+        message = (
             "1 validation error detected: Value 'FAST' at 'type' failed to satisfy constraint: "
-            "Member must satisfy enum value set: [STANDARD, EXPRESS]",
+            "Member must satisfy enum value set: [STANDARD, EXPRESS]"
         )
+        assert error == ("ValidationException", message)
 
 
 class TestDescribe:

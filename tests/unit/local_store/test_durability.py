@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import signal
 import sqlite3
-import subprocess
 import sys
 from pathlib import Path
 
@@ -102,11 +101,13 @@ async def test_what_was_flushed_survives_kill_9(tmp_path: Path) -> None:
         "        await asyncio.sleep(60)\n"
         "asyncio.run(main())\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    with process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "committed\n"
-        os.kill(process.pid, signal.SIGKILL)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, str(tmp_path), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"committed\n"
+    process.kill()
+    await process.wait()
 
     async with open_store(tmp_path) as store:
         assert await store.child_counts(1) == {"SUCCEEDED": (500, 500)}
@@ -136,9 +137,14 @@ async def test_a_file_that_is_no_store_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_second_process_hears_who_has_the_data_directory(tmp_path: Path) -> None:
     """flock: two opens in one process exclude one another as two processes do."""
-    with lock_data_directory(tmp_path / "data"):
-        with pytest.raises(StoreError, match=f"process {os.getpid()}"), lock_data_directory(tmp_path / "data"):
-            pass
+    data = tmp_path / "data"
 
-    with lock_data_directory(tmp_path / "data"):
+    with (
+        lock_data_directory(data),
+        pytest.raises(StoreError, match=f"process {os.getpid()}"),
+        lock_data_directory(data),
+    ):
+        pass
+
+    with lock_data_directory(data):
         pass
