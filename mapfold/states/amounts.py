@@ -90,7 +90,7 @@ def _is_number(value: Json, *, whole: bool) -> bool:
     return not whole or isinstance(value, int) or value.is_integer()
 
 
-def _checked(value: float | int, error: str, check: Check) -> float | int:
+def _checked(value: float, error: str, check: Check) -> float | int:
     problem = check(value)
     if problem is not None:
         raise StateError(error, problem)

@@ -37,7 +37,7 @@ class Choice:
     def run(self, data: Json, frame: Frame) -> Generator[Effect, Any, Transition]:
         """Go where the first matching rule says, or to Default."""
         before = frame.previous
-        entered = enter("ChoiceStateEntered", self.name, data, frame)
+        enter("ChoiceStateEntered", self.name, data, frame)
         try:
             flow = self.flow
             inputs = data if flow.select is None else flow.select(data, frame)
@@ -46,7 +46,7 @@ class Choice:
             assigned = None if assign is None else assign(data, inputs, frame)
             return leave("ChoiceStateExited", self.name, output, assigned, frame, next_)
         except StateError as error:
-            return fail(error, entered, before, frame)
+            return fail(error, before, frame)
         yield  # never reached: it makes this a generator, as every state is
 
     def _choose(self, inputs: Json, frame: Frame) -> tuple[str, Output | None, Assign | None]:

@@ -37,8 +37,11 @@ class Flow:
     per_attempt: bool = False
 
 
-def compile_flow(node: Node, *, extra: str | None = None) -> Flow:
-    """The flow of the state `node`. `extra` is "result" for the states that have `$states.result`."""
+def compile_flow(node: Node, *, extra: str | None = None, has_arguments: bool = True) -> Flow:
+    """The flow of the state `node`. `extra` is "result" for the states that have `$states.result`.
+
+    A Map has no arguments: its Parameters are the old name of ItemSelector.
+    """
     if node.is_jsonata:
         return Flow(
             arguments=_compile_arguments(node),
@@ -48,7 +51,7 @@ def compile_flow(node: Node, *, extra: str | None = None) -> Flow:
         )
     return Flow(
         select=_compile_slice(node, "InputPath"),
-        arguments=node.template("Parameters"),
+        arguments=node.template("Parameters") if has_arguments else None,
         give=_compile_give(node),
         assign=compile_assign(node, extra=extra),
         per_attempt=uses_attempt(node.fields.get("Parameters")),
@@ -86,7 +89,9 @@ def compile_result_path(node: Node) -> Output | None:
         node.problem(f"Value is not a Reference Path: {error}", "ResultPath")
         return None
     if path.root != "$":
-        node.problem("ResultPath must point into the state's input: it may not start with '$$' or a variable", "ResultPath")
+        node.problem(
+            "ResultPath must point into the state's input: it may not start with '$$' or a variable", "ResultPath"
+        )
         return None
     return _result_writer(path)
 

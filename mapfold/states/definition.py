@@ -7,7 +7,7 @@ rest of the definition is checked too; `compile_machine` raises all problems tog
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -51,7 +51,10 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """An object of the definition. `at` is its JSON pointer; `outer` the variables that outer scopes assign."""
+    """An object of the definition. `at` is its JSON pointer.
+
+    `outer` are the variables that outer scopes assign anywhere, `own` those of the node's own scope.
+    """
 
     fields: Mapping[str, Json]
     at: str
@@ -60,6 +63,7 @@ class Node:
     express: bool = False
     name: str = ""
     outer: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
 
     @property
     def is_jsonata(self) -> bool:
@@ -71,7 +75,7 @@ class Node:
 
     def child(self, fields: Mapping[str, Json], *below: str | int) -> Node:
         """The node of an object inside this one; it keeps language, mode and name."""
-        return Node(fields, pointer(self.at, *below), self.build, self.language, self.express, self.name, self.outer)
+        return replace(self, fields=fields, at=pointer(self.at, *below))
 
     # Reading fields. Each gives None where the field is absent or wrong, and has reported the latter.
 

@@ -29,12 +29,12 @@ class Fail:
     def run(self, data: Json, frame: Frame) -> Generator[Effect, Any, Transition]:
         """Fail the scope. There is no FailStateExited."""
         before = frame.previous
-        entered = visit.enter("FailStateEntered", self.name, data, frame)
+        visit.enter("FailStateEntered", self.name, data, frame)
         try:
             error = None if self.error is None else self.error(data, frame)
             cause = None if self.cause is None else self.cause(data, frame)
         except StateError as failure:
-            return visit.fail(failure, entered, before, frame)
+            return visit.fail(failure, before, frame)
         return FailScope(error, cause)
         yield  # never reached: it makes this a generator, as every state is
 
@@ -60,7 +60,7 @@ def _compile_path(node: Node, twin: str) -> Query | None:
     text = node.string(twin)
     if text is None:
         return None
-    allowed = text.startswith("$") or text.startswith(tuple(f"States.{name}" for name in TEXT_INTRINSICS))
+    allowed = text.startswith(("$", *(f"States.{name}" for name in TEXT_INTRINSICS)))
     try:
         find = compile_value(text, twin) if allowed else None
     except PathSyntaxError:

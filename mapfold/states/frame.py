@@ -37,6 +37,7 @@ class Frame:
 
     __slots__ = (
         "clock",
+        "entered",
         "execution",
         "history",
         "known",
@@ -72,6 +73,8 @@ class Frame:
         self.variables: dict[str, Json] = {}
         self.state: tuple[str, float] = ("", 0.0)
         """Name and time of entry (epoch seconds) of the current state."""
+        self.entered = 0
+        """The id of the event that records this entry."""
         self.retry_count: int | None = None
         self.map_item: Mapping[str, Json] | None = None
         self.task_token: str | None = None

@@ -199,9 +199,7 @@ def _write(target: Json, steps: Sequence[Step], value: Json) -> Json:
     if not steps:
         return value
     step, rest = steps[0], steps[1:]
-    if isinstance(step, Name):
-        if not isinstance(target, dict):
-            raise LookupError(step.name)
+    if isinstance(step, Name) and isinstance(target, dict):
         inner = target.get(step.name, MISSING)
         base: Json = inner if isinstance(inner, dict | list) else {}
         return {**target, step.name: _write(base if rest else inner, rest, value)}
@@ -447,15 +445,11 @@ class _Parser:
         return _compile_indefinite(steps)
 
 
-def _or(
-    left: Callable[[Json, Json], bool], right: Callable[[Json, Json], bool]
-) -> Callable[[Json, Json], bool]:
+def _or(left: Callable[[Json, Json], bool], right: Callable[[Json, Json], bool]) -> Callable[[Json, Json], bool]:
     return lambda member, document: left(member, document) or right(member, document)
 
 
-def _and(
-    left: Callable[[Json, Json], bool], right: Callable[[Json, Json], bool]
-) -> Callable[[Json, Json], bool]:
+def _and(left: Callable[[Json, Json], bool], right: Callable[[Json, Json], bool]) -> Callable[[Json, Json], bool]:
     return lambda member, document: left(member, document) and right(member, document)
 
 

@@ -237,9 +237,7 @@ def _checked(program: Jsonata, source: str, field: str, bindings: dict[str, Any]
     try:
         value = program.evaluate(None, bindings)
         if value is None:
-            raise StateError(
-                "States.QueryEvaluationError", f"{about} returned nothing (undefined).", location=field
-            )
+            raise StateError("States.QueryEvaluationError", f"{about} returned nothing (undefined).", location=field)
         return plain(value)
     except _Unsupported as error:
         raise StateError(

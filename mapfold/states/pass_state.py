@@ -27,7 +27,7 @@ class Pass:
     def run(self, data: Json, frame: Frame) -> Generator[Effect, Any, Transition]:
         """Leave with the input, or with what the fields make of it."""
         before = frame.previous
-        entered = enter("PassStateEntered", self.name, data, frame)
+        enter("PassStateEntered", self.name, data, frame)
         try:
             flow = self.flow
             result = data if flow.select is None else flow.select(data, frame)
@@ -39,7 +39,7 @@ class Pass:
             assigned = None if flow.assign is None else flow.assign(data, result, frame)
             return leave("PassStateExited", self.name, output, assigned, frame, self.next)
         except StateError as error:
-            return fail(error, entered, before, frame)
+            return fail(error, before, frame)
         yield  # a Pass never waits, but drivers run every state as a generator
 
 

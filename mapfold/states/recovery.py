@@ -137,7 +137,15 @@ def _is_filled(node: Node, name: str) -> bool:
 def _compile_retrier(node: Node, *, is_last: bool) -> Retrier:
     _check_fields(
         node,
-        ("ErrorEquals", "IntervalSeconds", "MaxAttempts", "BackoffRate", "MaxDelaySeconds", "JitterStrategy", "Comment"),
+        (
+            "ErrorEquals",
+            "IntervalSeconds",
+            "MaxAttempts",
+            "BackoffRate",
+            "MaxDelaySeconds",
+            "JitterStrategy",
+            "Comment",
+        ),
     )
     errors = _compile_errors(node, is_last=is_last)
     interval = node.integer("IntervalSeconds", least=1, most=MOST_SECONDS)

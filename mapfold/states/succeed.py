@@ -23,14 +23,14 @@ class Succeed:
     def run(self, data: Json, frame: Frame) -> Generator[Effect, Any, Transition]:
         """End the scope with the input, or with what the fields make of it."""
         before = frame.previous
-        entered = enter("SucceedStateEntered", self.name, data, frame)
+        enter("SucceedStateEntered", self.name, data, frame)
         try:
             flow = self.flow
             result = data if flow.select is None else flow.select(data, frame)
             output = result if flow.give is None else flow.give(data, result, frame)
             return leave("SucceedStateExited", self.name, output, None, frame, None)
         except StateError as error:
-            return fail(error, entered, before, frame)
+            return fail(error, before, frame)
         yield  # never reached: it makes this a generator, as every state is
 
 

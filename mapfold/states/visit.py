@@ -28,12 +28,12 @@ class WorkFailed(StateError):
         return self._catchable
 
 
-def enter(type_: str, name: str, data: Json, frame: Frame) -> int:
-    """Record that the state `name` was entered with the raw input `data`; the id of that event."""
+def enter(type_: str, name: str, data: Json, frame: Frame) -> None:
+    """Record that the state `name` was entered with the raw input `data`."""
     frame.state = (name, frame.clock())
     frame.retry_count = None
     frame.task_token = None
-    return frame.record(
+    frame.entered = frame.record(
         type_,
         "stateEnteredEventDetails",
         {"name": name, "input": frame.text_of(data), "inputDetails": NOT_TRUNCATED},
@@ -67,17 +67,17 @@ def too_large(name: str) -> WorkFailed:
     )
 
 
-def explain(error: StateError, entered: int, frame: Frame) -> str | None:
+def explain(error: StateError, frame: Frame) -> str | None:
     """The cause of an error in the current state, as events and catchers show it."""
     if isinstance(error, WorkFailed):
         return error.cause
     return (
-        f"An error occurred while executing the state '{frame.state[0]}' (entered at the event id #{entered}). "
+        f"An error occurred while executing the state '{frame.state[0]}' (entered at the event id #{frame.entered}). "
         f"{error.cause}"
     )
 
 
-def record_evaluation_failure(error: StateError, cause: str | None, entered: int, before: int, frame: Frame) -> None:
+def record_evaluation_failure(error: StateError, cause: str | None, before: int, frame: Frame) -> None:
     """Record EvaluationFailed, if `error` comes from a JSONata expression of the state.
 
     When evaluation fails on entry, the event points where the Entered event points (history-events rule 6).
@@ -87,14 +87,14 @@ def record_evaluation_failure(error: StateError, cause: str | None, entered: int
     details: dict[str, Any] = {"state": frame.state[0], "error": error.error, "cause": cause}
     if error.location is not None:
         details["location"] = error.location
-    previous = before if frame.previous == entered else frame.previous
+    previous = before if frame.previous == frame.entered else frame.previous
     frame.previous = frame.history.add("EvaluationFailed", previous, "evaluationFailedEventDetails", details)
 
 
-def fail(error: StateError, entered: int, before: int, frame: Frame) -> FailScope:
+def fail(error: StateError, before: int, frame: Frame) -> FailScope:
     """How a scope ends when an expression of the current state failed and nothing may catch it there."""
-    cause = explain(error, entered, frame)
-    record_evaluation_failure(error, cause, entered, before, frame)
+    cause = explain(error, frame)
+    record_evaluation_failure(error, cause, before, frame)
     name = error.name if isinstance(error, WorkFailed) else error.error
     return FailScope(name, cause, error.catchable)
 

@@ -34,7 +34,7 @@ class Wait:
     def run(self, data: Json, frame: Frame) -> Generator[Effect, Any, Transition]:
         """Sleep, then leave with the input. A moment that is past is not waited for."""
         before = frame.previous
-        entered = enter("WaitStateEntered", self.name, data, frame)
+        enter("WaitStateEntered", self.name, data, frame)
         try:
             flow = self.flow
             inputs = data if flow.select is None else flow.select(data, frame)
@@ -48,7 +48,7 @@ class Wait:
             assigned = None if flow.assign is None else flow.assign(data, inputs, frame)
             return leave("WaitStateExited", self.name, output, assigned, frame, self.next)
         except StateError as error:
-            return fail(error, entered, before, frame)
+            return fail(error, before, frame)
 
 
 def compile_wait(node: Node) -> Wait:

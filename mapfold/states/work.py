@@ -32,7 +32,7 @@ class WorkState:
         attempt), unless they read the retry count or the task token.
         """
         before = frame.previous
-        entered = enter(self.entered_type, self.name, data, frame)
+        enter(self.entered_type, self.name, data, frame)
         flow = self.flow
         if self.recovery.retriers:
             frame.retry_count = 0
@@ -52,13 +52,13 @@ class WorkState:
                 return leave(self.exited_type, self.name, output, assigned, frame, self.next)
             except StateError as error:
                 failure = error
-            cause = explain(failure, entered, frame)
-            record_evaluation_failure(failure, cause, entered, before, frame)
+            cause = explain(failure, frame)
+            record_evaluation_failure(failure, cause, before, frame)
             used = {} if used is None else used
             delay = self.recovery.next_delay(failure, used, frame.random)
             if delay is None:
                 self.give_up(failure, frame)
-                return self._end(failure, cause, data, frame, entered, before)
+                return self._end(failure, cause, data, frame, before)
             yield Sleep(until=frame.clock() + delay)
             frame.retry_count = (frame.retry_count or 0) + 1
 
@@ -76,7 +76,7 @@ class WorkState:
         """Called when the failure will not be retried, before it is caught or fails the scope."""
 
     def _end(
-        self, failure: StateError, cause: str | None, data: Json, frame: Frame, entered: int, before: int
+        self, failure: StateError, cause: str | None, data: Json, frame: Frame, before: int
     ) -> Goto | EndScope | FailScope:
         name = failure.name if isinstance(failure, WorkFailed) else failure.error
         catcher = self.recovery.find_catcher(failure)
@@ -85,7 +85,7 @@ class WorkState:
         try:
             return self._catch(catcher, data, error_output(name, cause), frame)
         except StateError as error:
-            return fail(error, entered, before, frame)
+            return fail(error, before, frame)
 
     def _catch(self, catcher: Catcher, data: Json, caught: Json, frame: Frame) -> Goto | EndScope:
         output = caught if catcher.give is None else catcher.give(data, caught, frame)
