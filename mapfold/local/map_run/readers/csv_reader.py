@@ -1,0 +1,106 @@
+"""InputType CSV: one object of header -> text a row (Developer Guide: how Step Functions parses input CSV files).
+
+Python's csv module keeps AWS's rules once a backslash is its escape character: quotes are optional, `""` is a quote,
+quoted fields may hold delimiters and line ends, and a backslash that escapes nothing is dropped.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from itertools import chain
+
+from mapfold.local.map_run.model import Chunk, Chunks, ItemReaderError, S3Client
+from mapfold.local.map_run.readers.lines import ITEM_LIMIT_BYTES, LineBlocks
+from mapfold.local.map_run.readers.objects import S3Object, read_object
+from mapfold.states.effects import Json, ReaderSpec
+
+DELIMITERS = {"COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "SPACE": " ", "TAB": "\t"}
+HEADER_LIMIT_BYTES = 10 * 1024
+CHUNK_ITEMS = 1_000
+CHUNK_BYTES = 1 << 20
+
+
+def read_csv(s3: S3Client, spec: ReaderSpec) -> Chunks:
+    """The rows of a delimited file. Short rows are filled with "", long ones cut, empty lines left out.
+
+    Raises `ItemReaderError`.
+    """
+    source = S3Object.from_arguments(dict(spec.arguments))
+    delimiter = _delimiter(spec.config)
+    given = _given_header(spec.config)
+    # The module's limit is one for the process, 128 KiB unless raised; nothing here wants it lower.
+    csv.field_size_limit(ITEM_LIMIT_BYTES)
+    blocks = LineBlocks(source, read_object(s3, source))
+    lines = chain.from_iterable(io.StringIO(text, newline="") for text in blocks.texts())
+    rows = csv.reader(lines, delimiter=delimiter, escapechar="\\", doublequote=True, strict=False)
+    try:
+        header = _first_row(source, rows, delimiter) if given is None else given
+        if len(set(header)) != len(header):
+            raise ItemReaderError("CSV headers cannot contain duplicates.")
+        yield from _chunks(source, blocks, rows, header)
+    except csv.Error as error:
+        raise ItemReaderError(
+            f"{source}, line {rows.line_num}: {error}; expected fields of at most {ITEM_LIMIT_BYTES} bytes (8 MB). "
+            "Is a quote not closed?"
+        ) from error
+
+
+def _chunks(source: S3Object, blocks: LineBlocks, rows: Iterator[list[str]], header: list[str]) -> Chunks:
+    width = len(header)
+    items: list[Json] = []
+    before = blocks.bytes_given
+    for row in rows:
+        if len(row) != width:
+            if not row:
+                continue
+            if len(row) < width:
+                row += [""] * (width - len(row))
+        items.append(dict(zip(header, row)))  # noqa: B905  zip cuts long rows
+        if len(items) >= CHUNK_ITEMS or blocks.bytes_given - before > CHUNK_BYTES:
+            if blocks.bytes_given - before > ITEM_LIMIT_BYTES:
+                _check_item(source, rows, row)
+            yield Chunk(items)
+            items, before = [], blocks.bytes_given
+    if items:
+        yield Chunk(items)
+
+
+def _check_item(source: S3Object, rows: Iterator[list[str]], row: list[str]) -> None:
+    size = sum(map(len, row))
+    if size > ITEM_LIMIT_BYTES:
+        raise ItemReaderError(
+            f"{source}, line {getattr(rows, 'line_num', '?')}: the row has {size} characters, "
+            f"more than the {ITEM_LIMIT_BYTES} bytes (8 MB) that one item may have."
+        )
+
+
+def _delimiter(config: Json) -> str:
+    name = config.get("CSVDelimiter", "COMMA")
+    if name not in DELIMITERS:
+        raise ItemReaderError(f"CSVDelimiter is {name!r}; expected one of {', '.join(DELIMITERS)}.")
+    return DELIMITERS[name]
+
+
+def _given_header(config: Json) -> list[str] | None:
+    """The header that the definition gives; None when it is the file's first row."""
+    location = config.get("CSVHeaderLocation")
+    if location == "FIRST_ROW":
+        return None
+    if location != "GIVEN":
+        raise ItemReaderError(f"CSVHeaderLocation is {location!r}; expected FIRST_ROW or GIVEN.")
+    headers = config.get("CSVHeaders")
+    if not isinstance(headers, list) or not headers or not all(isinstance(name, str) for name in headers):
+        raise ItemReaderError(f"CSVHeaders is {headers!r}; expected a list of names, because CSVHeaderLocation is GIVEN.")
+    return headers
+
+
+def _first_row(source: S3Object, rows: Iterator[list[str]], delimiter: str) -> list[str]:
+    header = next(rows, None)
+    if header is None:
+        raise ItemReaderError(f"{source} is empty; expected a header in its first row (CSVHeaderLocation FIRST_ROW).")
+    size = len(delimiter.join(header).encode())
+    if size > HEADER_LIMIT_BYTES:
+        raise ItemReaderError(f"{source}, line 1: the header has {size} bytes; at most {HEADER_LIMIT_BYTES} are allowed.")
+    return header
