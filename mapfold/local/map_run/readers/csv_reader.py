@@ -92,7 +92,9 @@ def _given_header(config: Json) -> list[str] | None:
         raise ItemReaderError(f"CSVHeaderLocation is {location!r}; expected FIRST_ROW or GIVEN.")
     headers = config.get("CSVHeaders")
     if not isinstance(headers, list) or not headers or not all(isinstance(name, str) for name in headers):
-        raise ItemReaderError(f"CSVHeaders is {headers!r}; expected a list of names, because CSVHeaderLocation is GIVEN.")
+        raise ItemReaderError(
+            f"CSVHeaders is {headers!r}; expected a list of names, because CSVHeaderLocation is GIVEN."
+        )
     return headers
 
 
@@ -102,5 +104,7 @@ def _first_row(source: S3Object, rows: Iterator[list[str]], delimiter: str) -> l
         raise ItemReaderError(f"{source} is empty; expected a header in its first row (CSVHeaderLocation FIRST_ROW).")
     size = len(delimiter.join(header).encode())
     if size > HEADER_LIMIT_BYTES:
-        raise ItemReaderError(f"{source}, line 1: the header has {size} bytes; at most {HEADER_LIMIT_BYTES} are allowed.")
+        raise ItemReaderError(
+            f"{source}, line 1: the header has {size} bytes; at most {HEADER_LIMIT_BYTES} are allowed."
+        )
     return header

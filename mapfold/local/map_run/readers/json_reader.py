@@ -23,7 +23,6 @@ CHUNK_CHARACTERS = 1 << 20
 _SPACE = re.compile(r"[ \t\r\n]*")
 _BRACKET_OR_QUOTE = re.compile(r'["{}\[\]]')
 _QUOTE_OR_BACKSLASH = re.compile(r'["\\]')
-_DECODER_END = ",]} \t\r\n"
 
 
 def read_json(s3: S3Client, spec: ReaderSpec) -> Chunks:
@@ -90,7 +89,9 @@ def _descend(document: _Document, step: str, pointer: str) -> None:
                 if index == int(step):
                     return
                 document.skip()
-    raise ItemReaderError(f"{document.source}: ItemsPointer {pointer} points to nothing; expected an array or an object.")
+    raise ItemReaderError(
+        f"{document.source}: ItemsPointer {pointer} points to nothing; expected an array or an object."
+    )
 
 
 class _Document:
