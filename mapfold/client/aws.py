@@ -249,9 +249,7 @@ class AwsClient:
                 TableName=name,
                 BillingMode="PAY_PER_REQUEST",
                 AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-                KeySchema=[
-                    {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, kinds, strict=False)
-                ],
+                KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, kinds, strict=False)],
             )
         return True
 
@@ -267,9 +265,7 @@ class AwsClient:
 
     def object_lines(self, bucket: str, key: str) -> Iterator[bytes] | None:
         """The lines of an object as a stream, or None if there is no such object (or bucket)."""
-        answer = self._find(
-            ("NoSuchKey", "NoSuchBucket"), lambda: self._s3.get_object(Bucket=bucket, Key=key)
-        )
+        answer = self._find(("NoSuchKey", "NoSuchBucket"), lambda: self._s3.get_object(Bucket=bucket, Key=key))
         return None if answer is None else _lines(answer["Body"])
 
     def object_keys(self, bucket: str, prefix: str) -> Iterator[str]:

@@ -15,7 +15,9 @@ class RunNameTaken(UsageError):
     """A run of that name exists already, with another input or ended."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"a run named {name!r} exists already. Choose another --name, or leave it out to get a new one.")
+        super().__init__(
+            f"a run named {name!r} exists already. Choose another --name, or leave it out to get a new one."
+        )
         self.name = name
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from mapfold.client.arns import is_express
-from mapfold.client.values import FAILURES, Event, Execution, ExecutionSummary, MapRun, MapRunSummary, Status
+from mapfold.client.values import FAILURES, Event, Execution, ExecutionSummary, MapRun, Status
 
 
 class ReadsHistories(Protocol):

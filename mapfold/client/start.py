@@ -37,9 +37,7 @@ class Run:
     execution_arn: str
 
 
-def start(
-    aws: StartsExecutions, job: str, *, source: Mapping[str, Json], params: Mapping[str, Json], name: str
-) -> Run:
+def start(aws: StartsExecutions, job: str, *, source: Mapping[str, Json], params: Mapping[str, Json], name: str) -> Run:
     """Start a run of a deployed job.
 
     `source` is what the job's source made of a URI, `name` the run's id (`new_run_id`). Raises `NotDeployed` if the
