@@ -54,8 +54,12 @@ class AwsClient:
         self._clients: dict[str, Any] = {}
         self._account = target.account
         with _speaking("AWS"):
-            local = {"aws_access_key_id": "mapfold", "aws_secret_access_key": "local"} if target.is_local else {}
-            self._session = boto3.Session(profile_name=target.profile, region_name=target.region, **local)
+            self._session = boto3.Session(
+                profile_name=target.profile,
+                region_name=target.region,
+                aws_access_key_id="mapfold" if target.is_local else None,
+                aws_secret_access_key="local" if target.is_local else None,
+            )
 
     @property
     def region(self) -> str:
@@ -243,7 +247,7 @@ class AwsClient:
                     "the job's table another name."
                 )
             return False
-        kinds: tuple[Literal["HASH"], Literal["RANGE"]] = ("HASH", "RANGE")
+        kinds: tuple[Literal["HASH", "RANGE"], ...] = ("HASH", "RANGE")
         with _speaking("dynamodb"):
             self._dynamodb.create_table(
                 TableName=name,
