@@ -43,14 +43,14 @@ def run(arguments: Sequence[str]) -> int:
         return _reader_went_away()
     except MapfoldError as error:
         return _say(str(error), code=error.exit_code, show_traceback=_is_debugging(arguments))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the edge of the program: whatever it is, one line and an exit code
         return _unexpected(error, show_traceback=_is_debugging(arguments))
 
 
 def _say(message: str, *, code: int, show_traceback: bool = False) -> int:
     if show_traceback:
         traceback.print_exc()
-    print(f"mapfold: {message}", file=sys.stderr)
+    sys.stderr.write(f"mapfold: {message}\n")
     return code
 
 
