@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -17,7 +17,7 @@ from mapfold.cli.factory import Factory, Place
 from mapfold.cli.output import Output, Streams
 from mapfold.errors import UsageError
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Command = Callable[..., int]
 
 _HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -49,10 +49,10 @@ def _place(command: Command) -> Command:
     @click.option("--region", help="The AWS region, with --on aws.")
     @_data
     @functools.wraps(command)
-    def placed(*, on: str, profile: str | None, region: str | None, data: Path, **options: Any) -> Any:
+    def placed(*, on: str, profile: str | None, region: str | None, data: Path, **options: Any) -> int:
         return command(place=Place(on=on, data=data, profile=profile, region=region), **options)
 
-    return placed  # type: ignore[return-value]  # click replaces it with a Command in any case
+    return placed
 
 
 def _version() -> str:
@@ -88,13 +88,12 @@ def mapfold(context: click.Context, debug: bool) -> None:
 def _handed(command: Command) -> Command:
     """Give a command its `factory` and `output`: those of click's context."""
 
-    @click.pass_obj
     @functools.wraps(command)
-    def handed(handed_in: tuple[Factory, Output], **options: Any) -> Any:
-        factory, output = handed_in
+    def handed(**options: Any) -> int:
+        factory, output = click.get_current_context().obj
         return command(factory=factory, output=output, **options)
 
-    return handed  # type: ignore[no-any-return]
+    return handed
 
 
 @mapfold.command()

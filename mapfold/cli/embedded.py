@@ -25,7 +25,8 @@ from typing import IO, Any
 from mapfold.errors import ServiceError
 
 START_SECONDS = 60.0
-STOP_SECONDS = 15.0
+STOP_SECONDS = 30.0
+"""It copies the runs' results to disk when it stops."""
 _LOOK_SECONDS = 0.02
 _TAIL_LINES = 15
 _INTERRUPTED = 130

@@ -46,12 +46,15 @@ _ROLE = "arn:aws:iam::{account}:role/mapfold-local"
 
 
 class AwsClient:
-    """AWS as Mapfold needs it: Step Functions, and what a deployment and a run's results take of Lambda, S3, DynamoDB."""
+    """AWS as Mapfold needs it: Step Functions, and what a deployment and a run's results take of Lambda, S3, DynamoDB.
 
-    def __init__(self, target: Target) -> None:
+    `clients`: boto3 clients by service name, where the caller has made them already.
+    """
+
+    def __init__(self, target: Target, *, clients: Mapping[str, Any] | None = None) -> None:
         self.target = target
         self._lock = threading.Lock()  # a boto3 session makes clients for one thread at a time
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[str, Any] = dict(clients or {})
         self._account = target.account
         with _speaking("AWS"):
             self._session = boto3.Session(

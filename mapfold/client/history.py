@@ -106,7 +106,7 @@ def _visits(events: Iterator[Event]) -> list[_Visit]:
             owner[event.id] = visit
             continue
         found = owner.get(event.previous) or (visits[-1] if visits else None)
-        if found is None:
+        if found is None or event.type.startswith("Execution"):
             continue
         owner[event.id] = found
         _note(found, event)
