@@ -44,10 +44,10 @@ def find_running(data: Path) -> Endpoints | None:
     """The embedded AWS that serves `data` now, if its file says where and it is in health."""
     try:
         facts = json.loads((data / "local.json").read_text())
-        port, aws_port = int(facts["port"]), int(facts["aws_port"])
+        port, aws_port, pid = int(facts["port"]), int(facts["aws_port"]), int(facts["pid"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if not _is_healthy(port):
+    if not _is_healthy(port, pid):
         return None
     return Endpoints(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{aws_port}")
 
@@ -168,12 +168,14 @@ class EmbeddedAws:
         return self._log.read_text(errors="replace").splitlines()
 
 
-def _is_healthy(port: int) -> bool:
+def _is_healthy(port: int, pid: int) -> bool:
+    """Whether the process `pid` answers there: after a crash the port may have gone to another server."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         connection.request("GET", "/health")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
+        answer = connection.getresponse()
+        return answer.status == 200 and json.loads(answer.read()).get("pid", pid) == pid
+    except (OSError, ValueError, AttributeError, http.client.HTTPException):
         return False
     finally:
         connection.close()

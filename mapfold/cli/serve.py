@@ -12,7 +12,7 @@ from mapfold.errors import UsageError
 
 
 def serve_local(*, port: int, aws_port: int, data: Path, console: bool, until_eof: bool) -> int:
-    """Serve until a signal comes or, with `until_eof`, whoever started us is gone."""
+    """Serve until a signal comes or, with `until_eof`, whoever started us is gone. 130 after Ctrl-C."""
     try:
         from mapfold.local.server import serve
     except ImportError as error:
@@ -21,8 +21,7 @@ def serve_local(*, port: int, aws_port: int, data: Path, console: bool, until_eo
         ) from error
     if until_eof:
         threading.Thread(target=_stop_at_eof, name="until-eof", daemon=True).start()
-    serve(port=port, aws_port=aws_port, data=data, console=console)
-    return 0
+    return serve(port=port, aws_port=aws_port, data=data, console=console)
 
 
 def _stop_at_eof() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
     from mypy_boto3_stepfunctions.type_defs import MapRunExecutionCountsTypeDef, MapRunItemCountsTypeDef
 
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _ROLE = "arn:aws:iam::{account}:role/mapfold-local"
 """The embedded AWS asks for a role's ARN, as AWS does, and gives it no meaning."""
 
@@ -60,8 +62,8 @@ class AwsClient:
             self._session = boto3.Session(
                 profile_name=target.profile,
                 region_name=target.region,
-                aws_access_key_id="mapfold" if target.is_local else None,
-                aws_secret_access_key="local" if target.is_local else None,
+                aws_access_key_id="mapfold" if target.dummy_credentials else None,
+                aws_secret_access_key="local" if target.dummy_credentials else None,
             )
 
     @property
@@ -319,7 +321,7 @@ class AwsClient:
                 self._clients[service] = self._session.client(
                     cast(Any, service),
                     endpoint_url=self.target.endpoints.get(service),
-                    config=_config(self.target),
+                    config=_config(self.target.endpoints.get(service)),
                 )
             return self._clients[service]
 
@@ -348,11 +350,11 @@ class AwsClient:
             raise
 
 
-def _config(target: Target) -> Config:
+def _config(endpoint: str | None) -> Config:
     """Bounded everywhere: a call to a server that is away ends in seconds locally, in a minute on AWS."""
-    if not target.is_local:
+    if endpoint is None:
         return Config(retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=5, read_timeout=60)
-    return Config(
+    local = Config(
         retries={"mode": "standard", "total_max_attempts": 3},
         connect_timeout=2,
         read_timeout=30,
@@ -360,6 +362,8 @@ def _config(target: Target) -> Config:
         max_pool_connections=16,
         s3={"addressing_style": "path"},
     )
+    # Loopback is never behind the environment's proxy.
+    return local.merge(Config(proxies={})) if urlsplit(endpoint).hostname in _LOOPBACK else local
 
 
 @contextmanager

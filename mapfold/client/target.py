@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 LOCAL_ACCOUNT = "123456789012"
 """The account of the embedded AWS: moto's default."""
@@ -28,7 +28,7 @@ class Target:
     """One place that answers AWS's protocols. Make it with `local_target`, `environment_target` or `aws_target`.
 
     endpoints: URL by boto3 service name; empty for the real AWS. account: None where it has to be asked for.
-    runs_bucket: where runs keep their results.
+    runs_bucket: where runs keep their results. dummy_credentials: the embedded AWS takes any, so none are looked for.
     """
 
     region: str | None = None
@@ -36,6 +36,7 @@ class Target:
     endpoints: Mapping[str, str] = field(default_factory=dict)
     account: str | None = None
     runs_bucket: str = RUNS_BUCKET
+    dummy_credentials: bool = False
 
     @property
     def is_local(self) -> bool:
@@ -58,6 +59,8 @@ def local_target(*, service_url: str, aws_url: str, environment: Mapping[str, st
         endpoints=endpoints,
         account=LOCAL_ACCOUNT,
         runs_bucket=_runs_bucket(environment),
+        dummy_credentials=not environment.get("AWS_ACCESS_KEY_ID")
+        and set(endpoints.values()) <= {service_url, aws_url},
     )
 
 
@@ -74,12 +77,7 @@ def environment_target(environment: Mapping[str, str]) -> Target | None:
     target = local_target(
         service_url=service_url, aws_url=environment.get("AWS_ENDPOINT_URL") or service_url, environment=environment
     )
-    return Target(
-        region=target.region,
-        endpoints={**target.endpoints, "lambda": lambda_url},
-        account=target.account,
-        runs_bucket=target.runs_bucket,
-    )
+    return replace(target, endpoints={**target.endpoints, "lambda": lambda_url})
 
 
 def aws_target(*, profile: str | None, region: str | None, environment: Mapping[str, str]) -> Target:
