@@ -43,7 +43,7 @@ class Storage:
     @contextmanager
     def stream(self, where: Any) -> Iterator[io.BufferedReader]:
         """The object as a binary file that is read as it arrives: `with context.storage.stream(item) as file:`."""
-        with self._open(where) as body, io.BufferedReader(_Raw(body), _CHUNK_BYTES) as file:
+        with self._open(where) as body, io.BufferedReader(BodyFile(body), _CHUNK_BYTES) as file:
             yield file
 
     def lines(self, where: Any, *, encoding: str = "utf-8") -> Iterator[str]:
@@ -79,7 +79,7 @@ class Storage:
     def locate(self, where: Any) -> tuple[str, str]:
         """Bucket and key of what names an object. ValueError if it names none."""
         if isinstance(where, str):
-            bucket, slash, key = where.removeprefix("s3://").partition("/")
+            bucket, _, key = where.removeprefix("s3://").partition("/")
             found = (bucket, key) if where.startswith("s3://") else (self.data_bucket, where)
         elif isinstance(where, Mapping):
             found = (where.get("bucket", ""), where.get("key", ""))
@@ -104,7 +104,7 @@ class Storage:
             body.close()
 
 
-class _Raw(io.RawIOBase):
+class BodyFile(io.RawIOBase):
     """botocore's body as a raw file: what BufferedReader and TextIOWrapper want underneath."""
 
     def __init__(self, body: Any) -> None:
