@@ -41,10 +41,12 @@ class Storage:
         return json.loads(self.get(where))
 
     @contextmanager
-    def stream(self, where: Any) -> Iterator[io.BufferedReader]:
+    def stream(self, where: Any) -> Iterator[io.BufferedReader[Any]]:
         """The object as a binary file that is read as it arrives: `with context.storage.stream(item) as file:`."""
-        with self._open(where) as body, io.BufferedReader(BodyFile(body), _CHUNK_BYTES) as file:
-            yield file
+        with self._open(where) as body:
+            raw: Any = BodyFile(body)
+            with io.BufferedReader(raw, _CHUNK_BYTES) as file:
+                yield file
 
     def lines(self, where: Any, *, encoding: str = "utf-8") -> Iterator[str]:
         """The object's lines, without their ends, read as they arrive."""

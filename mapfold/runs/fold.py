@@ -14,8 +14,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mapfold.job import Job
-from mapfold.runs.folder import RunFolder
 from mapfold.runs.objects import LineWriter, read_lines
 from mapfold.runs.outcome import MapOutcome, ResultFile
 from mapfold.runs.partials import Partials, dumps

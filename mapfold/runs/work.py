@@ -90,7 +90,7 @@ def map_items(job: Job, batch: Batch, context: Context) -> Tally:
             continue
         try:
             partial = map_item(entry["v"], context)
-        except Exception as error:  # the author's code: it must not take the other items with it
+        except Exception as error:  # noqa: BLE001 - the author's code: it must not take the other items with it
             context.logger.warning("item failed", extra={"index": entry["i"], "error": type(error).__name__})
             tally.failures.append(_failure(job, batch, entry, error))
             continue
@@ -147,5 +147,5 @@ def shown_item(job: Job, raw: Any, source: Mapping[str, str]) -> Any:
     """The author's item, or `raw` itself where it is so broken that none can be made of it."""
     try:
         return job.source.item(raw, source)
-    except Exception:  # this is the report of an error already
+    except Exception:  # noqa: BLE001 - this is the report of an error already
         return raw

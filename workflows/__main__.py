@@ -1,4 +1,4 @@
-"""Write every job's definition to `workflows/JOB.asl.json`: `python -m workflows.render [--check] [--jobs DIR]`.
+"""Write every job's definition to `workflows/JOB.asl.json`: `python -m workflows [--check] [--jobs DIR]`.
 
 With --check nothing is written: it ends with 1 and names the files that are stale, missing, or of no job. A job that
 cannot be loaded ends it with 2.
@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parent
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; gives its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m workflows.render", description="Write workflows/JOB.asl.json.")
+    parser = argparse.ArgumentParser(prog="python -m workflows", description="Write workflows/JOB.asl.json.")
     parser.add_argument("--check", action="store_true", help="write nothing, fail if a file is stale")
     parser.add_argument("--jobs", default="jobs", metavar="DIR", help="the folder of the jobs")
     parser.add_argument("--out", default=FOLDER, type=Path, metavar="DIR", help="where the files lie")
