@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 ROOT = Path(__file__).parents[2]
-READY_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +104,28 @@ def serving(data: Path, log: Path) -> Iterator[EmbeddedAws]:
             except subprocess.TimeoutExpired:
                 server.kill()
                 raise
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+def mapfold(*arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
+    """Run the command line from the repository's root to its end."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mapfold", *arguments],
+        check=False,  # how it ends is what the tests look at
+        cwd=ROOT,
+        env=environment or outside_environment(),
+        capture_output=True,
+        text=True,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
 
 
 def wait_for_ready_line(stdout: IO[str]) -> str:
