@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.conftest import EmbeddedAws, until_ended
+from tests.e2e.embedded import EmbeddedAws, until_ended
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import mapfold
+from tests.e2e.embedded import mapfold
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import EmbeddedAws, Ended, mapfold
+from tests.e2e.embedded import EmbeddedAws, Ended, mapfold
 
 pytestmark = pytest.mark.timeout(180)
 
