@@ -18,8 +18,6 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-import boto3
-
 from benchmarks.machine import keep
 from jobs import flight_delays
 from mapfold import Context
@@ -78,7 +76,7 @@ def connect(aws: EmbeddedAws) -> None:
     global _context
     _context = Context(
         storage=Storage(aws.s3),
-        dynamodb=boto3.client("dynamodb", **aws.endpoint("dynamodb")),
+        dynamodb=aws.dynamodb,
         tables=flight_delays.job.tables,
     )
 

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING
 import boto3
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBServiceResource
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
@@ -50,30 +50,26 @@ class EmbeddedAws:
             "AWS_DEFAULT_REGION": "us-east-1",
         }
 
-    def endpoint(self, service: str) -> dict[str, str]:
-        port = self.port if service in ("stepfunctions", "lambda") else self.aws_port
-        return {
-            "endpoint_url": f"http://127.0.0.1:{port}",
-            "region_name": "us-east-1",
-            "aws_access_key_id": "any",
-            "aws_secret_access_key": "any",
-        }
-
     @property
     def stepfunctions(self) -> SFNClient:
-        return boto3.client("stepfunctions", **self.endpoint("stepfunctions"))
+        return session().client("stepfunctions", endpoint_url=f"http://127.0.0.1:{self.port}")
 
     @property
     def functions(self) -> LambdaClient:
-        return boto3.client("lambda", **self.endpoint("lambda"))
+        return session().client("lambda", endpoint_url=f"http://127.0.0.1:{self.port}")
 
     @property
     def s3(self) -> S3Client:
-        return boto3.client("s3", **self.endpoint("s3"))
+        return session().client("s3", endpoint_url=f"http://127.0.0.1:{self.aws_port}")
 
     @property
-    def dynamodb(self) -> DynamoDBServiceResource:
-        return boto3.resource("dynamodb", **self.endpoint("dynamodb"))
+    def dynamodb(self) -> DynamoDBClient:
+        return session().client("dynamodb", endpoint_url=f"http://127.0.0.1:{self.aws_port}")
+
+
+def session() -> boto3.Session:
+    """Any credentials do."""
+    return boto3.Session(aws_access_key_id="any", aws_secret_access_key="any", region_name="us-east-1")
 
 
 @contextmanager

@@ -77,15 +77,15 @@ def test_the_table_has_one_item_per_carrier_and_day_that_flew(
     document: dict[str, Any], embedded_aws: EmbeddedAws, by_day: dict[tuple[str, str], Counter[str]]
 ) -> None:
     """No item is missing, none is there twice, none has another day's numbers."""
-    pages = embedded_aws.dynamodb.meta.client.get_paginator("scan").paginate(TableName="flight-delays-daily")
+    pages = embedded_aws.dynamodb.get_paginator("scan").paginate(TableName="flight-delays-daily")
 
     kept = [item for page in pages for item in page["Items"]]
 
     assert document["status"] == "SUCCEEDED"
     assert len(kept) == len(by_day)
-    assert {(item["carrier"], item["day"]): {name: item[name] for name in SUMS} for item in kept} == {
-        key: {name: sums[name] for name in SUMS} for key, sums in by_day.items()
-    }
+    assert {
+        (item["carrier"]["S"], item["day"]["S"]): {name: int(item[name]["N"]) for name in SUMS} for item in kept
+    } == {key: {name: sums[name] for name in SUMS} for key, sums in by_day.items()}
 
 
 def test_the_result_lies_where_the_run_says(document: dict[str, Any], embedded_aws: EmbeddedAws) -> None:
