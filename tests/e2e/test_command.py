@@ -16,7 +16,7 @@ def test_a_run_needs_nothing_but_the_command(tmp_path: Path) -> None:
     """The example's objects hold 1, 2 and 3; what was started for the run is gone after it, and the run is kept."""
     own = ["--data", str(tmp_path), "--jobs", "tests/e2e/jobs"]
 
-    ended = mapfold("run", "numbers", "--json", *own)
+    ended = mapfold("run", "sums", "--json", *own)
 
     document = json.loads(ended.stdout)
     assert (ended.code, document["result"]) == (0, 6), ended.stderr
@@ -29,4 +29,4 @@ def test_an_unknown_job_is_a_wrong_command_line(tmp_path: Path) -> None:
     ended = mapfold("run", "nobody", "--data", str(tmp_path), "--jobs", "tests/e2e/jobs")
 
     assert ended.code == 2
-    assert "numbers" in ended.stderr
+    assert "sums" in ended.stderr

@@ -29,13 +29,13 @@ class FailingRun:
 
 
 def run(aws: EmbeddedAws, name: str, *bad: dict[str, str]) -> FailingRun:
-    """Run the job `numbers` over ten good objects with the `bad` ones among them."""
+    """Run the job `sums` over ten good objects with the `bad` ones among them."""
     good = [{"bucket": "mapfold-data", "key": f"failing/{n}.csv"} for n in GOOD]
     items = [*good[:5], *bad, *good[5:]]
     put(aws, f"manifests/{name}.csv", "".join(f"{item['bucket']},{item['key']}\n" for item in items))
     source = f"s3://mapfold-data/manifests/{name}.csv"
 
-    ended = mapfold("run", "numbers", source, "--name", name, "--jobs", JOBS, "--json", environment=aws.environment)
+    ended = mapfold("run", "sums", source, "--name", name, "--jobs", JOBS, "--json", environment=aws.environment)
 
     document = json.loads(ended.stdout)
     lines = read(aws, document["failures_uri"]).splitlines()
@@ -90,7 +90,7 @@ class TestTolerated:
 
     def test_the_traceback_leads_to_the_authors_line(self, tolerated: FailingRun) -> None:
         """What a job's author needs to mend it is the place in the job's own module."""
-        assert "numbers.py" in tolerated.failures[BROKEN["key"]]["traceback"]
+        assert "sums.py" in tolerated.failures[BROKEN["key"]]["traceback"]
         assert 'int(row["n"])' in tolerated.failures[BROKEN["key"]]["traceback"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mapfold import Context, Job, Manifest
 
-job = Job("numbers", source=Manifest(), tolerated_failure_count=2)
+job = Job("sums", source=Manifest(), tolerated_failure_count=2)
 
 
 @job.map
@@ -23,6 +23,6 @@ def add(one: int, other: int) -> int:
 def three_objects(context: Context) -> str:
     """Three objects of one number each, 1, 2 and 3, and their manifest."""
     for n in (1, 2, 3):
-        context.storage.put(f"s3://mapfold-data/numbers/{n}.csv", f"n\n{n}\n")
-    lines = "".join(f"mapfold-data,numbers/{n}.csv\n" for n in (1, 2, 3))
-    return context.storage.put("s3://mapfold-data/manifests/numbers.csv", lines)
+        context.storage.put(f"s3://mapfold-data/sums/{n}.csv", f"n\n{n}\n")
+    lines = "".join(f"mapfold-data,sums/{n}.csv\n" for n in (1, 2, 3))
+    return context.storage.put("s3://mapfold-data/manifests/sums.csv", lines)
