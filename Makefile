@@ -47,7 +47,37 @@ bench: .venv/ready $(FLIGHTS)  ## what we claim about speed, measured on this ma
 
 data: $(FLIGHTS)  ## fetch the flights of 2013 (8.7 MB, once)
 
-lock: build/uv/ready: Makefile
+lock: build/uv/ready  ## pin the dependencies anew (UPGRADE=--upgrade for the newest)
+	build/uv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet $(UPGRADE) \
+		--output-file requirements.lock
+
+clean:  ## remove the environment, the data and everything that runs left behind
+	rm -rf .venv .mapfold data build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis benchmarks/results
+	find $(wildcard $(SOURCES)) -name __pycache__ -prune -exec rm -rf {} +
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
+
+# Everything comes from the lock, checked by hash; the editable install then needs neither a download nor a compiler.
+.venv/ready: pyproject.toml requirements.lock
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Mapfold needs Python 3.11, 3.12, 3.13 or 3.14 with its venv module, and found none of: $(CANDIDATES)." >&2; \
+		echo "Install one (on Debian and Ubuntu: python3 and python3-venv), or name it: make PYTHON=/path/to/python" >&2; \
+		exit 1; \
+	fi
+	@echo "Setting up .venv with $$($(PYTHON) --version); this happens once."
+	@rm -rf .venv
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Order-only: what was fetched, or put there by hand, is never old.
+$(FLIGHTS): | .venv/ready
+	@$(BIN)/python -m examples.flights.fetch
+
+build/uv/ready: Makefile
 	@rm -rf build/uv
 	@$(PYTHON) -m venv build/uv
 	@build/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
