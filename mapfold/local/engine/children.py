@@ -114,7 +114,14 @@ class ChildRunner:
         finally:
             del self.running[child.index]
         return ChildResult(
-            ending.status, ending.output, ending.error, ending.cause, name, self._arn_prefix + name, start, self._clock()
+            ending.status,
+            ending.output,
+            ending.error,
+            ending.cause,
+            name,
+            self._arn_prefix + name,
+            start,
+            self._clock(),
         )
 
     def owns(self, arn: str) -> bool:
@@ -153,9 +160,7 @@ class ChildRunner:
     def rows(self) -> list[ChildRow]:
         """The running children as the store would list them."""
         return [
-            ChildRow(
-                self._map_run_id, index, "RUNNING", one.start, None, one.child.item_count, one.child.input_text
-            )
+            ChildRow(self._map_run_id, index, "RUNNING", one.start, None, one.child.item_count, one.child.input_text)
             for index, one in self.running.items()
         ]
 
@@ -178,9 +183,7 @@ class ChildRunner:
             "StartTime": iso_timestamp(start),
             "RedriveCount": 0,
         }
-        return Frame(
-            history=log, clock=self._clock, execution={"Execution": execution, "StateMachine": self._machine}
-        )
+        return Frame(history=log, clock=self._clock, execution={"Execution": execution, "StateMachine": self._machine})
 
     async def _end(self, child: Child, frame: Frame) -> Ending:
         if not self._express:

@@ -20,6 +20,7 @@ from mapfold.states.effects import (
 )
 from mapfold.states.frame import Frame
 
+
 class RunsMaps(Protocol):
     """Runs distributed Maps (`mapfold.local.engine.map_runs`, which itself needs a world for the children)."""
 

@@ -10,10 +10,8 @@ from collections.abc import Callable
 
 import orjson
 
-from mapfold.local.lambda_.service import Invocation, LambdaError, LambdaService
+from mapfold.local.lambda_ import Invocation, LambdaError, LambdaService
 from mapfold.states.effects import Json, RunTask, TaskFailed, TaskSucceeded
-
-
 
 
 async def call_function(
@@ -47,12 +45,14 @@ async def _invoke(
     service: LambdaService, function: str, event: Json, qualifier: str | None, started: Callable[[], None]
 ) -> Invocation | TaskFailed:
     try:
-        answer = await service.invoke(function, orjson.dumps(event), qualifier=qualifier, on_started=started)
+        answer = await service.invoke(
+            function, orjson.dumps(event), qualifier=qualifier, on_started=started, is_json=True
+        )
     except LambdaError as error:
         started()  # AWS logs the start of a call that Lambda then refuses
         cause = (
             f"{error.message} (Service: AWSLambda; Status Code: {error.status}; Error Code: {error.code}; "
-            f"Request ID: {error.request_id}; Proxy: null)"
+            f"Request ID: {service.new_request_id()}; Proxy: null)"
         )
         return TaskFailed(f"Lambda.{error.code}", cause)
     return answer if answer.function_error is None else _function_failure(answer.payload)
@@ -68,8 +68,7 @@ def _function_failure(payload: bytes) -> TaskFailed:
         return TaskFailed(error["errorType"], text)
     return TaskFailed(
         "Lambda.Unknown",
-        "The cause could not be determined because Lambda did not return an error type. "
-        f"Returned payload: {text}",
+        f"The cause could not be determined because Lambda did not return an error type. Returned payload: {text}",
     )
 
 
@@ -77,7 +76,9 @@ def _parse(payload: bytes) -> TaskSucceeded | TaskFailed:
     try:
         return TaskSucceeded(orjson.loads(payload) if payload else None)
     except orjson.JSONDecodeError as error:
-        return TaskFailed("States.Runtime", f"The function returned a payload that is not JSON: {error}", catchable=False)
+        return TaskFailed(
+            "States.Runtime", f"The function returned a payload that is not JSON: {error}", catchable=False
+        )
 
 
 def _response(answer: Invocation, payload: Json) -> Json:
