@@ -102,7 +102,7 @@ async def describe_state_machine(service: Service, request: Request) -> Answer:
     included = request.choice("includedData", ("ALL_DATA", "METADATA_ONLY"), "ALL_DATA")
     request.done()
     row = find_machine(service, arn)
-    answer = {"stateMachineArn": str(arn), **_described(row), "creationDate": seconds(row.created)}
+    answer = {"stateMachineArn": str(arn), **described(row), "creationDate": seconds(row.created)}
     if arn.label is not None:
         runs = await service.store.map_runs_of_label(arn.machine_arn, arn.label)
         if not runs:
@@ -127,28 +127,6 @@ async def list_state_machines(service: Service, request: Request) -> Answer:
         for _, row in page
     ]
     return with_token({"stateMachines": items}, token)
-
-
-async def describe_state_machine_for_execution(service: Service, request: Request) -> Answer:
-    """DescribeStateMachineForExecution: the definition that the execution runs, whatever was updated since."""
-    from mapfold.local.service.executions import find_execution  # it needs `find_machine` from here
-
-    arn = request.arn("executionArn", Kind.EXECUTION, Kind.EXPRESS)
-    execution, map_run = await find_execution(service, arn)
-    row = await service.store.machine_revision(execution.machine_revision)
-    if row is None:
-        raise machine_missing(arn.machine_arn)
-    answer = {"stateMachineArn": row.arn, **_described(row), "updateDate": seconds(row.updated)}
-    for unknown_here in ("type", "status"):
-        del answer[unknown_here]
-    if map_run is not None:
-        answer.update(
-            stateMachineArn=arn.labelled_machine_arn,
-            definition=map_run.definition,
-            mapRunArn=map_run.arn,
-            label=map_run.label,
-        )
-    return answer
 
 
 async def validate_state_machine_definition(service: Service, request: Request) -> Answer:
@@ -179,7 +157,8 @@ def find_machine(service: Service, arn: Arn) -> MachineRow:
     return row
 
 
-def _described(row: MachineRow) -> Answer:
+def described(row: MachineRow) -> Answer:
+    """What every description of a machine has."""
     answer: Answer = {
         "name": row.name,
         "status": "ACTIVE",

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mapfold.local.service.context import Service
+from mapfold.local.service.definitions import describe_state_machine_for_execution
 from mapfold.local.service.executions import describe_execution, list_executions, start_execution, stop_execution
 from mapfold.local.service.faults import Fault
 from mapfold.local.service.history import get_execution_history
@@ -22,7 +23,6 @@ from mapfold.local.service.state_machines import (
     create_state_machine,
     delete_state_machine,
     describe_state_machine,
-    describe_state_machine_for_execution,
     list_state_machines,
     update_state_machine,
     validate_state_machine_definition,
