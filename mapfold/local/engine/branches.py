@@ -11,15 +11,14 @@ import asyncio
 from collections.abc import Coroutine, Iterable
 
 from mapfold.local.engine.driver import World, drive
-from mapfold.states import Scope
+from mapfold.states import Scope, State
 from mapfold.states.effects import EndScope, FailScope, Json, RunBranches, RunIterations, StateError, TaskFailed
 from mapfold.states.frame import Frame
+from mapfold.states.wait import Wait
+from mapfold.states.work import WorkState
 
 INLINE_AT_ONCE = 40
 """Iterations of an inline Map that run at once at the most, as in the service (quotas: "about 40")."""
-
-ABORTABLE = frozenset({"Task", "Wait", "Parallel", "Map"})
-"""Kinds of states that have a …StateAborted event."""
 
 
 class _Siblings:
@@ -81,7 +80,7 @@ async def _run_iteration(effect: RunIterations, index: int, frame: Frame, world:
     try:
         output = await _run_scope(effect.processor, effect.select(index), frame, world, siblings)
     except StateError as error:  # ItemSelector could not be evaluated for this item
-        siblings.fail(failure_of(error), frame.previous)
+        siblings.fail(FailScope(error.error, error.cause, catchable=error.catchable), frame.previous)
         frame.record_leaf("MapIterationFailed", "mapIterationFailedEventDetails", details)
         raise _SiblingFailed from error
     except _SiblingFailed:
@@ -99,15 +98,22 @@ async def _run_scope(scope: Scope, data: Json, frame: Frame, world: World, sibli
     try:
         ending = await drive(scope, data, frame, world)
     except asyncio.CancelledError:
-        kind = scope.states[frame.state[0]].kind if frame.state[0] in scope.states else ""
-        if siblings.failure is not None and kind in ABORTABLE:
-            frame.record_leaf(f"{kind}StateAborted")
+        if siblings.failure is not None and frame.state[0] in scope.states:
+            _record_abort(scope.states[frame.state[0]], frame)
         raise
     if isinstance(ending, EndScope):
         siblings.last_event = frame.previous
         return ending.data
     siblings.fail(ending, frame.previous)
     raise _SiblingFailed
+
+
+def _record_abort(state: State, frame: Frame) -> None:
+    """Only states that wait can be caught by an abort, and only they have an event for it."""
+    if isinstance(state, WorkState):
+        frame.record_leaf(state.entered_type.replace("Entered", "Aborted"))
+    elif isinstance(state, Wait):
+        frame.record_leaf("WaitStateAborted")
 
 
 async def _together(
@@ -123,8 +129,3 @@ async def _together(
     if siblings.failure is None:
         return outputs
     return TaskFailed(siblings.failure.error, siblings.failure.cause, catchable=siblings.failure.catchable)
-
-
-def failure_of(error: StateError) -> FailScope:
-    """The end of a scope that `error` breaks. States.Runtime is what no enclosing state may catch."""
-    return FailScope(error.error, error.cause, catchable=error.error != "States.Runtime")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from types import TracebackType
+from typing import Self
 
 from mapfold.local.arns import execution_arn, express_arn
 from mapfold.local.engine.children import LiveChild
@@ -51,7 +52,7 @@ class Engine:
         self._tasks = asyncio.TaskGroup()
         self._flusher: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Engine:
+    async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
         self._flusher = self._tasks.create_task(self._flush_regularly(), name="flush-histories")
         return self
@@ -59,10 +60,11 @@ class Engine:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._map_runs.closing = True
         for execution in list(self._live.values()):
             execution.stop("Mapfold.Stopped", SHUTDOWN_CAUSE)
         assert self._flusher is not None
-        self._flusher.cancel()
+        self._flusher.cancel()  # executions flush when they end
         await self._tasks.__aexit__(kind, error, trace)
 
     # --- what the service asks for ------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import orjson
 
-from mapfold.local.arns import parse_arn
+from mapfold.local.arns import Kind, parse_arn
 from mapfold.local.engine.children import ChildRunner
 from mapfold.local.engine.clock import Clock
 from mapfold.local.engine.world import EngineWorld
@@ -16,6 +16,9 @@ from mapfold.local.map_run import MapRun, MapRunIdentity, S3Factory, name_uuid
 from mapfold.local.store import MapRunRow, Store
 from mapfold.states.effects import RunMap, TaskFailed, TaskSucceeded
 from mapfold.states.frame import Frame
+
+STOP_SECONDS = 30.0
+"""How long a map run that was stopped may take to write its result files (FAILED, PENDING)."""
 
 
 @dataclass(slots=True)
@@ -32,8 +35,8 @@ class LiveMapRun:
         return replace(
             self.row,
             max_concurrency=self.run.max_concurrency,
-            tolerated_count=self.run.tolerated_count or 0,
-            tolerated_percentage=self.run.tolerated_percentage or 0.0,
+            tolerated_count=self.run.tolerance.count or 0,
+            tolerated_percentage=self.run.tolerance.percentage or 0.0,
             item_counts=counts.items.as_api(),
             execution_counts=counts.executions.as_api(),
         )
@@ -47,6 +50,8 @@ class MapRuns:
         self._s3 = s3
         self._clock = clock
         self._live: dict[str, LiveMapRun] = {}
+        self.closing = False
+        """The engine shuts down: a map run that is stopped does not write its result files any more."""
 
     def find(self, arn: str) -> LiveMapRun | None:
         """The running map run with this ARN."""
@@ -71,7 +76,7 @@ class MapRuns:
         self._store.map_run_started(live.row)
         frame.record("MapRunStarted", "mapRunStartedEventDetails", {"mapRunArn": arn})
         try:
-            answer = await live.run.run()
+            answer = await self._run(live)
         except asyncio.CancelledError:
             frame.record("MapRunAborted")
             self._end(live, "ABORTED")
@@ -85,13 +90,25 @@ class MapRuns:
             self._end(live, "FAILED")
         return answer
 
+    async def _run(self, live: LiveMapRun) -> TaskSucceeded | TaskFailed:
+        """Run it; when the execution is stopped, let it abort its children and write its result files first."""
+        async with asyncio.TaskGroup() as group:
+            work = group.create_task(live.run.run(), name=f"map-run-{live.row.id}")
+            try:
+                return await asyncio.shield(work)
+            except asyncio.CancelledError:
+                live.run.stop()
+                await asyncio.wait([work], timeout=0 if self.closing else STOP_SECONDS)
+                work.cancel()
+                raise
+
     def _make(self, effect: RunMap, frame: Frame, *, role_arn: str, world: EngineWorld) -> LiveMapRun:
         execution: Mapping[str, str] = frame.execution["Execution"]
         parent = parse_arn(execution["Id"])
         number = self._store.next_map_run_id()
         label = effect.label or name_uuid(parent.machine, parent.label or "", effect.state_name)
         arn = str(
-            replace(parent, kind="mapRun", label=label, name=name_uuid(execution["Id"], label, number), uuid=None)
+            replace(parent, kind=Kind.MAP_RUN, label=label, name=name_uuid(execution["Id"], label, number), uuid=None)
         )
         identity = MapRunIdentity(arn, parent.machine, label, execution["Id"])
         children = ChildRunner(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from mapfold.local.store import ChildRow, MapRunRow
@@ -98,9 +100,7 @@ def test_a_child_that_is_not_there(service: Running, run: MapRunRow) -> None:
     for name in ("run1-child-99", "run7-child-0"):
         arn = f"arn:aws:states:us-east-1:123456789012:execution:jobs/Map:{name}"
 
-        assert error_of(lambda arn=arn: service.client.describe_execution(executionArn=arn))[0] == (
-            "ExecutionDoesNotExist"
-        )
+        assert error_of(partial(service.client.describe_execution, executionArn=arn))[0] == "ExecutionDoesNotExist"
 
 
 def test_a_child_s_machine_is_its_item_processor(service: Running, run: MapRunRow) -> None:

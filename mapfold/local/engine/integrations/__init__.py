@@ -1,6 +1,6 @@
 """What a Task can call: one small module an integration, found by its resource.
 
-An integration is an async function `(effect, frame, started) -> TaskSucceeded | TaskFailed`. It calls `started()`
+An integration is an async function `(effect, started) -> TaskSucceeded | TaskFailed`. It calls `started()`
 once, when the work really begins: that records the event and starts the clock of TimeoutSeconds.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from mapfold.local.engine.integrations.lambda_function import call_function, invoke_function
-from mapfold.local.lambda_.service import LambdaService
+from mapfold.local.lambda_ import LambdaService
 from mapfold.states.effects import Resource, RunTask, TaskFailed, TaskSucceeded
 
 Started = Callable[[], None]

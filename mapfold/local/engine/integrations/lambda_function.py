@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import orjson
 
-from mapfold.local.lambda_.service import Invocation, LambdaError, LambdaService
+from mapfold.local.lambda_ import Invocation, LambdaError, LambdaService
 from mapfold.states.effects import Json, RunTask, TaskFailed, TaskSucceeded
 
 
@@ -45,12 +45,14 @@ async def _invoke(
     service: LambdaService, function: str, event: Json, qualifier: str | None, started: Callable[[], None]
 ) -> Invocation | TaskFailed:
     try:
-        answer = await service.invoke(function, orjson.dumps(event), qualifier=qualifier, on_started=started)
+        answer = await service.invoke(
+            function, orjson.dumps(event), qualifier=qualifier, on_started=started, is_json=True
+        )
     except LambdaError as error:
         started()  # AWS logs the start of a call that Lambda then refuses
         cause = (
             f"{error.message} (Service: AWSLambda; Status Code: {error.status}; Error Code: {error.code}; "
-            f"Request ID: {error.request_id}; Proxy: null)"
+            f"Request ID: {service.new_request_id()}; Proxy: null)"
         )
         return TaskFailed(f"Lambda.{error.code}", cause)
     return answer if answer.function_error is None else _function_failure(answer.payload)
