@@ -156,5 +156,5 @@ class TestTolerance:
 
 def test_a_csv_delimiter_that_aws_cannot_split_at_is_refused() -> None:
     """ItemReader knows five."""
-    with pytest.raises(ValueError, match="is not a valid Delimiter"):
+    with pytest.raises(JobError, match=r"CsvRows\(delimiter='#'\): Step Functions cannot split at it\. Use one of"):
         CsvRows(delimiter="#")
