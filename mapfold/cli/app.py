@@ -1,0 +1,275 @@
+"""The commands and their options. Each is thin: it gathers options, calls one function, and gives its exit code.
+
+What a command needs is imported when it is called, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mapfold.cli.factory import Factory, Place
+from mapfold.cli.output import Output, Streams
+from mapfold.errors import UsageError
+
+Command = Callable[..., int]
+
+_HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout, nothing else.")
+_jobs = click.option(
+    "--jobs",
+    "jobs_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("jobs"),
+    envvar="MAPFOLD_JOBS",
+    show_default=True,
+    help="The folder of jobs.",
+)
+_data = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".mapfold"),
+    envvar="MAPFOLD_DATA",
+    show_default=True,
+    help="The directory where the embedded AWS keeps its state.",
+)
+
+
+def _place(command: Command) -> Command:
+    """Add the options that say where a command acts; it gets them as `place`."""
+
+    @click.option("--on", type=click.Choice(["local", "aws"]), default="local", show_default=True, help="Where.")
+    @click.option("--profile", help="The AWS profile, with --on aws.")
+    @click.option("--region", help="The AWS region, with --on aws.")
+    @_data
+    @functools.wraps(command)
+    def placed(*, on: str, profile: str | None, region: str | None, data: Path, **options: Any) -> int:
+        return command(place=Place(on=on, data=data, profile=profile, region=region), **options)
+
+    return placed
+
+
+def _version() -> str:
+    try:
+        return version("mapfold")
+    except PackageNotFoundError:  # run from a folder, not installed
+        return "unknown"
+
+
+@click.group(context_settings=_HELP, no_args_is_help=True)
+@click.version_option(_version(), prog_name="mapfold")
+@click.option("--debug", is_flag=True, envvar="MAPFOLD_DEBUG", help="Show the traceback of an error.")
+@click.pass_context
+def mapfold(context: click.Context, debug: bool) -> None:
+    """Run a Python function over everything an S3 manifest names, and fold the results into one answer.
+
+    \b
+    mapfold jobs                         the jobs in ./jobs
+    mapfold run flight-delays            run a job on its own example, on the embedded AWS
+    mapfold run JOB s3://bucket/key      run it on your input
+    mapfold runs                         what has been run
+    mapfold show RUN                     one run: counts, result, error
+    mapfold history RUN --failed         its states and map runs, with the children that failed
+    mapfold failures RUN                 the items that failed, with reasons
+    mapfold local                        keep the embedded AWS running, for boto3 or the AWS CLI
+
+    \b
+    Exit codes: 0 succeeded, 1 the run failed, 2 the command line or the job is wrong, 130 interrupted.
+    """
+    context.obj = context.obj or (Factory(), Streams())
+
+
+def _handed(command: Command) -> Command:
+    """Give a command its `factory` and `output`: those of click's context."""
+
+    @functools.wraps(command)
+    def handed(**options: Any) -> int:
+        factory, output = click.get_current_context().obj
+        return command(factory=factory, output=output, **options)
+
+    return handed
+
+
+@mapfold.command()
+@_jobs
+@_json
+@_handed
+def jobs(factory: Factory, output: Output, jobs_folder: Path, as_json: bool) -> int:
+    """List the jobs of a folder."""
+    from mapfold.cli import look
+
+    return look.jobs(jobs_folder, factory, output, as_json=as_json)
+
+
+@mapfold.command()
+@click.argument("job")
+@_jobs
+@_handed
+def definition(factory: Factory, output: Output, job: str, jobs_folder: Path) -> int:
+    """Print the state machine of JOB in the Amazon States Language."""
+    from mapfold.cli import look
+
+    return look.definition(jobs_folder, job, factory, output)
+
+
+@mapfold.command()
+@click.argument("job")
+@click.argument("source", required=False)
+@click.option("--param", "params", multiple=True, metavar="K=V", help="A parameter for the job's functions. Repeat it.")
+@click.option("--name", help="The run's name. Without it: JOB-DATE-TIME-xxxx.")
+@_jobs
+@_json
+@_place
+@_handed
+def run(
+    factory: Factory,
+    output: Output,
+    place: Place,
+    job: str,
+    source: str | None,
+    params: tuple[str, ...],
+    name: str | None,
+    jobs_folder: Path,
+    as_json: bool,
+) -> int:
+    """Run JOB over what SOURCE names, follow it, and print its result.
+
+    SOURCE is an S3 URI, such as s3://mapfold-data/manifests/flights-2013.csv. Without it, a job that brings an example
+    runs on that (on the embedded AWS only).
+
+    \b
+    mapfold run flight-delays
+    mapfold run flight-delays s3://my-bucket/manifest.csv --param year=2013 --name first
+    mapfold run flight-delays s3://my-bucket/manifest.csv --on aws --profile work
+    mapfold run flight-delays --json | jq .result
+
+    Where no `mapfold local` is running, the embedded AWS is started for this run and stopped after it. Ctrl-C stops
+    the run; a second one leaves at once.
+    """
+    from mapfold.cli.run import RunOptions
+    from mapfold.cli.run import run as run_job
+
+    options = RunOptions(
+        job=job,
+        place=place,
+        jobs_folder=jobs_folder,
+        source=source,
+        params=dict(_param(text) for text in params),
+        name=name,
+        as_json=as_json,
+    )
+    return run_job(options, factory, output)
+
+
+@mapfold.command()
+@click.option("--job", help="Only the runs of this job.")
+@click.option("--limit", type=click.IntRange(min=0), default=50, show_default=True, help="How many; 0 is all.")
+@_json
+@_place
+@_handed
+def runs(factory: Factory, output: Output, place: Place, job: str | None, limit: int, as_json: bool) -> int:
+    """List the runs, newest first."""
+    from mapfold.cli import look
+
+    return look.runs(place, factory, output, job=job, limit=limit, as_json=as_json)
+
+
+@mapfold.command()
+@click.argument("run_", metavar="RUN")
+@_json
+@_place
+@_handed
+def show(factory: Factory, output: Output, place: Place, run_: str, as_json: bool) -> int:
+    """Show one RUN: its status, counts and result, or its error."""
+    from mapfold.cli import look
+
+    return look.show(place, run_, factory, output, as_json=as_json)
+
+
+@mapfold.command()
+@click.argument("run_", metavar="RUN")
+@click.option("--failed", is_flag=True, help="Of the children, only those that failed.")
+@click.option("--events", is_flag=True, help="All events of the run and its children, not the tree.")
+@click.option("--limit", type=click.IntRange(min=0), help="Children to show of a map run (0: all). [text: 1000]")
+@_json
+@_place
+@_handed
+def history(
+    factory: Factory,
+    output: Output,
+    place: Place,
+    run_: str,
+    failed: bool,
+    events: bool,
+    limit: int | None,
+    as_json: bool,
+) -> int:
+    """Show the history of RUN: its execution, states, map runs and child executions.
+
+    RUN may also be an execution's ARN, such as a child's.
+    """
+    from mapfold.cli import tree
+
+    return tree.history(place, run_, factory, output, failed=failed, events=events, limit=limit, as_json=as_json)
+
+
+@mapfold.command()
+@click.argument("run_", metavar="RUN")
+@click.option("--traceback", is_flag=True, help="With the traceback of each.")
+@_json
+@_place
+@_handed
+def failures(factory: Factory, output: Output, place: Place, run_: str, traceback: bool, as_json: bool) -> int:
+    """List the items of RUN that failed, with their reasons."""
+    from mapfold.cli import look
+
+    return look.failures(place, run_, factory, output, traceback=traceback, as_json=as_json)
+
+
+@mapfold.command()
+@click.argument("run_", metavar="RUN")
+@_json
+@_place
+@_handed
+def stop(factory: Factory, output: Output, place: Place, run_: str, as_json: bool) -> int:
+    """Stop a RUN that is running."""
+    from mapfold.cli import look
+
+    return look.stop(place, run_, factory, output, as_json=as_json)
+
+
+@mapfold.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=8083, show_default=True, help="Step Functions, Lambda.")
+@click.option("--aws-port", type=click.IntRange(0, 65535), default=8084, show_default=True, help="S3, DynamoDB, …")
+@_data
+@click.option("--no-console", is_flag=True, help="Without the web console.")
+@click.option("--until-eof", is_flag=True, hidden=True, help="Stop when stdin ends.")
+def local(port: int, aws_port: int, data: Path, no_console: bool, until_eof: bool) -> int:
+    """Serve the embedded AWS until Ctrl-C.
+
+    It prints `ready http://127.0.0.1:PORT` when it answers. Then any SDK works against it:
+
+    \b
+    export AWS_ENDPOINT_URL=http://127.0.0.1:8084
+    export AWS_ENDPOINT_URL_SFN=http://127.0.0.1:8083 AWS_ENDPOINT_URL_LAMBDA=http://127.0.0.1:8083
+    export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_REGION=us-east-1
+    aws stepfunctions list-state-machines
+
+    `mapfold run` and the other commands find it by its data directory.
+    """
+    from mapfold.cli.serve import serve_local
+
+    return serve_local(port=port, aws_port=aws_port, data=data, console=not no_console, until_eof=until_eof)
+
+
+def _param(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise UsageError(f"--param {text!r}: write K=V, such as --param year=2013")
+    return key, value

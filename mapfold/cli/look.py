@@ -1,0 +1,220 @@
+"""The commands that look: jobs, definition, runs, show, failures; and stop. `history` is in tree.py."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mapfold.cli.factory import Factory, Place
+from mapfold.cli.output import Output
+from mapfold.cli.present import clock_time, columns, counts_document, duration, moment, result_lines, tally
+from mapfold.client.values import Json, MapRun
+from mapfold.errors import UsageError
+
+if TYPE_CHECKING:
+    from mapfold.client import Failure, Outcome
+    from mapfold.job import Job
+
+
+def jobs(folder: Path, factory: Factory, output: Output, *, as_json: bool) -> int:
+    """`mapfold jobs`: the jobs of a folder; modules that are none are said on stderr, and make it end with 2."""
+    loaded = factory.jobs(folder)
+    if as_json:
+        output.document({"jobs": [_job_document(job) for job in loaded.values()]})
+    elif loaded:
+        rows = [
+            (
+                job.name,
+                type(job.source).__name__,
+                job.child_type()[0],
+                ", ".join(job.tables),
+                "yes" if job.example_function else "",
+            )
+            for job in loaded.values()
+        ]
+        output.facts(columns(("job", "source", "children", "tables", "example"), rows))
+    else:
+        output.note(f"there is no job in {folder}")
+    for error in loaded.errors:
+        output.note(f"mapfold: {error}")
+    return 2 if loaded.errors else 0
+
+
+def definition(folder: Path, name: str, factory: Factory, output: Output) -> int:
+    """`mapfold definition JOB`: its state machine in the States Language."""
+    output.facts([factory.rendered(factory.job(folder, name)).rstrip("\n")])
+    return 0
+
+
+def runs(place: Place, factory: Factory, output: Output, *, job: str | None, limit: int, as_json: bool) -> int:
+    """`mapfold runs`: newest first."""
+    from mapfold import client
+
+    with factory.connect(place, output.note) as connection:
+        found = list(islice(client.runs(connection.aws, job=job), limit or None))
+    if as_json:
+        lines = (
+            {
+                "run_id": run.run_id,
+                "job": run.job,
+                "status": str(run.status),
+                "started": moment(run.started),
+                "stopped": moment(run.stopped),
+                "seconds": span(run.started, run.stopped),
+                "execution_arn": run.execution_arn,
+            }
+            for run in found
+        )
+        output.document({"runs": lines})
+        return 0
+    if not found:
+        output.note("there are no runs yet: mapfold run JOB starts one")
+        return 0
+    rows = [
+        (run.run_id, run.job, str(run.status), clock_time(run.started), duration(span(run.started, run.stopped)))
+        for run in found
+    ]
+    output.facts(columns(("run", "job", "status", "started (UTC)", "took"), rows))
+    return 0
+
+
+def show(place: Place, name: str, factory: Factory, output: Output, *, as_json: bool) -> int:
+    """`mapfold show RUN`: one run with its counts and, if it has ended, its result."""
+    from mapfold import client
+    from mapfold.client.aws import decode
+
+    with factory.connect(place, output.note) as connection:
+        view = client.show(connection.aws, name)
+        execution = view.execution
+        ended = client.outcome(connection.aws, execution) if execution.status.is_terminal else None
+    given = decode(execution.input)
+    if as_json:
+        output.document(
+            {
+                "run_id": execution.name,
+                "job": view.job,
+                "status": str(execution.status),
+                "execution_arn": execution.arn,
+                "started": moment(execution.started),
+                "stopped": moment(execution.stopped),
+                "seconds": span(execution.started, execution.stopped),
+                "input": given,
+                **(_ended_document(ended) if ended else {}),
+                "map_runs": tuple(map_run_document(run) for run in view.map_runs),
+            }
+        )
+        return 0
+    facts = {
+        "run": execution.name,
+        "job": view.job,
+        "status": str(execution.status),
+        "started": f"{clock_time(execution.started)} UTC",
+        "took": duration(execution.seconds),
+        "source": (given.get("source") or {}).get("uri") if isinstance(given, dict) else None,
+        "error": execution.error,
+        "cause": execution.cause,
+        "items": f"{ended.items.total:,}: {ended.items.succeeded:,} succeeded, {ended.items.failed:,} failed"
+        if ended
+        else None,
+        "result": ended.result_uri if ended else None,
+        "failures": ended.failures_uri if ended else None,
+        "execution": execution.arn,
+    }
+    lines = [f"{key:<10}{value}" for key, value in facts.items() if value]
+    for run in view.map_runs:
+        lines += [f"map run   {run.label} {run.status}", *(f"          {said}" for said in map_run_counts(run))]
+    if ended is not None and ended.result is not None:
+        lines += ["", *result_lines(ended.result)]
+    output.facts(lines)
+    return 0
+
+
+def failures(place: Place, name: str, factory: Factory, output: Output, *, traceback: bool, as_json: bool) -> int:
+    """`mapfold failures RUN`: the items that failed, with their reasons."""
+    from mapfold import client
+
+    with factory.connect(place, output.note) as connection:
+        execution = client.find_run(connection.aws, name)
+        found = client.failures(connection.aws, execution)
+        if as_json:
+            output.document({"run_id": execution.name, "failures": (failure.as_document() for failure in found)})
+            return 0
+        some = False
+        for failure in found:
+            some = True
+            output.facts(_failure_lines(failure, with_traceback=traceback))
+        if not some:
+            status = execution.status.lower()
+            why = f" ({execution.error}: {execution.cause})" if execution.error else ""
+            output.note(f"no item of {execution.name} failed; the run is {status}{why}")
+    return 0
+
+
+def stop(place: Place, name: str, factory: Factory, output: Output, *, as_json: bool) -> int:
+    """`mapfold stop RUN`: abort it."""
+    from mapfold import client
+
+    with factory.connect(place, output.note) as connection:
+        execution = client.find_run(connection.aws, name)
+        if execution.status.is_terminal:
+            raise UsageError(f"run {execution.name} has ended already: {execution.status}")
+        client.stop(connection.aws, execution.arn, cause="stopped at the command line")
+        stopped = connection.aws.find_execution(execution.arn) or execution
+    if as_json:
+        output.document({"run_id": execution.name, "status": str(stopped.status), "execution_arn": execution.arn})
+    else:
+        output.facts([f"{execution.name} {stopped.status}"])
+    return 0
+
+
+def _job_document(job: Job) -> dict[str, Json]:
+    children, why = job.child_type()
+    return {
+        "name": job.name,
+        "source": type(job.source).__name__,
+        "children": children,
+        "children_because": why,
+        "tables": {name: list(keys) for name, keys in job.tables.items()},
+        "timeout_seconds": job.timeout_seconds,
+        "memory_mb": job.memory_mb,
+        "tolerance": job.tolerance(),
+        "has_example": job.example_function is not None,
+    }
+
+
+def _failure_lines(failure: Failure, *, with_traceback: bool) -> list[str]:
+    place = "" if failure.index is None else f"{failure.index}: "
+    item = failure.item if isinstance(failure.item, str) else json.dumps(failure.item, ensure_ascii=False)
+    lines = [f"{place}{item}", f"    {failure.error}: {failure.message}"]
+    if with_traceback and failure.traceback:
+        lines += [f"    {line}" for line in failure.traceback.splitlines()]
+    return lines
+
+
+def _ended_document(ended: Outcome) -> dict[str, Json]:
+    document = ended.as_document()
+    wanted = ("items", "result", "result_uri", "failures_uri", "error", "cause")
+    return {key: document[key] for key in wanted if key in document}
+
+
+def map_run_document(run: MapRun) -> dict[str, Json]:
+    return {
+        "map_run_arn": run.arn,
+        "label": run.label,
+        "status": str(run.status),
+        "started": moment(run.started),
+        "stopped": moment(run.stopped),
+        "max_concurrency": run.max_concurrency,
+        "items": counts_document(run.items),
+        "executions": counts_document(run.children),
+    }
+
+
+def map_run_counts(run: MapRun) -> list[str]:
+    return [tally(run.items, "items"), tally(run.children, "child executions")]
+
+
+def span(started: float, stopped: float | None) -> float | None:
+    return None if stopped is None else round(stopped - started, 3)

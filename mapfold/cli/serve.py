@@ -1,0 +1,30 @@
+"""`mapfold local`: the embedded AWS in the foreground. Imports it only here, for it is an extra."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from mapfold.errors import UsageError
+
+
+def serve_local(*, port: int, aws_port: int, data: Path, console: bool, until_eof: bool) -> int:
+    """Serve until a signal comes or, with `until_eof`, whoever started us is gone. 130 after Ctrl-C."""
+    try:
+        from mapfold.local.server import serve
+    except ImportError as error:
+        raise UsageError(
+            f"the embedded AWS cannot be loaded: {error}. Install it with: pip install 'mapfold[local]'"
+        ) from error
+    if until_eof:
+        threading.Thread(target=_stop_at_eof, name="until-eof", daemon=True).start()
+    return serve(port=port, aws_port=aws_port, data=data, console=console)
+
+
+def _stop_at_eof() -> None:
+    """Our stdin is the other end of a pipe: it ends when the command that started us ends, however it does."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,55 @@
+"""Names and ARNs of a job's resources, and what can be read out of an execution's ARN (service-api.md 1)."""
+
+from __future__ import annotations
+
+MACHINE_PREFIX = "mapfold-"
+MAP_LABEL = "Map"
+"""Label of the distributed Map over a job's items; its other map run (`FoldGroups`) merges partials."""
+
+
+def machine_name(job: str) -> str:
+    """The state machine of a job."""
+    return MACHINE_PREFIX + job
+
+
+def machine_arn(job: str, *, region: str, account: str) -> str:
+    return f"arn:aws:states:{region}:{account}:stateMachine:{machine_name(job)}"
+
+
+def execution_arn(machine_arn: str, name: str) -> str:
+    """The ARN of the STANDARD execution `name` of a state machine."""
+    return machine_arn.replace(":stateMachine:", ":execution:", 1) + f":{name}"
+
+
+def function_name(job: str, role: str) -> str:
+    """The Lambda function of a job that plays `role`: plan, work, fold, finish or close."""
+    return f"{MACHINE_PREFIX}{job}-{role}"
+
+
+def function_arn(job: str, role: str, *, region: str, account: str) -> str:
+    return f"arn:aws:lambda:{region}:{account}:function:{function_name(job, role)}"
+
+
+def is_execution_arn(text: str) -> bool:
+    """Whether `text` is the ARN of an execution, a map run's child included, and not a run's name."""
+    return text.startswith("arn:") and (":execution:" in text or ":express:" in text)
+
+
+def is_express(arn: str) -> bool:
+    """Whether an execution's ARN is one of EXPRESS, whose history the API does not give."""
+    return ":express:" in arn
+
+
+def job_of(machine: str) -> str:
+    """The job whose state machine has this name or ARN."""
+    return machine.rsplit(":", 1)[-1].removeprefix(MACHINE_PREFIX)
+
+
+def run_id_of(arn: str) -> str:
+    """The run that an execution's ARN names: the execution's name."""
+    return arn.rsplit(":", 1)[-1]
+
+
+def label_of(map_run_arn: str) -> str:
+    """The Map state's Label in `…:mapRun:<machine>/<label>:<uuid>`."""
+    return map_run_arn.rsplit(":", 2)[-2].rsplit("/", 1)[-1]

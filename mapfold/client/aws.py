@@ -1,0 +1,456 @@
+"""The one module that knows botocore: typed methods that return our values and raise our errors.
+
+Paginators, retries, timeouts and error codes stay in here. The same calls go to AWS and to the embedded one; only the
+endpoints differ. Methods may be called from several threads.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, cast
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+
+from mapfold.client.arns import label_of
+from mapfold.client.errors import RunNameTaken, Unreachable
+from mapfold.client.target import DEFAULT_REGION, Target
+from mapfold.client.values import (
+    Counts,
+    Event,
+    Execution,
+    ExecutionSummary,
+    FunctionFacts,
+    Json,
+    MapRun,
+    MapRunSummary,
+    StateMachine,
+    Status,
+)
+from mapfold.errors import ServiceError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_stepfunctions import SFNClient
+    from mypy_boto3_stepfunctions.type_defs import MapRunExecutionCountsTypeDef, MapRunItemCountsTypeDef
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_ROLE = "arn:aws:iam::{account}:role/mapfold-local"
+"""The embedded AWS asks for a role's ARN, as AWS does, and gives it no meaning."""
+
+
+class AwsClient:
+    """AWS as Mapfold needs it: Step Functions, and what a deployment and a run's results take of Lambda, S3, DynamoDB.
+
+    `clients`: boto3 clients by service name, where the caller has made them already.
+    """
+
+    def __init__(self, target: Target, *, clients: Mapping[str, Any] | None = None) -> None:
+        self.target = target
+        self._lock = threading.Lock()  # a boto3 session makes clients for one thread at a time
+        self._clients: dict[str, Any] = dict(clients or {})
+        self._account = target.account
+        with _speaking("AWS"):
+            self._session = boto3.Session(
+                profile_name=target.profile,
+                region_name=target.region,
+                aws_access_key_id="mapfold" if target.dummy_credentials else None,
+                aws_secret_access_key="local" if target.dummy_credentials else None,
+            )
+
+    @property
+    def region(self) -> str:
+        """The region that calls go to."""
+        return self._session.region_name or DEFAULT_REGION
+
+    @property
+    def account(self) -> str:
+        """The account that the credentials belong to; asks STS once."""
+        if self._account is None:
+            with _speaking("sts"):
+                self._account = self._client("sts").get_caller_identity()["Account"]
+        return self._account
+
+    # --- executions ---------------------------------------------------------------------------------------
+
+    def start_execution(self, machine_arn: str, *, name: str, input: str) -> str:
+        """Start an execution; gives its ARN. A name that was used before is `RunNameTaken`."""
+        try:
+            answer = self._sfn.start_execution(stateMachineArn=machine_arn, name=name, input=input)
+        except ClientError as error:
+            if _code(error) == "ExecutionAlreadyExists":
+                raise RunNameTaken(name) from error
+            raise _refused("states", error) from error
+        except BotoCoreError as error:
+            raise _unreachable("states", error) from error
+        return answer["executionArn"]
+
+    def stop_execution(self, arn: str, *, error: str, cause: str) -> None:
+        """Abort an execution. Nothing happens to one that has ended."""
+        with _speaking("states"):
+            self._sfn.stop_execution(executionArn=arn, error=error, cause=cause)
+
+    def find_execution(self, arn: str) -> Execution | None:
+        """What DescribeExecution says, or None if there is no such execution."""
+        answer = self._find("ExecutionDoesNotExist", lambda: self._sfn.describe_execution(executionArn=arn))
+        return None if answer is None else _execution(answer)
+
+    def executions(self, machine_arn: str) -> Iterator[ExecutionSummary]:
+        """The executions of a state machine, newest first; pages as they are asked for."""
+        return self._executions(stateMachineArn=machine_arn)
+
+    def children(self, map_run_arn: str, status: Status | None = None) -> Iterator[ExecutionSummary]:
+        """The child executions of a map run, of one status or all; pages as they are asked for."""
+        filter_ = {} if status is None else {"statusFilter": str(status)}
+        return self._executions(mapRunArn=map_run_arn, **filter_)
+
+    def events(self, arn: str, *, newest_first: bool = False, page: int = 1000) -> Iterator[Event]:
+        """The history of a STANDARD execution; pages of `page` events as they are asked for."""
+        with _speaking("states"):
+            pages = self._sfn.get_paginator("get_execution_history").paginate(
+                executionArn=arn, reverseOrder=newest_first, PaginationConfig={"PageSize": page}
+            )
+            for answer in pages:
+                for event in answer["events"]:
+                    yield _event(cast(dict[str, Any], event))
+
+    def map_runs(self, execution_arn: str) -> list[MapRunSummary]:
+        """The map runs of an execution, oldest first. There are as many as Map states ran: a few."""
+        with _speaking("states"):
+            pages = self._sfn.get_paginator("list_map_runs").paginate(executionArn=execution_arn)
+            runs = [
+                MapRunSummary(
+                    arn=run["mapRunArn"],
+                    label=label_of(run["mapRunArn"]),
+                    started=_seconds(run["startDate"]),
+                    stopped=_maybe_seconds(run.get("stopDate")),
+                )
+                for page in pages
+                for run in page["mapRuns"]
+            ]
+        return sorted(runs, key=lambda run: run.started)
+
+    def map_run(self, arn: str) -> MapRun:
+        """What DescribeMapRun says."""
+        with _speaking("states"):
+            answer = self._sfn.describe_map_run(mapRunArn=arn)
+        return MapRun(
+            arn=answer["mapRunArn"],
+            execution_arn=answer["executionArn"],
+            label=label_of(answer["mapRunArn"]),
+            status=Status(answer["status"]),
+            started=_seconds(answer["startDate"]),
+            stopped=_maybe_seconds(answer.get("stopDate")),
+            max_concurrency=answer["maxConcurrency"],
+            items=_counts(answer["itemCounts"]),
+            children=_counts(answer["executionCounts"]),
+        )
+
+    # --- state machines -----------------------------------------------------------------------------------
+
+    def state_machines(self) -> Iterator[StateMachine]:
+        """All state machines of the account and region."""
+        with _speaking("states"):
+            for page in self._sfn.get_paginator("list_state_machines").paginate():
+                for machine in page["stateMachines"]:
+                    yield StateMachine(arn=machine["stateMachineArn"], name=machine["name"])
+
+    def find_definition(self, machine_arn: str) -> str | None:
+        """The definition's text of a state machine, or None if there is no such state machine."""
+        answer = self._find(
+            "StateMachineDoesNotExist", lambda: self._sfn.describe_state_machine(stateMachineArn=machine_arn)
+        )
+        return None if answer is None else str(answer["definition"])
+
+    def create_state_machine(self, name: str, definition: str) -> None:
+        """Create a STANDARD state machine."""
+        with _speaking("states"):
+            self._sfn.create_state_machine(name=name, definition=definition, roleArn=self._role, type="STANDARD")
+
+    def update_state_machine(self, machine_arn: str, definition: str) -> None:
+        """Give a state machine a new definition; executions that run keep the old one."""
+        with _speaking("states"):
+            self._sfn.update_state_machine(stateMachineArn=machine_arn, definition=definition)
+
+    # --- functions ----------------------------------------------------------------------------------------
+
+    def find_function(self, name: str) -> FunctionFacts | None:
+        """What GetFunction says, or None if there is no such function."""
+        answer = self._find("ResourceNotFoundException", lambda: self._lambda.get_function(FunctionName=name))
+        if answer is None:
+            return None
+        facts = answer["Configuration"]
+        return FunctionFacts(
+            arn=facts["FunctionArn"],
+            handler=facts.get("Handler", ""),
+            timeout_seconds=facts.get("Timeout", 3),
+            memory_mb=facts.get("MemorySize", 128),
+            environment=facts.get("Environment", {}).get("Variables", {}),
+        )
+
+    def create_folder_function(
+        self,
+        name: str,
+        *,
+        folder: str,
+        handler: str,
+        runtime: str,
+        timeout_seconds: int,
+        memory_mb: int,
+        environment: Mapping[str, str],
+    ) -> None:
+        """Create a Lambda function that runs a local folder in place. Only the embedded AWS knows the convention.
+
+        Its sign is the bucket `mapfold-local`, with the folder's absolute path as the key.
+        """
+        with _speaking("lambda"):
+            self._lambda.create_function(
+                FunctionName=name,
+                Runtime=cast(Any, runtime),
+                Role=self._role,
+                Handler=handler,
+                Code={"S3Bucket": "mapfold-local", "S3Key": folder},
+                Timeout=timeout_seconds,
+                MemorySize=memory_mb,
+                Environment={"Variables": dict(environment)},
+            )
+
+    def delete_function(self, name: str) -> None:
+        """Delete a Lambda function; nothing happens if there is none."""
+        self._find("ResourceNotFoundException", lambda: self._lambda.delete_function(FunctionName=name))
+
+    # --- storage ------------------------------------------------------------------------------------------
+
+    def ensure_bucket(self, name: str) -> bool:
+        """Make sure that a bucket of ours exists; whether it had to be created."""
+        if self._find("404", lambda: self._s3.head_bucket(Bucket=name)) is not None:
+            return False
+        # us-east-1 is the one region that must not be named (S3 API Reference, CreateBucket).
+        place: dict[str, Any] = (
+            {} if self.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
+        )
+        with _speaking("s3"):
+            self._s3.create_bucket(Bucket=name, **place)
+        return True
+
+    def ensure_table(self, name: str, keys: Sequence[str]) -> bool:
+        """Make sure that a table with these key attributes (strings: hash, then range) exists; whether it was made."""
+        found = self._find("ResourceNotFoundException", lambda: self._dynamodb.describe_table(TableName=name))
+        if found is not None:
+            existing = [key["AttributeName"] for key in sorted(found["Table"]["KeySchema"], key=lambda k: k["KeyType"])]
+            if existing != list(keys):
+                raise ServiceError(
+                    f"table {name!r} has the key {existing}, the job declares {list(keys)}. Delete the table or give "
+                    "the job's table another name."
+                )
+            return False
+        kinds: tuple[Literal["HASH", "RANGE"], ...] = ("HASH", "RANGE")
+        with _speaking("dynamodb"):
+            self._dynamodb.create_table(
+                TableName=name,
+                BillingMode="PAY_PER_REQUEST",
+                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+                KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, kinds, strict=False)],
+            )
+        return True
+
+    def object_size(self, bucket: str, key: str) -> int | None:
+        """Bytes of an object, or None if there is none."""
+        answer = self._find("404", lambda: self._s3.head_object(Bucket=bucket, Key=key))
+        return None if answer is None else int(answer["ContentLength"])
+
+    def object_text(self, bucket: str, key: str) -> str:
+        """An object whole, as UTF-8 text."""
+        with _speaking("s3"):
+            return self._s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+
+    def object_lines(self, bucket: str, key: str) -> Iterator[bytes] | None:
+        """The lines of an object as a stream, or None if there is no such object (or bucket)."""
+        answer = self._find(("NoSuchKey", "NoSuchBucket"), lambda: self._s3.get_object(Bucket=bucket, Key=key))
+        return None if answer is None else _lines(answer["Body"])
+
+    def object_keys(self, bucket: str, prefix: str) -> Iterator[str]:
+        """The keys under a prefix, in order; nothing where there is no such bucket."""
+        try:
+            for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+                for entry in page.get("Contents", ()):
+                    yield entry["Key"]
+        except ClientError as error:
+            if _code(error) != "NoSuchBucket":
+                raise _refused("s3", error) from error
+        except BotoCoreError as error:
+            raise _unreachable("s3", error) from error
+
+    # --- how ----------------------------------------------------------------------------------------------
+
+    @property
+    def _sfn(self) -> SFNClient:
+        return cast("SFNClient", self._client("stepfunctions"))
+
+    @property
+    def _lambda(self) -> LambdaClient:
+        return cast("LambdaClient", self._client("lambda"))
+
+    @property
+    def _s3(self) -> S3Client:
+        return cast("S3Client", self._client("s3"))
+
+    @property
+    def _dynamodb(self) -> DynamoDBClient:
+        return cast("DynamoDBClient", self._client("dynamodb"))
+
+    @property
+    def _role(self) -> str:
+        return _ROLE.format(account=self.account)
+
+    def s3_client(self) -> S3Client:
+        """The boto3 client itself, for a job's example that puts its own input."""
+        return self._s3
+
+    def _client(self, service: str) -> Any:
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._session.client(
+                    cast(Any, service),
+                    endpoint_url=self.target.endpoints.get(service),
+                    config=_config(self.target.endpoints.get(service)),
+                )
+            return self._clients[service]
+
+    def _executions(self, **where: str) -> Iterator[ExecutionSummary]:
+        with _speaking("states"):
+            paginator = self._sfn.get_paginator("list_executions")
+            for page in paginator.paginate(**cast(Any, where), PaginationConfig={"PageSize": 1000}):
+                for line in page["executions"]:
+                    yield ExecutionSummary(
+                        arn=line["executionArn"],
+                        name=line["name"],
+                        status=Status(line["status"]),
+                        started=_seconds(line["startDate"]),
+                        stopped=_maybe_seconds(line.get("stopDate")),
+                        items=line.get("itemCount"),
+                    )
+
+    def _find(self, missing: str | tuple[str, ...], call: Any) -> Any:
+        """The answer of `call`, or None where it is refused with the code that says that the thing is not there."""
+        try:
+            with _speaking("AWS"):
+                return call()
+        except ServiceError as error:
+            if error.code in ((missing,) if isinstance(missing, str) else missing):
+                return None
+            raise
+
+
+def _config(endpoint: str | None) -> Config:
+    """Bounded everywhere: a call to a server that is away ends in seconds locally, in a minute on AWS."""
+    if endpoint is None:
+        return Config(retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=5, read_timeout=60)
+    local = Config(
+        retries={"mode": "standard", "total_max_attempts": 3},
+        connect_timeout=2,
+        read_timeout=30,
+        inject_host_prefix=False,
+        max_pool_connections=16,
+        s3={"addressing_style": "path"},
+    )
+    # Loopback is never behind the environment's proxy.
+    return local.merge(Config(proxies={})) if urlsplit(endpoint).hostname in _LOOPBACK else local
+
+
+@contextmanager
+def _speaking(service: str) -> Iterator[None]:
+    """Turn what botocore raises into ours."""
+    try:
+        yield
+    except ClientError as error:
+        raise _refused(service, error) from error
+    except BotoCoreError as error:
+        raise _unreachable(service, error) from error
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _refused(service: str, error: ClientError) -> ServiceError:
+    code, message = _code(error), error.response.get("Error", {}).get("Message", "")
+    return ServiceError(f"{error.operation_name} was refused: {code}: {message}", code=code)
+
+
+def _unreachable(service: str, error: BotoCoreError) -> ServiceError:
+    """No answer is `Unreachable`; no credentials, no region, no profile are plain service errors."""
+    code = type(error).__name__
+    if isinstance(error, HTTPClientError | ConnectionError):
+        return Unreachable(f"{service} does not answer: {error}", code=code)
+    return ServiceError(str(error), code=code)
+
+
+def _execution(answer: Mapping[str, Any]) -> Execution:
+    return Execution(
+        arn=answer["executionArn"],
+        name=answer["name"],
+        state_machine_arn=answer["stateMachineArn"],
+        status=Status(answer["status"]),
+        started=_seconds(answer["startDate"]),
+        stopped=_maybe_seconds(answer.get("stopDate")),
+        input=answer.get("input"),
+        output=answer.get("output"),
+        error=answer.get("error"),
+        cause=answer.get("cause"),
+    )
+
+
+def _counts(counts: MapRunItemCountsTypeDef | MapRunExecutionCountsTypeDef) -> Counts:
+    return Counts(
+        total=counts["total"],
+        pending=counts["pending"],
+        running=counts["running"],
+        succeeded=counts["succeeded"],
+        failed=counts["failed"],
+        timed_out=counts["timedOut"],
+        aborted=counts["aborted"],
+    )
+
+
+def _event(event: Mapping[str, Any]) -> Event:
+    details: Json = next((value for key, value in event.items() if key.endswith("EventDetails")), {})
+    return Event(
+        id=event["id"],
+        previous=event.get("previousEventId", 0),
+        type=event["type"],
+        at=_seconds(event["timestamp"]),
+        details=details,
+    )
+
+
+def _lines(body: Any) -> Iterator[bytes]:
+    with _speaking("s3"):
+        lines: Iterable[bytes] = body.iter_lines(chunk_size=65_536)
+        yield from (line for line in lines if line.strip())
+
+
+def _seconds(moment: datetime) -> float:
+    return moment.timestamp()
+
+
+def _maybe_seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
+
+
+def decode(text: str | None) -> Json:
+    """The value of a JSON text of the service, or None where there is none or it is not JSON."""
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None

@@ -1,0 +1,219 @@
+"""Deploy a job to the embedded AWS: first a plan as data, then carried out, as often as one likes.
+
+1. `plan_deployment` says what the job needs: buckets, tables, five Lambda functions that run the source folder in
+   place, the state machine.
+2. `carry_out` makes what is missing and re-makes what differs, all at once, and leaves the rest alone. A function
+   carries a digest of the source in its environment: after an edit it is made again, so that no warm worker goes on
+   with the old code.
+
+On AWS the same resources come from `infra/`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from mapfold.client.arns import function_arn, function_name, machine_arn, machine_name
+from mapfold.client.target import DATA_BUCKET, RUNS_TABLE
+from mapfold.client.values import FunctionFacts, Json
+
+SOURCE_DIGEST = "MAPFOLD_SOURCE_DIGEST"
+_ROLES = ("plan", "work", "fold", "finish", "close")
+_OTHERS_SECONDS = 900
+_OTHERS_MEMORY_MB = 512
+_AT_ONCE = 8
+
+
+class Deploys(Protocol):
+    """What a deployment takes of `AwsClient`."""
+
+    @property
+    def region(self) -> str: ...
+    @property
+    def account(self) -> str: ...
+    def ensure_bucket(self, name: str) -> bool: ...
+    def ensure_table(self, name: str, keys: Sequence[str]) -> bool: ...
+    def find_function(self, name: str) -> FunctionFacts | None: ...
+    def create_folder_function(
+        self,
+        name: str,
+        *,
+        folder: str,
+        handler: str,
+        runtime: str,
+        timeout_seconds: int,
+        memory_mb: int,
+        environment: Mapping[str, str],
+    ) -> None: ...
+    def delete_function(self, name: str) -> None: ...
+    def find_definition(self, machine_arn: str) -> str | None: ...
+    def create_state_machine(self, name: str, definition: str) -> None: ...
+    def update_state_machine(self, machine_arn: str, definition: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionPlan:
+    """A Lambda function as it should be."""
+
+    name: str
+    handler: str
+    timeout_seconds: int
+    memory_mb: int
+    environment: Mapping[str, str]
+
+    def is_met_by(self, facts: FunctionFacts) -> bool:
+        """Whether a function that exists is this one."""
+        return (
+            facts.handler == self.handler
+            and facts.timeout_seconds == self.timeout_seconds
+            and facts.memory_mb == self.memory_mb
+            and dict(facts.environment) == dict(self.environment)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What a job needs to run. `tables` by name: the key attributes, hash first. `folder`: the functions' code."""
+
+    job: str
+    buckets: tuple[str, ...]
+    tables: Mapping[str, tuple[str, ...]]
+    functions: tuple[FunctionPlan, ...]
+    folder: Path
+    machine: str
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that a deployment did: `created` or `replaced` a resource, of a kind, by name."""
+
+    action: str
+    kind: str
+    name: str
+
+
+def substitutions(job: str, *, region: str, account: str, runs_bucket: str) -> dict[str, str]:
+    """What stands for the `${…}` of a job's definition in this account and region."""
+    arns = {f"{role.capitalize()}Function": function_arn(job, role, region=region, account=account) for role in _ROLES}
+    return {**arns, "RunsBucket": runs_bucket}
+
+
+def plan_deployment(
+    job: str,
+    *,
+    definition: Mapping[str, Json],
+    jobs_folder: Path,
+    timeout_seconds: int,
+    memory_mb: int,
+    tables: Mapping[str, Sequence[str]],
+    runs_bucket: str,
+    digest: str,
+) -> Deployment:
+    """What the job `job` needs. `definition` has its substitutions made; `digest` is `source_digest` of its code.
+
+    timeout_seconds and memory_mb are the work function's. Code runs in the folder that holds `jobs_folder`.
+    """
+    folder = jobs_folder.resolve().parent
+    environment = {
+        "MAPFOLD_JOB": job,
+        "MAPFOLD_JOBS": jobs_folder.name,
+        "MAPFOLD_RUNS_BUCKET": runs_bucket,
+        "MAPFOLD_RUNS_TABLE": RUNS_TABLE,
+        "POWERTOOLS_SERVICE_NAME": job,
+        "POWERTOOLS_METRICS_NAMESPACE": "Mapfold",
+        "POWERTOOLS_TRACE_DISABLED": "true",  # there is no X-Ray daemon beside a local worker
+        SOURCE_DIGEST: hashlib.sha256(f"{folder} {digest}".encode()).hexdigest()[:16],
+    }
+    return Deployment(
+        job=job,
+        buckets=(DATA_BUCKET, runs_bucket),
+        tables={RUNS_TABLE: ("run_id",), **{name: tuple(keys) for name, keys in tables.items()}},
+        functions=tuple(
+            FunctionPlan(
+                name=function_name(job, role),
+                handler=f"tasks.{role}.handler",
+                timeout_seconds=timeout_seconds if role == "work" else _OTHERS_SECONDS,
+                memory_mb=memory_mb if role == "work" else _OTHERS_MEMORY_MB,
+                environment=environment,
+            )
+            for role in _ROLES
+        ),
+        folder=folder,
+        machine=machine_name(job),
+        definition=json.dumps(definition, ensure_ascii=False),
+    )
+
+
+def carry_out(deployment: Deployment, aws: Deploys) -> list[Change]:
+    """Make AWS what the plan says; gives what had to be changed. Harmless to repeat."""
+    steps: list[Callable[[], Change | None]] = [
+        *(partial(_bucket, aws, name) for name in deployment.buckets),
+        *(partial(_table, aws, name, keys) for name, keys in deployment.tables.items()),
+        *(partial(_function, aws, plan, deployment.folder) for plan in deployment.functions),
+        partial(_machine, aws, deployment),
+    ]
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="deploy") as pool:
+        changes = list(pool.map(lambda step: step(), steps))
+    return [change for change in changes if change is not None]
+
+
+def source_digest(folders: Iterable[Path]) -> str:
+    """A digest of the Python files under these folders: their paths within them, and their contents."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(f"{folder.name}/{path.relative_to(folder)}\0".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def runtime() -> str:
+    """The Lambda runtime's name of this interpreter, which is the one that runs a local folder."""
+    return f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _bucket(aws: Deploys, name: str) -> Change | None:
+    return Change("created", "bucket", name) if aws.ensure_bucket(name) else None
+
+
+def _table(aws: Deploys, name: str, keys: Sequence[str]) -> Change | None:
+    return Change("created", "table", name) if aws.ensure_table(name, keys) else None
+
+
+def _function(aws: Deploys, plan: FunctionPlan, folder: Path) -> Change | None:
+    facts = aws.find_function(plan.name)
+    if facts is not None and plan.is_met_by(facts):
+        return None
+    if facts is not None:
+        aws.delete_function(plan.name)
+    aws.create_folder_function(
+        plan.name,
+        folder=str(folder),
+        handler=plan.handler,
+        runtime=runtime(),
+        timeout_seconds=plan.timeout_seconds,
+        memory_mb=plan.memory_mb,
+        environment=plan.environment,
+    )
+    return Change("created" if facts is None else "replaced", "function", plan.name)
+
+
+def _machine(aws: Deploys, deployment: Deployment) -> Change | None:
+    arn = machine_arn(deployment.job, region=aws.region, account=aws.account)
+    existing = aws.find_definition(arn)
+    if existing is None:
+        aws.create_state_machine(deployment.machine, deployment.definition)
+        return Change("created", "state machine", deployment.machine)
+    if existing == deployment.definition:
+        return None
+    aws.update_state_machine(arn, deployment.definition)
+    return Change("replaced", "state machine", deployment.machine)

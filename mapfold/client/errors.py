@@ -1,0 +1,41 @@
+"""What the client raises beside `ServiceError` itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mapfold.errors import ServiceError, UsageError
+
+
+class Unreachable(ServiceError):
+    """Nothing answers at the endpoint: the embedded AWS has ended, or the network is away."""
+
+
+class RunNameTaken(UsageError):
+    """A run of that name exists already, with another input or ended."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"a run named {name!r} exists already. Choose another --name, or leave it out to get a new one."
+        )
+        self.name = name
+
+
+class UnknownRun(UsageError):
+    """No run has that name. `similar` are the names nearest to it."""
+
+    def __init__(self, name: str, similar: Sequence[str]) -> None:
+        hint = f" Did you mean {' or '.join(similar)}?" if similar else ""
+        super().__init__(f"there is no run {name!r}.{hint} `mapfold runs` lists them.")
+        self.name, self.similar = name, tuple(similar)
+
+
+class NotDeployed(UsageError):
+    """The job has no state machine where it should run."""
+
+    def __init__(self, job: str, where: str) -> None:
+        super().__init__(
+            f"job {job!r} is not deployed in {where}. Run it with --on local, or deploy it first, in this account and "
+            "region."
+        )
+        self.job, self.where = job, where

@@ -1,0 +1,114 @@
+"""The items of a run that failed, with their reasons, as a stream.
+
+Finish collects them in `runs/<id>/failures.jsonl`. A run that died before it has only what its parts left behind: the
+files that each batch with failed items wrote, and the inputs of the child executions that failed as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from mapfold.client.arns import MAP_LABEL
+from mapfold.client.aws import decode
+from mapfold.client.target import Target
+from mapfold.client.values import Execution, ExecutionSummary, Json, MapRunSummary, Status
+
+
+class ReadsFailures(Protocol):
+    """What collecting failures takes of `AwsClient`."""
+
+    target: Target
+
+    def find_execution(self, arn: str) -> Execution | None: ...
+    def map_runs(self, execution_arn: str) -> list[MapRunSummary]: ...
+    def children(self, map_run_arn: str, status: Status | None = None) -> Iterator[ExecutionSummary]: ...
+    def object_size(self, bucket: str, key: str) -> int | None: ...
+    def object_lines(self, bucket: str, key: str) -> Iterator[bytes] | None: ...
+    def object_keys(self, bucket: str, prefix: str) -> Iterator[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An item that failed. `index`: its place in the source. `execution`: the child that failed with all its items."""
+
+    item: Json
+    index: int | None
+    error: str
+    message: str
+    traceback: str | None = None
+    execution: str | None = None
+
+    def as_document(self) -> dict[str, Json]:
+        document = {"item": self.item, "index": self.index, "error": self.error, "message": self.message}
+        document["traceback"] = self.traceback
+        if self.execution:
+            document["execution"] = self.execution
+        return document
+
+
+def failures(aws: ReadsFailures, execution: Execution) -> Iterator[Failure]:
+    """The failed items of a run, whether it came to its end or not."""
+    bucket, folder = aws.target.runs_bucket, f"runs/{execution.name}/"
+    lines = aws.object_lines(bucket, folder + "failures.jsonl")
+    if lines is not None:
+        yield from (_failure(json.loads(line)) for line in lines)
+        return
+    for key in aws.object_keys(bucket, folder + "failed/"):
+        yield from (_failure(json.loads(line)) for line in aws.object_lines(bucket, key) or ())
+    for arn in _failed_children(aws, execution.arn):
+        child = aws.find_execution(arn)
+        if child is not None:
+            yield from _of_child(aws, child, bucket, folder)
+
+
+def _failure(line: Mapping[str, Json]) -> Failure:
+    return Failure(
+        item=line.get("item"),
+        index=line.get("index"),
+        error=line.get("error") or "",
+        message=line.get("message") or "",
+        traceback=line.get("traceback"),
+        execution=line.get("execution"),
+    )
+
+
+def _failed_children(aws: ReadsFailures, execution_arn: str) -> Iterator[str]:
+    """The children of the map over the items that failed; of the latest one, where the Map state was retried."""
+    for summary in reversed(aws.map_runs(execution_arn)):
+        if summary.label == MAP_LABEL:
+            for status in (Status.FAILED, Status.TIMED_OUT):
+                yield from (child.arn for child in aws.children(summary.arn, status))
+            return
+
+
+def _of_child(aws: ReadsFailures, child: Execution, bucket: str, folder: str) -> Iterator[Failure]:
+    """One failure for each item of a batch that failed as a whole, unless the batch wrote its own file of them."""
+    batch = decode(child.input)
+    items = batch.get("Items") if isinstance(batch, Mapping) else None
+    if not isinstance(items, list) or not items:
+        yield _whole_child(child, item=batch, index=None)
+        return
+    first = items[0].get("i") if isinstance(items[0], Mapping) else None
+    if isinstance(first, int) and aws.object_size(bucket, f"{folder}failed/{first:012d}.jsonl") is not None:
+        return
+    for item in items:
+        is_ours = isinstance(item, Mapping) and {"i", "v"} <= item.keys()
+        yield _whole_child(child, item=item["v"] if is_ours else item, index=item["i"] if is_ours else None)
+
+
+def _whole_child(child: Execution, *, item: Json, index: int | None) -> Failure:
+    error = child.error or ("States.Timeout" if child.status is Status.TIMED_OUT else str(child.status))
+    message, traceback = _explain(child.cause)
+    return Failure(item, index, error, message, traceback, execution=child.arn)
+
+
+def _explain(cause: str | None) -> tuple[str, str | None]:
+    """Message and traceback. The cause of a Lambda error is its whole payload as JSON text (service-api.md 6)."""
+    payload = decode(cause)
+    if not isinstance(payload, Mapping) or "errorMessage" not in payload:
+        return cause or "", None
+    trace = payload.get("stackTrace")
+    return str(payload["errorMessage"]), "".join(trace) if isinstance(trace, list) and trace else None

@@ -1,0 +1,190 @@
+"""A run's history as a tree: the execution, its states, the map run that a Map state started, its children.
+
+The states of an execution are few (its history has at most 25,000 events). Children may be ten thousands: they come as
+an iterator that pages, and nothing here keeps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from mapfold.client.arns import is_express
+from mapfold.client.values import FAILURES, Event, Execution, ExecutionSummary, MapRun, Status
+
+
+class ReadsHistories(Protocol):
+    """What a history takes of `AwsClient`."""
+
+    def find_execution(self, arn: str) -> Execution | None: ...
+    def events(self, arn: str, *, newest_first: bool = False, page: int = 1000) -> Iterator[Event]: ...
+    def map_run(self, arn: str) -> MapRun: ...
+    def children(self, map_run_arn: str, status: Status | None = None) -> Iterator[ExecutionSummary]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A child execution of a map run; `error` and `cause` where it ended badly."""
+
+    summary: ExecutionSummary
+    error: str | None = None
+    cause: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MapRunNode:
+    """A map run and its children. The iterator can be gone through once."""
+
+    run: MapRun
+    children: Iterator[Child]
+
+
+@dataclass(frozen=True, slots=True)
+class StateNode:
+    """One visit of a state. `attempts`: how often its work was started, retries included."""
+
+    name: str
+    type: str
+    status: Status
+    started: float
+    stopped: float | None
+    attempts: int
+    error: str | None = None
+    cause: str | None = None
+    map_runs: tuple[MapRunNode, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionNode:
+    """An execution and the states that it went through, in the order in which they were entered."""
+
+    execution: Execution
+    states: tuple[StateNode, ...]
+
+
+def history(aws: ReadsHistories, execution: Execution, *, failed_only: bool = False) -> ExecutionNode:
+    """The tree of an execution. `failed_only` keeps only children that failed, timed out or were aborted.
+
+    An EXPRESS execution has no states here: its history is not in the API (history-events.md 5).
+    """
+    visits = [] if is_express(execution.arn) else _visits(aws.events(execution.arn))
+    return ExecutionNode(execution, tuple(_state_node(aws, visit, execution, failed_only) for visit in visits))
+
+
+def children(aws: ReadsHistories, map_run_arn: str, *, failed_only: bool = False) -> Iterator[Child]:
+    """A map run's children as a stream; with the error and cause of those that ended badly."""
+    if not failed_only:
+        yield from (_child(aws, summary) for summary in aws.children(map_run_arn))
+        return
+    for status in FAILURES:
+        yield from (_child(aws, summary) for summary in aws.children(map_run_arn, status))
+
+
+@dataclass(slots=True)
+class _Visit:
+    """A state that was entered; filled in by the events that follow."""
+
+    name: str
+    type: str
+    entered: Event
+    last: int
+    exited: Event | None = None
+    attempts: int = 0
+    failure: Event | None = None
+    map_runs: list[str] = field(default_factory=list)
+
+
+def _visits(events: Iterator[Event]) -> list[_Visit]:
+    """The states that were visited. An event belongs to the visit that the event it points back to belongs to."""
+    visits: list[_Visit] = []
+    owner: dict[int, _Visit] = {}
+    for event in events:
+        if event.type.endswith("StateEntered"):
+            visit = _Visit(event.details.get("name", ""), event.type.removesuffix("StateEntered"), event, event.id)
+            visits.append(visit)
+            owner[event.id] = visit
+            continue
+        found = owner.get(event.previous) or (visits[-1] if visits else None)
+        if found is None or event.type.startswith("Execution"):
+            continue
+        owner[event.id] = found
+        _note(found, event)
+    return visits
+
+
+def _note(visit: _Visit, event: Event) -> None:
+    if event.type.endswith("StateExited"):
+        visit.exited = event
+    elif event.type in ("LambdaFunctionStarted", "TaskStarted", "ActivityStarted"):
+        visit.attempts += 1
+    elif event.type in ("MapRunStarted", "MapRunRedriven"):
+        visit.attempts += 1
+        visit.map_runs.append(str(event.details["mapRunArn"]))
+    elif event.type.endswith(("Failed", "TimedOut", "Aborted")) and (event.details or visit.failure is None):
+        visit.failure = event
+
+
+def _state_node(aws: ReadsHistories, visit: _Visit, execution: Execution, failed_only: bool) -> StateNode:
+    # A failure that was caught or retried leaves a state that exited well; its error is kept to be seen.
+    failure = visit.failure
+    details = failure.details if failure else {}
+    return StateNode(
+        name=visit.name,
+        type=visit.type,
+        status=_status(visit, execution),
+        started=visit.entered.at,
+        stopped=visit.exited.at if visit.exited else failure.at if failure else execution.stopped,
+        attempts=visit.attempts,
+        error=details.get("error"),
+        cause=details.get("cause"),
+        map_runs=tuple(
+            MapRunNode(aws.map_run(arn), children(aws, arn, failed_only=failed_only))
+            for arn in dict.fromkeys(visit.map_runs)
+        ),
+    )
+
+
+def _status(visit: _Visit, execution: Execution) -> Status:
+    if visit.exited is not None:
+        return Status.SUCCEEDED
+    if execution.status is Status.SUCCEEDED:
+        return Status.SUCCEEDED
+    if visit.failure is not None and visit.failure.type.endswith("TimedOut"):
+        return Status.TIMED_OUT
+    if visit.failure is not None and visit.failure.type.endswith("Failed"):
+        return Status.FAILED
+    return execution.status
+
+
+def _child(aws: ReadsHistories, summary: ExecutionSummary) -> Child:
+    """ListExecutions does not tell why; only of a child that ended badly is DescribeExecution asked."""
+    if summary.status not in FAILURES:
+        return Child(summary)
+    execution = aws.find_execution(summary.arn)
+    return Child(summary) if execution is None else Child(summary, execution.error, execution.cause)
+
+
+@dataclass(frozen=True, slots=True)
+class EventLine:
+    """An event, how deep it lies (0: of the run itself, 1: of a child), and the execution that it belongs to."""
+
+    depth: int
+    execution: str
+    event: Event
+
+
+def all_events(aws: ReadsHistories, execution: Execution, *, failed_only: bool = False) -> Iterator[EventLine]:
+    """Every event of a run and, where a map run started, of its children, as a stream.
+
+    `failed_only` leaves out the children that ended well. EXPRESS children have no events in the API.
+    """
+    if is_express(execution.arn):
+        return
+    for event in aws.events(execution.arn):
+        yield EventLine(0, execution.arn, event)
+        if event.type != "MapRunStarted":
+            continue
+        for child in children(aws, str(event.details["mapRunArn"]), failed_only=failed_only):
+            if not is_express(child.summary.arn):
+                yield from (EventLine(1, child.summary.arn, inner) for inner in aws.events(child.summary.arn))

@@ -1,0 +1,143 @@
+"""What became of a run: its status, counts and result, or its error and cause."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
+
+from mapfold.client.arns import MAP_LABEL
+from mapfold.client.aws import decode
+from mapfold.client.target import Target
+from mapfold.client.values import Event, Execution, Json, MapRun, MapRunSummary, Status
+
+RESULT_LIMIT = 64 * 1024 * 1024
+"""Bytes of a result that are read from S3; a larger one is named by its URI alone."""
+
+_FINISH = "Finish"
+
+
+class ReadsOutcomes(Protocol):
+    """What an outcome takes of `AwsClient`."""
+
+    target: Target
+
+    def events(self, arn: str, *, newest_first: bool = False, page: int = 1000) -> Iterator[Event]: ...
+    def map_runs(self, execution_arn: str) -> list[MapRunSummary]: ...
+    def map_run(self, arn: str) -> MapRun: ...
+    def object_size(self, bucket: str, key: str) -> int | None: ...
+    def object_text(self, bucket: str, key: str) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """How many items there were, and how they ended."""
+
+    total: int
+    succeeded: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A run that has ended. `seconds` from the execution's start to its stop.
+
+    result: the job's result, also of a run that failed because too many items did; None where there is none, or where
+    it is too large to be read (then `result_uri` says where it is).
+    """
+
+    run_id: str
+    execution_arn: str
+    status: Status
+    items: Items
+    seconds: float | None
+    result: Json = None
+    result_uri: str | None = None
+    failures_uri: str | None = None
+    error: str | None = None
+    cause: str | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status is Status.SUCCEEDED
+
+    def as_document(self) -> dict[str, Json]:
+        """The document that `mapfold run --json` prints."""
+        document: dict[str, Json] = {
+            "run_id": self.run_id,
+            "status": str(self.status),
+            "execution_arn": self.execution_arn,
+            "items": {"total": self.items.total, "succeeded": self.items.succeeded, "failed": self.items.failed},
+            "result": self.result,
+            "result_uri": self.result_uri,
+            "seconds": self.seconds,
+        }
+        if self.failures_uri:
+            document["failures_uri"] = self.failures_uri
+        if not self.succeeded:
+            document |= {"error": self.error, "cause": self.cause}
+        return document
+
+
+def outcome(aws: ReadsOutcomes, execution: Execution, *, with_result: bool = True) -> Outcome:
+    """The outcome of an execution that has ended.
+
+    A run that failed has no output; what Finish reported is in its history then, if it came so far. A result that was
+    too large for the execution's output is read from S3.
+    """
+    report = decode(execution.output) if execution.output else _finish_report(aws, execution.arn)
+    report = report if isinstance(report, Mapping) else {}
+    uri = report.get("result_uri")
+    result = report.get("result")
+    if result is None and uri and with_result:
+        result = _read_result(aws, uri)
+    return Outcome(
+        run_id=execution.name,
+        execution_arn=execution.arn,
+        status=execution.status,
+        items=_items(aws, execution.arn, report),
+        seconds=None if execution.seconds is None else round(execution.seconds, 3),
+        result=result,
+        result_uri=uri,
+        failures_uri=report.get("failures_uri"),
+        error=execution.error,
+        cause=execution.cause,
+    )
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Bucket and key of `s3://bucket/key`."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
+def _finish_report(aws: ReadsOutcomes, arn: str) -> Json:
+    """What the Finish state gave back in a run that failed after it; the few states behind it are the newest events."""
+    for event in islice(aws.events(arn, newest_first=True, page=100), 100):
+        if event.type == "TaskStateExited" and event.details.get("name") == _FINISH:
+            report = decode(event.details.get("output"))
+            if isinstance(report, Mapping) and "items" in report:
+                return report
+    return None
+
+
+def _items(aws: ReadsOutcomes, arn: str, report: Mapping[str, Json]) -> Items:
+    """As Finish counted them; without its report, as the map run did, which counts a batch's items alike."""
+    counted = report.get("items")
+    if isinstance(counted, Mapping):
+        return Items(*(int(counted.get(name) or 0) for name in ("total", "succeeded", "failed")))
+    for summary in reversed(aws.map_runs(arn)):
+        if summary.label == MAP_LABEL:
+            counts = aws.map_run(summary.arn).items
+            return Items(counts.total, counts.succeeded, counts.failed + counts.timed_out)
+    return Items(0, 0, 0)
+
+
+def _read_result(aws: ReadsOutcomes, uri: str) -> Json:
+    bucket, key = split_uri(uri)
+    size = aws.object_size(bucket, key)
+    if size is None or size > RESULT_LIMIT:
+        return None
+    return json.loads(aws.object_text(bucket, key))

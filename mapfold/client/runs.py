@@ -1,0 +1,104 @@
+"""Find runs again: list them, look one up by its name or ARN, stop it."""
+
+from __future__ import annotations
+
+import difflib
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
+
+from mapfold.client.arns import MACHINE_PREFIX, execution_arn, is_execution_arn, job_of, run_id_of
+from mapfold.client.errors import UnknownRun
+from mapfold.client.values import Execution, ExecutionSummary, MapRun, MapRunSummary, StateMachine, Status
+from mapfold.errors import ServiceError
+
+_NAMES_TO_COMPARE = 300
+
+
+class ListsRuns(Protocol):
+    """What finding runs takes of `AwsClient`."""
+
+    def state_machines(self) -> Iterator[StateMachine]: ...
+    def executions(self, machine_arn: str) -> Iterator[ExecutionSummary]: ...
+    def find_execution(self, arn: str) -> Execution | None: ...
+    def map_runs(self, execution_arn: str) -> list[MapRunSummary]: ...
+    def map_run(self, arn: str) -> MapRun: ...
+    def stop_execution(self, arn: str, *, error: str, cause: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A line of the list of runs."""
+
+    run_id: str
+    job: str
+    status: Status
+    started: float
+    stopped: float | None
+    execution_arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """One run with its map runs, oldest first."""
+
+    job: str
+    execution: Execution
+    map_runs: tuple[MapRun, ...]
+
+
+def runs(aws: ListsRuns, *, job: str | None = None) -> Iterator[RunSummary]:
+    """The runs of all jobs, or of one, newest first; executions are paged as the caller takes them."""
+    machines = [machine for machine in _machines(aws) if job is None or job_of(machine.name) == job]
+    return heapq.merge(*(_runs_of(aws, machine) for machine in machines), key=lambda run: run.started, reverse=True)
+
+
+def find_run(aws: ListsRuns, name: str) -> Execution:
+    """The execution that `name` (a run's id, or any execution's ARN) means; else `UnknownRun` with close matches."""
+    if is_execution_arn(name):
+        found = _find_by_arn(aws, name)
+    else:
+        # The job's own name opens the ids that we make, so its machine is asked first.
+        machines = sorted(_machines(aws), key=lambda machine: not name.startswith(job_of(machine.name)))
+        candidates = (aws.find_execution(execution_arn(machine.arn, name)) for machine in machines)
+        found = next((execution for execution in candidates if execution is not None), None)
+    if found is None:
+        raise UnknownRun(name, _similar(aws, run_id_of(name)))
+    return found
+
+
+def show(aws: ListsRuns, name: str) -> RunView:
+    """One run, with the counts of its map runs."""
+    execution = find_run(aws, name)
+    map_runs = tuple(aws.map_run(summary.arn) for summary in aws.map_runs(execution.arn))
+    return RunView(job_of(execution.state_machine_arn), execution, map_runs)
+
+
+def stop(aws: ListsRuns, execution_arn: str, *, cause: str) -> None:
+    """Abort a run and, with it, its map runs' STANDARD children."""
+    aws.stop_execution(execution_arn, error="Mapfold.Stopped", cause=cause)
+
+
+def _machines(aws: ListsRuns) -> Iterator[StateMachine]:
+    return (machine for machine in aws.state_machines() if machine.name.startswith(MACHINE_PREFIX))
+
+
+def _runs_of(aws: ListsRuns, machine: StateMachine) -> Iterator[RunSummary]:
+    for line in aws.executions(machine.arn):
+        yield RunSummary(line.name, job_of(machine.name), line.status, line.started, line.stopped, line.arn)
+
+
+def _find_by_arn(aws: ListsRuns, arn: str) -> Execution | None:
+    try:
+        return aws.find_execution(arn)
+    except ServiceError as error:
+        if error.code == "InvalidArn":
+            return None
+        raise
+
+
+def _similar(aws: ListsRuns, name: str) -> list[str]:
+    known = [run.run_id for run in islice(runs(aws), _NAMES_TO_COMPARE)]
+    return difflib.get_close_matches(name, known, n=3, cutoff=0.6)

@@ -1,0 +1,93 @@
+"""Where a client speaks to: the embedded AWS (endpoint URLs), or the real one (a profile and a region)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+LOCAL_ACCOUNT = "123456789012"
+"""The account of the embedded AWS: moto's default."""
+
+DEFAULT_REGION = "us-east-1"
+RUNS_BUCKET = "mapfold-runs"
+DATA_BUCKET = "mapfold-data"
+RUNS_TABLE = "mapfold-runs"
+
+_ENDPOINT_VARIABLES = {
+    "stepfunctions": "AWS_ENDPOINT_URL_SFN",
+    "lambda": "AWS_ENDPOINT_URL_LAMBDA",
+    "s3": "AWS_ENDPOINT_URL_S3",
+    "dynamodb": "AWS_ENDPOINT_URL_DYNAMODB",
+    "sts": "AWS_ENDPOINT_URL_STS",
+}
+_OURS = frozenset({"stepfunctions", "lambda"})
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One place that answers AWS's protocols. Make it with `local_target`, `environment_target` or `aws_target`.
+
+    endpoints: URL by boto3 service name; empty for the real AWS. account: None where it has to be asked for.
+    runs_bucket: where runs keep their results. dummy_credentials: the embedded AWS takes any, so none are looked for.
+    """
+
+    region: str | None = None
+    profile: str | None = None
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    account: str | None = None
+    runs_bucket: str = RUNS_BUCKET
+    dummy_credentials: bool = False
+
+    @property
+    def is_local(self) -> bool:
+        """Whether this is the embedded AWS: polled faster, deployed to without asking, with any credentials."""
+        return bool(self.endpoints)
+
+
+def local_target(*, service_url: str, aws_url: str, environment: Mapping[str, str]) -> Target:
+    """The embedded AWS with its two ports.
+
+    `service_url` answers Step Functions and Lambda, `aws_url` the rest. A standard AWS_ENDPOINT_URL_S3 (…_DYNAMODB,
+    …) in the environment puts another stand-in in that service's place.
+    """
+    endpoints = {
+        service: service_url if service in _OURS else environment.get(variable) or aws_url
+        for service, variable in _ENDPOINT_VARIABLES.items()
+    }
+    return Target(
+        region=_region(environment),
+        endpoints=endpoints,
+        account=LOCAL_ACCOUNT,
+        runs_bucket=_runs_bucket(environment),
+        dummy_credentials=not environment.get("AWS_ACCESS_KEY_ID")
+        and set(endpoints.values()) <= {service_url, aws_url},
+    )
+
+
+def environment_target(environment: Mapping[str, str]) -> Target | None:
+    """The stand-in that the user chose with AWS_ENDPOINT_URL_SFN, or None where that is not set.
+
+    Lambda is looked for at AWS_ENDPOINT_URL_LAMBDA or beside Step Functions; the other services at their own
+    variable or AWS_ENDPOINT_URL.
+    """
+    service_url = environment.get("AWS_ENDPOINT_URL_SFN")
+    if not service_url:
+        return None
+    lambda_url = environment.get("AWS_ENDPOINT_URL_LAMBDA") or service_url
+    target = local_target(
+        service_url=service_url, aws_url=environment.get("AWS_ENDPOINT_URL") or service_url, environment=environment
+    )
+    return replace(target, endpoints={**target.endpoints, "lambda": lambda_url})
+
+
+def aws_target(*, profile: str | None, region: str | None, environment: Mapping[str, str]) -> Target:
+    """The real AWS, with what the profile or the environment says about credentials and region."""
+    return Target(profile=profile, region=region, runs_bucket=_runs_bucket(environment))
+
+
+def _region(environment: Mapping[str, str]) -> str:
+    return environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
+
+
+def _runs_bucket(environment: Mapping[str, str]) -> str:
+    return environment.get("MAPFOLD_RUNS_BUCKET") or RUNS_BUCKET

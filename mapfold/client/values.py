@@ -1,0 +1,136 @@
+"""What the client gives back: AWS's answers as values, parsed once in `aws.py`. Times are epoch seconds (float)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+Json = Any
+"""A JSON value: None, bool, int, float, str, list[Json] or dict[str, Json]."""
+
+
+class Status(StrEnum):
+    """The status of an execution or a map run (service-api.md 3)."""
+
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    TIMED_OUT = "TIMED_OUT"
+    ABORTED = "ABORTED"
+    PENDING_REDRIVE = "PENDING_REDRIVE"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether it has ended (a redrive may still reopen it)."""
+        return self not in (Status.RUNNING, Status.PENDING_REDRIVE)
+
+
+FAILURES = (Status.FAILED, Status.TIMED_OUT, Status.ABORTED)
+
+
+@dataclass(frozen=True, slots=True)
+class StateMachine:
+    """A line of ListStateMachines."""
+
+    arn: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionSummary:
+    """A line of ListExecutions. `items` only for the children of a map run."""
+
+    arn: str
+    name: str
+    status: Status
+    started: float
+    stopped: float | None = None
+    items: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What DescribeExecution says. `input` and `output` are JSON texts, as the service keeps them."""
+
+    arn: str
+    name: str
+    state_machine_arn: str
+    status: Status
+    started: float
+    stopped: float | None = None
+    input: str | None = None
+    output: str | None = None
+    error: str | None = None
+    cause: str | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it ran, or None while it runs."""
+        return None if self.stopped is None else self.stopped - self.started
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Items or child executions of a map run, by where they are (DescribeMapRun)."""
+
+    total: int = 0
+    pending: int = 0
+    running: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    timed_out: int = 0
+    aborted: int = 0
+
+    @property
+    def done(self) -> int:
+        """How many have ended, well or badly."""
+        return self.succeeded + self.failed + self.timed_out + self.aborted
+
+
+@dataclass(frozen=True, slots=True)
+class MapRunSummary:
+    """A line of ListMapRuns. `label` is the Map state's Label, or what the service made up."""
+
+    arn: str
+    label: str
+    started: float
+    stopped: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MapRun:
+    """What DescribeMapRun says. `children` counts child executions: batches, where the Map has an ItemBatcher."""
+
+    arn: str
+    execution_arn: str
+    label: str
+    status: Status
+    started: float
+    stopped: float | None
+    max_concurrency: int
+    items: Counts
+    children: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of a history. `details` is its one details object, without the name that depends on the type."""
+
+    id: int
+    previous: int
+    type: str
+    at: float
+    details: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionFacts:
+    """What GetFunction says of a Lambda function, as far as a deployment compares it."""
+
+    arn: str
+    handler: str
+    timeout_seconds: int
+    memory_mb: int
+    environment: Mapping[str, str]

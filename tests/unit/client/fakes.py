@@ -1,0 +1,215 @@
+"""An AWS that lives in dicts, with the methods of `AwsClient` that the client's functions use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from mapfold.client.arns import label_of
+from mapfold.client.errors import RunNameTaken
+from mapfold.client.target import Target
+from mapfold.client.values import (
+    Counts,
+    Event,
+    Execution,
+    ExecutionSummary,
+    FunctionFacts,
+    Json,
+    MapRun,
+    MapRunSummary,
+    StateMachine,
+    Status,
+)
+from mapfold.errors import ServiceError
+
+MACHINES = "arn:aws:states:us-east-1:123456789012:stateMachine:"
+EXECUTIONS = "arn:aws:states:us-east-1:123456789012:execution:"
+MAP_RUN = "arn:aws:states:us-east-1:123456789012:mapRun:mapfold-flights/Map:11111111-2222-3333-4444-555555555555"
+GROUPS_RUN = MAP_RUN.replace("/Map:", "/FoldGroups:")
+RUN = EXECUTIONS + "mapfold-flights:r1"
+
+
+def execution(
+    arn: str = RUN,
+    status: Status = Status.SUCCEEDED,
+    *,
+    started: float = 100.0,
+    output: Json = None,
+    given: Json = None,
+    error: str | None = None,
+    cause: str | None = None,
+) -> Execution:
+    """An execution; one that has ended took two seconds."""
+    return Execution(
+        arn=arn,
+        name=arn.rsplit(":", 1)[-1],
+        state_machine_arn=MACHINES + arn.split(":")[6],
+        status=status,
+        started=started,
+        stopped=started + 2 if status.is_terminal else None,
+        input=None if given is None else json.dumps(given),
+        output=None if output is None else json.dumps(output),
+        error=error,
+        cause=cause,
+    )
+
+
+def map_run(
+    arn: str = MAP_RUN,
+    status: Status = Status.RUNNING,
+    *,
+    items: Counts | None = None,
+    children: Counts | None = None,
+    started: float = 100.5,
+) -> MapRun:
+    """A map run of the run `RUN`."""
+    return MapRun(
+        arn=arn,
+        execution_arn=RUN,
+        label=label_of(arn),
+        status=status,
+        started=started,
+        stopped=None,
+        max_concurrency=10,
+        items=items or Counts(),
+        children=children or Counts(),
+    )
+
+
+def events(*lines: tuple[str, Mapping[str, Json]]) -> list[Event]:
+    """A history without branches: each event points back to the one before it."""
+    return [Event(i, i - 1, type_, 100.0 + i / 10, details) for i, (type_, details) in enumerate(lines, start=1)]
+
+
+@dataclass
+class FakeAws:
+    """Everything is public: a test fills in what there is, and reads what was made."""
+
+    target: Target = field(default_factory=Target)
+    region: str = "us-east-1"
+    account: str = "123456789012"
+    machines: dict[str, str] = field(default_factory=dict)  # name -> definition
+    executions_: dict[str, Execution] = field(default_factory=dict)
+    map_runs_: dict[str, MapRun] = field(default_factory=dict)
+    children_: dict[str, list[Execution]] = field(default_factory=dict)  # by map run
+    events_: dict[str, list[Event]] = field(default_factory=dict)
+    objects: dict[tuple[str, str], str] = field(default_factory=dict)
+    buckets: set[str] = field(default_factory=set)
+    tables: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    functions: dict[str, FunctionFacts] = field(default_factory=dict)
+    folders: dict[str, str] = field(default_factory=dict)
+    on_poll: Callable[[FakeAws], None] = lambda aws: None
+    """Called before every DescribeExecution: the world goes on between two polls."""
+    described: list[str] = field(default_factory=list)
+
+    def has(self, *executions: Execution) -> FakeAws:
+        """Add executions, and the state machines that they are of."""
+        for one in executions:
+            self.executions_[one.arn] = one
+            self.machines.setdefault(one.state_machine_arn.rsplit(":", 1)[-1], "{}")
+        return self
+
+    # --- Step Functions -----------------------------------------------------------------------------------
+
+    def start_execution(self, machine_arn: str, *, name: str, input: str) -> str:
+        if machine_arn.rsplit(":", 1)[-1] not in self.machines:
+            raise ServiceError("no such machine", code="StateMachineDoesNotExist")
+        arn = machine_arn.replace(":stateMachine:", ":execution:") + f":{name}"
+        if arn in self.executions_:
+            raise RunNameTaken(name)
+        self.has(execution(arn, Status.RUNNING, given=json.loads(input)))
+        return arn
+
+    def stop_execution(self, arn: str, *, error: str, cause: str) -> None:
+        self.executions_[arn] = replace(
+            self.executions_[arn], status=Status.ABORTED, error=error, cause=cause, stopped=103.0
+        )
+
+    def find_execution(self, arn: str) -> Execution | None:
+        self.described.append(arn)
+        self.on_poll(self)
+        children = {child.arn: child for group in self.children_.values() for child in group}
+        return self.executions_.get(arn) or children.get(arn)
+
+    def executions(self, machine_arn: str) -> Iterator[ExecutionSummary]:
+        found = [one for one in self.executions_.values() if one.state_machine_arn == machine_arn]
+        yield from (_summary(one) for one in sorted(found, key=lambda one: -one.started))
+
+    def children(self, map_run_arn: str, status: Status | None = None) -> Iterator[ExecutionSummary]:
+        found = self.children_.get(map_run_arn, [])
+        yield from (_summary(one) for one in found if status in (None, one.status))
+
+    def events(self, arn: str, *, newest_first: bool = False, page: int = 1000) -> Iterator[Event]:
+        found = self.events_.get(arn, [])
+        yield from (reversed(found) if newest_first else found)
+
+    def map_runs(self, execution_arn: str) -> list[MapRunSummary]:
+        runs = [MapRunSummary(run.arn, run.label, run.started, run.stopped) for run in self.map_runs_.values()]
+        return sorted(runs, key=lambda run: run.started)
+
+    def map_run(self, arn: str) -> MapRun:
+        return self.map_runs_[arn]
+
+    def state_machines(self) -> Iterator[StateMachine]:
+        yield from (StateMachine(MACHINES + name, name) for name in self.machines)
+
+    def find_definition(self, machine_arn: str) -> str | None:
+        return self.machines.get(machine_arn.rsplit(":", 1)[-1])
+
+    def create_state_machine(self, name: str, definition: str) -> None:
+        self.machines[name] = definition
+
+    def update_state_machine(self, machine_arn: str, definition: str) -> None:
+        self.machines[machine_arn.rsplit(":", 1)[-1]] = definition
+
+    # --- the rest -----------------------------------------------------------------------------------------
+
+    def find_function(self, name: str) -> FunctionFacts | None:
+        return self.functions.get(name)
+
+    def create_folder_function(
+        self,
+        name: str,
+        *,
+        folder: str,
+        handler: str,
+        runtime: str,
+        timeout_seconds: int,
+        memory_mb: int,
+        environment: Mapping[str, str],
+    ) -> None:
+        assert name not in self.functions, "AWS refuses a second function of the same name"
+        self.functions[name] = FunctionFacts(name, handler, timeout_seconds, memory_mb, dict(environment))
+        self.folders[name] = folder
+
+    def delete_function(self, name: str) -> None:
+        del self.functions[name]
+
+    def ensure_bucket(self, name: str) -> bool:
+        made = name not in self.buckets
+        self.buckets.add(name)
+        return made
+
+    def ensure_table(self, name: str, keys: Sequence[str]) -> bool:
+        made = name not in self.tables
+        self.tables[name] = tuple(keys)
+        return made
+
+    def object_size(self, bucket: str, key: str) -> int | None:
+        text = self.objects.get((bucket, key))
+        return None if text is None else len(text)
+
+    def object_text(self, bucket: str, key: str) -> str:
+        return self.objects[bucket, key]
+
+    def object_lines(self, bucket: str, key: str) -> Iterator[bytes] | None:
+        text = self.objects.get((bucket, key))
+        return None if text is None else iter(text.encode().splitlines())
+
+    def object_keys(self, bucket: str, prefix: str) -> Iterator[str]:
+        yield from sorted(key for where, key in self.objects if where == bucket and key.startswith(prefix))
+
+
+def _summary(one: Execution) -> ExecutionSummary:
+    return ExecutionSummary(one.arn, one.name, one.status, one.started, one.stopped)

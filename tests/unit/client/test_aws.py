@@ -1,0 +1,208 @@
+"""The module that knows botocore: answers become values, refusals become our errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import boto3
+import pytest
+from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ReadTimeoutError
+from botocore.stub import Stubber
+
+from mapfold.client import AwsClient, RunNameTaken, Unreachable, local_target
+from mapfold.client.values import Counts, Event, Status
+from mapfold.errors import ServiceError
+from tests.unit.client.fakes import GROUPS_RUN, MACHINES, MAP_RUN, RUN
+
+MOMENT = datetime.fromtimestamp(100.5, UTC)
+COUNTS = {
+    "pending": 1,
+    "running": 2,
+    "succeeded": 3,
+    "failed": 4,
+    "timedOut": 5,
+    "aborted": 6,
+    "total": 21,
+    "resultsWritten": 0,
+}
+
+
+class Stubbed:
+    """An AwsClient whose Step Functions, Lambda and S3 answer what a test says."""
+
+    def __init__(self) -> None:
+        clients = {
+            name: boto3.client(
+                name,  # type: ignore[call-overload]
+                region_name="us-east-1",
+                aws_access_key_id="a",
+                aws_secret_access_key="b",
+            )
+            for name in ("stepfunctions", "lambda", "s3")
+        }
+        self.sfn, self.functions, self.s3 = (Stubber(client) for client in clients.values())
+        target = local_target(service_url="http://127.0.0.1:1", aws_url="http://127.0.0.1:1", environment={})
+        self.aws = AwsClient(target, clients=clients)
+        for stub in (self.sfn, self.functions, self.s3):
+            stub.activate()
+
+
+@pytest.fixture(scope="module")
+def made() -> Stubbed:
+    """Clients cost a tenth of a second each to make."""
+    return Stubbed()
+
+
+@pytest.fixture
+def stubbed(made: Stubbed) -> Iterator[Stubbed]:
+    """Each test has its own answers, and has used all of them in the end."""
+    yield made
+    for stub in (made.sfn, made.functions, made.s3):
+        stub.assert_no_pending_responses()
+
+
+def test_an_execution_is_described_in_epoch_seconds(stubbed: Stubbed) -> None:
+    """Fields that AWS leaves out are None."""
+    facts = {"executionArn": RUN, "stateMachineArn": MACHINES + "mapfold-flights", "name": "r1"}
+    stubbed.sfn.add_response("describe_execution", {**facts, "status": "RUNNING", "startDate": MOMENT})
+
+    execution = stubbed.aws.find_execution(RUN)
+
+    assert execution is not None
+    assert (execution.status, execution.started, execution.stopped) == (Status.RUNNING, 100.5, None)
+
+
+def test_an_execution_that_is_not_there_is_none(stubbed: Stubbed) -> None:
+    """Not an error: names are tried on several state machines."""
+    stubbed.sfn.add_client_error("describe_execution", "ExecutionDoesNotExist")
+
+    assert stubbed.aws.find_execution(RUN) is None
+
+
+def test_any_other_refusal_is_a_service_error_with_its_code(stubbed: Stubbed) -> None:
+    """With the operation, and the words of AWS."""
+    stubbed.sfn.add_client_error("describe_execution", "InvalidArn", "Invalid Arn: 'x'")
+
+    with pytest.raises(ServiceError, match="DescribeExecution was refused: InvalidArn: Invalid Arn") as caught:
+        stubbed.aws.find_execution("x")
+
+    assert caught.value.code == "InvalidArn"
+
+
+def test_a_name_that_exists_is_a_class_of_its_own(stubbed: Stubbed) -> None:
+    """The command line says something else about it."""
+    stubbed.sfn.add_client_error("start_execution", "ExecutionAlreadyExists")
+
+    with pytest.raises(RunNameTaken):
+        stubbed.aws.start_execution(MACHINES + "mapfold-flights", name="r1", input="{}")
+
+
+def test_children_are_paged_as_they_are_taken(stubbed: Stubbed) -> None:
+    """The second page is not asked for before the first has been gone through."""
+    child = {"stateMachineArn": MACHINES + "m", "status": "FAILED", "startDate": MOMENT, "itemCount": 8}
+    asked = {"mapRunArn": MAP_RUN, "statusFilter": "FAILED", "maxResults": 1000}
+    first = {"executions": [{**child, "executionArn": RUN, "name": "a"}], "nextToken": "t"}
+    stubbed.sfn.add_response("list_executions", first, asked)
+    children = stubbed.aws.children(MAP_RUN, Status.FAILED)
+
+    assert next(children).items == 8
+
+    second = {"executions": [{**child, "executionArn": RUN, "name": "b"}]}
+    stubbed.sfn.add_response("list_executions", second, {**asked, "nextToken": "t"})
+    assert [child.name for child in children] == ["b"]
+
+
+def test_map_runs_come_oldest_first(stubbed: Stubbed) -> None:
+    """ListMapRuns promises no order."""
+    common = {"executionArn": RUN, "stateMachineArn": MACHINES + "m"}
+    later = {**common, "mapRunArn": GROUPS_RUN, "startDate": datetime.fromtimestamp(200, UTC)}
+    earlier = {**common, "mapRunArn": MAP_RUN, "startDate": datetime.fromtimestamp(100, UTC)}
+    stubbed.sfn.add_response("list_map_runs", {"mapRuns": [later, earlier]})
+
+    assert [run.label for run in stubbed.aws.map_runs(RUN)] == ["Map", "FoldGroups"]
+
+
+def test_a_map_run_counts_items_and_children_apart(stubbed: Stubbed) -> None:
+    """`done` are those that have ended, well or badly."""
+    answer = {
+        "mapRunArn": MAP_RUN,
+        "executionArn": RUN,
+        "status": "RUNNING",
+        "startDate": MOMENT,
+        "maxConcurrency": 10,
+        "toleratedFailurePercentage": 0.0,
+        "toleratedFailureCount": 0,
+        "itemCounts": COUNTS,
+        "executionCounts": {**COUNTS, "total": 30},
+    }
+    stubbed.sfn.add_response("describe_map_run", answer)
+
+    run = stubbed.aws.map_run(MAP_RUN)
+
+    assert run.items == Counts(total=21, pending=1, running=2, succeeded=3, failed=4, timed_out=5, aborted=6)
+    assert (run.items.done, run.children.total) == (18, 30)
+
+
+def test_an_event_has_its_details_whatever_they_are_called(stubbed: Stubbed) -> None:
+    """The name of the details object depends on the type (history-events.md 2)."""
+    entered = {
+        "timestamp": MOMENT,
+        "type": "TaskStateEntered",
+        "id": 2,
+        "previousEventId": 0,
+        "stateEnteredEventDetails": {"name": "Plan"},
+    }
+    bare = {"timestamp": MOMENT, "type": "MapRunSucceeded", "id": 3, "previousEventId": 2}
+    stubbed.sfn.add_response("get_execution_history", {"events": [entered, bare]})
+
+    assert list(stubbed.aws.events(RUN)) == [
+        Event(2, 0, "TaskStateEntered", 100.5, {"name": "Plan"}),
+        Event(3, 2, "MapRunSucceeded", 100.5, {}),
+    ]
+
+
+def test_an_object_that_is_not_there_has_no_lines(stubbed: Stubbed) -> None:
+    """Neither has one in a bucket that is not there."""
+    stubbed.s3.add_client_error("get_object", "NoSuchKey")
+
+    assert stubbed.aws.object_lines("b", "k") is None
+
+
+def test_a_function_that_is_not_there_is_none(stubbed: Stubbed) -> None:
+    """A deployment creates it then."""
+    stubbed.functions.add_client_error("get_function", "ResourceNotFoundException")
+
+    assert stubbed.aws.find_function("f") is None
+
+
+class Broken:
+    """A boto3 client whose calls end in an exception of botocore."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def describe_execution(self, **_arguments: object) -> object:
+        raise self.error
+
+
+def broken(error: Exception) -> AwsClient:
+    target = local_target(service_url="http://127.0.0.1:1", aws_url="http://127.0.0.1:1", environment={})
+    return AwsClient(target, clients={"stepfunctions": Broken(error)})
+
+
+@pytest.mark.parametrize(
+    "error", [EndpointConnectionError(endpoint_url="http://x"), ReadTimeoutError(endpoint_url="http://x")]
+)
+def test_no_answer_is_unreachable(error: Exception) -> None:
+    """The embedded AWS has ended, or the network is away."""
+    with pytest.raises(Unreachable, match="http://x"):
+        broken(error).find_execution(RUN)
+
+
+def test_missing_credentials_are_no_matter_of_reach() -> None:
+    """They are said in botocore's words."""
+    with pytest.raises(ServiceError, match="credentials") as caught:
+        broken(NoCredentialsError()).find_execution(RUN)
+
+    assert not isinstance(caught.value, Unreachable)

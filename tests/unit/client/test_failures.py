@@ -1,0 +1,67 @@
+"""The failed items of a run."""
+
+from __future__ import annotations
+
+import json
+
+from mapfold.client import failures
+from mapfold.client.values import Json, Status
+from tests.unit.client.fakes import EXECUTIONS, MAP_RUN, RUN, FakeAws, execution, map_run
+
+CHILD = EXECUTIONS + "mapfold-flights/Map:c1"
+LINE = {"item": {"key": "a"}, "index": 7, "error": "ValueError", "message": "no", "traceback": "Traceback …"}
+
+
+def died(child: Json, **objects: str) -> FakeAws:
+    """A run that died in the map, with one child whose whole batch failed."""
+    cause = json.dumps({"errorMessage": "boom", "errorType": "KeyError", "stackTrace": ["  File …\n"]})
+    return FakeAws(
+        map_runs_={MAP_RUN: map_run(status=Status.FAILED)},
+        children_={MAP_RUN: [execution(CHILD, Status.FAILED, given=child, error="KeyError", cause=cause)]},
+        objects={("mapfold-runs", f"runs/r1/failed/{name}.jsonl"): text for name, text in objects.items()},
+    )
+
+
+def test_the_failures_of_a_finished_run_are_those_that_it_wrote() -> None:
+    """One line of `failures.jsonl` is one failure."""
+    aws = FakeAws(objects={("mapfold-runs", "runs/r1/failures.jsonl"): json.dumps(LINE) + "\n"})
+
+    (failure,) = failures(aws, execution(RUN, Status.FAILED))
+
+    assert failure.as_document() == LINE
+
+
+def test_a_run_that_died_has_what_its_batches_left() -> None:
+    """A batch of which some items failed wrote a file of them, named by its first index."""
+    aws = died({"Items": []}, **{"000000000000": json.dumps(LINE)})
+    aws.children_.clear()
+
+    assert [failure.index for failure in failures(aws, execution(RUN, Status.FAILED))] == [7]
+
+
+def test_each_item_of_a_batch_that_failed_as_a_whole_has_failed() -> None:
+    """With the child's error, and the message and traceback out of the Lambda's error payload."""
+    aws = died({"BatchInput": {}, "Items": [{"i": 3, "v": "a"}, {"i": 4, "v": "b"}]})
+
+    found = list(failures(aws, execution(RUN, Status.FAILED)))
+
+    assert [(failure.index, failure.item) for failure in found] == [(3, "a"), (4, "b")]
+    assert (found[0].error, found[0].message, found[0].traceback) == ("KeyError", "boom", "  File …\n")
+    assert found[0].execution == CHILD
+
+
+def test_a_batch_that_wrote_its_own_file_is_not_told_twice() -> None:
+    """A batch whose every item failed writes the file and fails as a whole."""
+    aws = died({"Items": [{"i": 7, "v": "a"}]}, **{"000000000007": json.dumps(LINE)})
+
+    assert len(list(failures(aws, execution(RUN, Status.FAILED)))) == 1
+
+
+def test_a_child_without_a_batch_is_one_failure() -> None:
+    """Its input is the item; a timeout without an error is called as Step Functions calls it."""
+    aws = died({"key": "a"})
+    aws.children_[MAP_RUN] = [execution(CHILD, Status.TIMED_OUT, given={"key": "a"})]
+
+    (failure,) = failures(aws, execution(RUN, Status.FAILED))
+
+    assert (failure.item, failure.error) == ({"key": "a"}, "States.Timeout")

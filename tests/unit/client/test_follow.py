@@ -1,0 +1,134 @@
+"""Following a run: what the watcher hears, and how often AWS is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import pytest
+
+from mapfold.client.errors import UnknownRun
+from mapfold.client.follow import AWS_PACE, LOCAL_PACE, Pace, Progress, Unheard, follow
+from mapfold.client.values import Counts, Execution, Status
+from tests.unit.client.fakes import GROUPS_RUN, MAP_RUN, RUN, FakeAws, events, execution, map_run
+
+Step = Callable[[FakeAws], None]
+
+
+class Heard(list[Progress]):
+    """A watcher that writes down what it hears."""
+
+    def progressed(self, progress: Progress, /) -> None:
+        self.append(progress)
+
+
+class Clock:
+    """Time that passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def world(*steps: Step) -> FakeAws:
+    """A run in which one step happens before each poll; it has succeeded when there are none left."""
+    left: Iterator[Step] = iter(steps)
+
+    def go_on(aws: FakeAws) -> None:
+        step = next(left, None)
+        if step is None:
+            aws.has(execution(RUN))
+        else:
+            step(aws)
+
+    return FakeAws(on_poll=go_on).has(execution(RUN, Status.RUNNING))
+
+
+def watch(aws: FakeAws, clock: Clock, pace: Pace = LOCAL_PACE) -> tuple[Execution, Heard]:
+    heard = Heard()
+    return follow(aws, RUN, heard, pace=pace, clock=clock, sleep=clock.sleep), heard
+
+
+def entered(state: str) -> Step:
+    """The run enters a state."""
+
+    def step(aws: FakeAws) -> None:
+        before = [(event.type, event.details) for event in aws.events_.get(RUN, [])]
+        aws.events_[RUN] = events(*before, ("TaskStateEntered", {"name": state}), ("TaskScheduled", {}))
+
+    return step
+
+
+def mapping(done: int, total: int, status: Status = Status.RUNNING) -> Step:
+    """The map over the items is so far."""
+
+    def step(aws: FakeAws) -> None:
+        counts = Counts(total=total, succeeded=done, pending=total - done)
+        aws.map_runs_[MAP_RUN] = map_run(status=status, items=counts, children=counts)
+
+    return step
+
+
+def test_the_watcher_hears_every_stage_and_the_end() -> None:
+    """Outside of a map run the stage is the state that was entered last; within one it is the map's label."""
+    aws = world(entered("Plan"), mapping(1, 4), mapping(4, 4, Status.SUCCEEDED), entered("Finish"))
+
+    ended, heard = watch(aws, Clock())
+
+    assert [progress.stage for progress in heard] == ["Plan", "Map", "Plan", "Finish", "Finish"]
+    assert heard[-1].status is ended.status is Status.SUCCEEDED
+
+
+def test_items_stay_those_of_the_map_over_the_items_while_partials_are_folded_in_groups() -> None:
+    """The map run over groups of partials is a stage of its own, and its items are not the run's."""
+
+    def grouping(aws: FakeAws) -> None:
+        aws.map_runs_[GROUPS_RUN] = map_run(GROUPS_RUN, started=101.0, items=Counts(total=3))
+
+    _, heard = watch(world(mapping(4, 4, Status.SUCCEEDED), grouping), Clock())
+
+    assert [(progress.stage, progress.items.total) for progress in heard][:2] == [("", 4), ("FoldGroups", 4)]
+
+
+def test_rate_and_time_left_come_from_what_ended_lately() -> None:
+    """100 items in the second between two polls, and 300 to come: three seconds are left."""
+    aws = world(mapping(0, 400), mapping(100, 400))
+
+    _, heard = watch(aws, Clock(), Pace(first=1.0, last=1.0))
+
+    assert (heard[0].rate, heard[0].seconds_left) == (None, None)
+    assert (heard[1].rate, heard[1].seconds_left) == (100.0, 3.0)
+
+
+def test_seconds_of_a_run_that_has_ended_are_the_executions_own() -> None:
+    """However late the end was noticed."""
+    _, heard = watch(world(), Clock())
+
+    assert heard[-1].seconds == 2.0
+
+
+def test_polls_grow_apart_up_to_a_bound() -> None:
+    """From 50 ms to 250 ms against the embedded AWS."""
+    delays = list(islice(LOCAL_PACE.delays(), 20))
+
+    assert delays[0] == 0.05
+    assert delays == sorted(delays)
+    assert delays[-1] == 0.25
+
+
+def test_aws_is_asked_at_most_once_a_second() -> None:
+    """DescribeMapRun and ListMapRuns refill one call a second (Step Functions service quotas)."""
+    assert next(AWS_PACE.delays()) >= 1.0
+
+
+def test_a_run_that_is_not_there_is_an_error() -> None:
+    """It says the run's name."""
+    with pytest.raises(UnknownRun, match="'r1'"):
+        follow(FakeAws(), RUN, Unheard(), pace=LOCAL_PACE)
