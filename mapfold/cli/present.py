@@ -142,8 +142,12 @@ def _shortened(value: Json) -> Json:
 
 
 def _is_table(value: Json) -> bool:
-    """An object whose members are all objects, such as {"UA": {"flights": …}, …}."""
-    return isinstance(value, Mapping) and bool(value) and all(isinstance(row, Mapping) for row in value.values())
+    """An object whose members are all objects of plain members, such as {"UA": {"flights": …}, …}."""
+    return isinstance(value, Mapping) and bool(value) and all(_is_row(row) for row in value.values())
+
+
+def _is_row(value: Json) -> bool:
+    return isinstance(value, Mapping) and not any(isinstance(cell, Mapping) for cell in value.values())
 
 
 def _table(value: Mapping[str, Mapping[str, Json]]) -> list[str]:
