@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from mapfold.cli.embedded import embedded_aws, find_running
+from mapfold.cli.embedded import Endpoints, embedded_aws, find_running
 from mapfold.errors import ServiceError
 
 SERVER = """
@@ -52,7 +53,7 @@ def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def open_one(data: Path, command: Opened = server) -> embedded_aws:  # type: ignore[valid-type]
+def open_one(data: Path, command: Opened = server) -> AbstractContextManager[tuple[Endpoints, bool]]:
     return embedded_aws(data, environment=dict(os.environ), note=lambda text: None, command=command)
 
 
@@ -87,9 +88,13 @@ def test_sigterm_stops_ours_too(tmp_path: Path) -> None:
     """It is heard as Ctrl-C is, once; the handlers from before are there again."""
     before = signal.getsignal(signal.SIGTERM)
 
-    with pytest.raises(KeyboardInterrupt), open_one(tmp_path):
-        os.kill(os.getpid(), signal.SIGTERM)
-        signal.pause()
+    def be_told_to_end() -> None:
+        with open_one(tmp_path):
+            os.kill(os.getpid(), signal.SIGTERM)
+            signal.pause()
+
+    with pytest.raises(KeyboardInterrupt):
+        be_told_to_end()
 
     assert (tmp_path / "stopped").exists()
     assert signal.getsignal(signal.SIGTERM) is before
@@ -106,10 +111,16 @@ def test_a_server_that_does_not_start_is_told_with_the_end_of_its_log(tmp_path: 
 
 def test_a_server_that_dies_in_use_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
     """Rather than only that nothing answers."""
-    with pytest.raises(ServiceError, match=r"ended while it was in use \(no answer\)"), open_one(tmp_path):
-        os.kill(json.loads((tmp_path / "local.json").read_text())["pid"], signal.SIGKILL)
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
-        raise ServiceError("no answer")
+
+    def use_it_when_it_has_died() -> None:
+        with open_one(tmp_path):
+            pid = json.loads((tmp_path / "local.json").read_text())["pid"]
+            os.kill(pid, signal.SIGKILL)
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+            raise ServiceError("no answer")
+
+    with pytest.raises(ServiceError, match=r"ended while it was in use \(no answer\)"):
+        use_it_when_it_has_died()
 
 
 def test_a_file_of_a_server_that_has_crashed_is_not_believed(tmp_path: Path) -> None:
