@@ -34,7 +34,7 @@ class Stubbed:
     def __init__(self) -> None:
         clients = {
             name: boto3.client(
-                name,  # type: ignore[call-overload]
+                name,
                 region_name="us-east-1",
                 aws_access_key_id="a",
                 aws_secret_access_key="b",
