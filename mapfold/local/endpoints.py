@@ -1,0 +1,107 @@
+"""Who serves what: moto everything, ourselves Step Functions and Lambda, unless the user's environment says otherwise.
+
+`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL_DYNAMODB` and the like may put another stand-in, or AWS itself, in moto's place.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+_PREFIX = "AWS_ENDPOINT_URL_"
+_OURS = frozenset({f"{_PREFIX}SFN", f"{_PREFIX}LAMBDA"})
+_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def region_of(environment: Mapping[str, str]) -> str:
+    """AWS_REGION, AWS_DEFAULT_REGION, or us-east-1."""
+    return environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """The endpoints of one embedded AWS. `foreign` holds the user's own `AWS_ENDPOINT_URL_<SERVICE>` settings."""
+
+    service: str
+    aws: str
+    region: str
+    foreign: Mapping[str, str]
+    credentials: Mapping[str, str]
+
+    @classmethod
+    def of(cls, *, service: str, aws: str, environment: Mapping[str, str]) -> Endpoints:
+        """Endpoints for the two ports, with what the environment says of other services."""
+        foreign = {
+            name: url
+            for name, url in environment.items()
+            if name.startswith(_PREFIX) and name not in _OURS and url and not _is_same(url, aws)
+        }
+        credentials = {name: environment[name] for name in _CREDENTIALS if foreign and environment.get(name)}
+        return cls(service, aws, region_of(environment), foreign, credentials)
+
+    def worker_environment(self) -> dict[str, str]:
+        """What a Lambda function's process needs to reach all of it."""
+        return {
+            "AWS_ENDPOINT_URL": self.aws,
+            "AWS_ENDPOINT_URL_SFN": self.service,
+            "AWS_ENDPOINT_URL_LAMBDA": self.service,
+            **self.foreign,
+            **self.credentials,
+        }
+
+    def is_ours(self, service: str) -> bool:
+        """Whether moto serves `service` (S3, DYNAMODB): then it forgets, and its runs are ours to keep."""
+        return f"{_PREFIX}{service}" not in self.foreign
+
+    def s3(self) -> S3Client:
+        """A client of whatever serves S3. Takes some 100 ms: call it in a thread."""
+        client: S3Client = self._client("s3")
+        return client
+
+    def dynamodb(self) -> DynamoDBClient:
+        """A client of whatever serves DynamoDB."""
+        client: DynamoDBClient = self._client("dynamodb")
+        return client
+
+    def _client(self, service: str) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        session: Any = boto3.session.Session  # its stubs want each service's name written out
+        common = {"max_pool_connections": 32, "retries": {"mode": "standard", "max_attempts": 5}}
+        if not self.is_ours(service.upper()):
+            url = self.foreign[f"{_PREFIX}{service.upper()}"]
+            return session(region_name=self.region).client(service, endpoint_url=url, config=Config(**common))
+        # Loopback is never behind the environment's proxy, and has no names for buckets.
+        config = Config(**common, proxies={}, s3={"addressing_style": "path"})
+        ours = session(aws_access_key_id="local", aws_secret_access_key="local", region_name=self.region)
+        return ours.client(service, endpoint_url=self.aws, config=config)
+
+
+class SharedClient:
+    """Makes a client at the first call and gives the same one from then on; boto3's clients may be shared by threads."""
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        self._endpoints = endpoints
+        self._lock = threading.Lock()
+        self._s3: S3Client | None = None
+
+    def s3(self) -> S3Client:
+        """The one S3 client. Call it in a thread."""
+        with self._lock:
+            if self._s3 is None:
+                self._s3 = self._endpoints.s3()
+            return self._s3
+
+
+def _is_same(url: str, other: str) -> bool:
+    left, right = urlsplit(url), urlsplit(other)
+    return left.port == right.port and left.hostname in _LOOPBACK and right.hostname in _LOOPBACK

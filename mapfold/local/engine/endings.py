@@ -1,0 +1,55 @@
+"""How an execution ends: its status, and the last event of its history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mapfold.states.effects import EndScope, FailScope
+from mapfold.states.frame import NOT_TRUNCATED, Frame, encode
+
+MAX_ERROR = 256
+MAX_CAUSE = 32_768
+"""Characters that an error and a cause keep (history-events 1)."""
+
+
+@dataclass(slots=True)
+class Ending:
+    """The end of an execution. `status`: SUCCEEDED, FAILED, TIMED_OUT or ABORTED; `output` is JSON text."""
+
+    status: str
+    output: str | None = None
+    error: str | None = None
+    cause: str | None = None
+
+
+def ending_of(end: EndScope | FailScope) -> Ending:
+    """The ending of an execution whose outermost scope ended with `end`."""
+    if isinstance(end, EndScope):
+        return Ending("SUCCEEDED", output=encode(end.data))
+    error = end.error[:MAX_ERROR] if end.error is not None else None
+    cause = end.cause[:MAX_CAUSE] if end.cause is not None else None
+    return Ending("FAILED", error=error, cause=cause)
+
+
+EVENTS = {
+    "FAILED": ("ExecutionFailed", "executionFailedEventDetails"),
+    "TIMED_OUT": ("ExecutionTimedOut", "executionTimedOutEventDetails"),
+    "ABORTED": ("ExecutionAborted", "executionAbortedEventDetails"),
+}
+
+
+def record_ending(frame: Frame, ending: Ending) -> None:
+    """Record the execution's last event."""
+    if ending.status == "SUCCEEDED":
+        details = {"output": ending.output, "outputDetails": NOT_TRUNCATED}
+        frame.record("ExecutionSucceeded", "executionSucceededEventDetails", details)
+        return
+    type_, key = EVENTS[ending.status]
+    found = {"error": ending.error, "cause": ending.cause}
+    frame.record(type_, key, {name: value for name, value in found.items() if value is not None})
+
+
+def record_start(frame: Frame, input_text: str, role_arn: str) -> None:
+    """Record ExecutionStarted. The first state's event does not point back to it (history-events 3, rule 1)."""
+    details = {"input": input_text, "inputDetails": NOT_TRUNCATED, "roleArn": role_arn}
+    frame.record_leaf("ExecutionStarted", "executionStartedEventDetails", details)

@@ -1,0 +1,171 @@
+"""The engine: starts executions, runs them side by side, stops them, and shows what runs.
+
+One task an execution, all in one TaskGroup that `async with Engine(...)` owns. What has ended is in the store; what
+runs is here, and its events go to the store twice a second (`FLUSH_SECONDS`) and at its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from types import TracebackType
+from typing import Self
+
+from mapfold.local.arns import execution_arn, express_arn
+from mapfold.local.engine.children import LiveChild
+from mapfold.local.engine.clock import Clock, system_clock
+from mapfold.local.engine.execution import Execution
+from mapfold.local.engine.integrations import Integrations
+from mapfold.local.engine.map_runs import MapRuns
+from mapfold.local.engine.world import EngineWorld
+from mapfold.local.lambda_ import LambdaService
+from mapfold.local.map_run import S3Factory, name_uuid
+from mapfold.local.store import ChildRow, ExecutionRow, MachineRow, MapRunRow, Store
+from mapfold.states import Machine, compile_machine
+
+FLUSH_SECONDS = 0.5
+COMPILED_MACHINES = 256
+"""How many compiled state machines are kept; the least recently started goes first."""
+
+SHUTDOWN_CAUSE = "The embedded AWS was stopped while this execution ran."
+
+
+class Engine:
+    """Runs executions. Use it as an async context manager: leaving it stops what still runs."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        lambda_service: LambdaService,
+        region: str,
+        s3: S3Factory,
+        clock: Clock = system_clock,
+    ) -> None:
+        self._store = store
+        self._region = region
+        self._clock = clock
+        self._integrations = Integrations(lambda_service)
+        self._map_runs = MapRuns(store=store, s3=s3, clock=clock)
+        self._programs: OrderedDict[int, Machine] = OrderedDict()
+        self._live: dict[str, Execution] = {}
+        self._tasks = asyncio.TaskGroup()
+        self._flusher: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        self._flusher = self._tasks.create_task(self._flush_regularly(), name="flush-histories")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._map_runs.closing = True
+        for execution in list(self._live.values()):
+            execution.stop("Mapfold.Stopped", SHUTDOWN_CAUSE)
+        assert self._flusher is not None
+        self._flusher.cancel()  # executions flush when they end
+        await self._tasks.__aexit__(kind, error, trace)
+
+    # --- what the service asks for ------------------------------------------------------------------------
+
+    async def start_execution(
+        self, machine: MachineRow, *, name: str, input_text: str, trace_header: str | None = None
+    ) -> ExecutionRow:
+        """Start an execution of `machine` and return its row. The service has checked name and input."""
+        number = self._store.next_execution_id()
+        if machine.type == "EXPRESS":
+            arn = express_arn(machine.name, name, name_uuid(name, number), region=self._region)
+        else:
+            arn = execution_arn(machine.name, name, region=self._region)
+        row = ExecutionRow(
+            id=number,
+            arn=arn,
+            machine_arn=machine.arn,
+            machine_revision=machine.revision,
+            name=name,
+            start=self._clock(),
+            input=input_text,
+            type=machine.type,
+            trace_header=trace_header,
+        )
+        execution = Execution(row, machine, self._program(machine), store=self._store, clock=self._clock)
+        self._live[arn] = execution
+        self._tasks.create_task(self._run(execution, machine), name=f"execution-{name}")
+        return row
+
+    async def stop_execution(self, arn: str, *, error: str | None, cause: str | None) -> float | None:
+        """Abort a running execution, or one child of a map run; its stop time, or None if it does not run."""
+        execution = self._live.get(arn)
+        if execution is not None:
+            execution.stop(error, cause)
+            await execution.ended.wait()
+            return execution.row.stop
+        live = self._map_runs.of_child(arn)
+        if live is None or not live.children.stop(arn, error, cause):
+            return None
+        return self._clock()
+
+    def live_execution(self, arn: str) -> Execution | LiveChild | None:
+        """What runs under this ARN, be it an execution or a map run's child."""
+        execution = self._live.get(arn)
+        if execution is not None:
+            return execution
+        live = self._map_runs.of_child(arn)
+        return live.children.find(arn) if live is not None else None
+
+    def live_map_run(self, arn: str) -> MapRunRow | None:
+        """The running map run with the counts of this moment."""
+        live = self._map_runs.find(arn)
+        return live.current() if live is not None else None
+
+    def live_children(self, map_run_arn: str) -> list[ChildRow]:
+        """The children of a map run that run now; at most its concurrency."""
+        live = self._map_runs.find(map_run_arn)
+        return live.children.rows() if live is not None else []
+
+    def update_map_run(
+        self,
+        arn: str,
+        *,
+        max_concurrency: int | None,
+        tolerated_percentage: float | None,
+        tolerated_count: int | None,
+    ) -> bool:
+        """Change the limits of a running map run (None: as it was). False if it does not run."""
+        live = self._map_runs.find(arn)
+        if live is None:
+            return False
+        live.run.update(
+            max_concurrency=max_concurrency,
+            tolerated_percentage=tolerated_percentage,
+            tolerated_count=tolerated_count,
+        )
+        return True
+
+    # --- running ------------------------------------------------------------------------------------------
+
+    async def _run(self, execution: Execution, machine: MachineRow) -> None:
+        world = EngineWorld(self._integrations, self._clock, self._map_runs, machine.role_arn)
+        try:
+            await execution.run(world)
+        finally:
+            del self._live[execution.row.arn]
+            execution.ended.set()
+
+    def _program(self, machine: MachineRow) -> Machine:
+        program = self._programs.get(machine.revision)
+        if program is None:
+            program = compile_machine(machine.definition, express=machine.type == "EXPRESS")
+            self._programs[machine.revision] = program
+            if len(self._programs) > COMPILED_MACHINES:
+                self._programs.popitem(last=False)
+        self._programs.move_to_end(machine.revision)
+        return program
+
+    async def _flush_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            for execution in self._live.values():
+                execution.flush()
+            self._map_runs.save()

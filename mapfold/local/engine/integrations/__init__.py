@@ -1,0 +1,41 @@
+"""What a Task can call: one small module an integration, found by its resource.
+
+An integration is an async function `(effect, started) -> TaskSucceeded | TaskFailed`. It calls `started()`
+once, when the work really begins: that records the event and starts the clock of TimeoutSeconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from mapfold.local.engine.integrations.lambda_function import call_function, invoke_function
+from mapfold.local.lambda_ import LambdaService
+from mapfold.states.effects import Resource, RunTask, TaskFailed, TaskSucceeded
+
+Started = Callable[[], None]
+Integration = Callable[[RunTask, Started], Awaitable[TaskSucceeded | TaskFailed]]
+
+
+class Integrations:
+    """The integrations of this embedded AWS."""
+
+    def __init__(self, lambda_service: LambdaService) -> None:
+        async def by_arn(effect: RunTask, started: Started) -> TaskSucceeded | TaskFailed:
+            return await call_function(lambda_service, effect, started)
+
+        async def by_invoke(effect: RunTask, started: Started) -> TaskSucceeded | TaskFailed:
+            return await invoke_function(lambda_service, effect, started)
+
+        self._table: Mapping[tuple[str, str, str], Integration] = {
+            ("lambda", "", ""): by_arn,
+            ("lambda", "invoke", ""): by_invoke,
+        }
+
+    def find(self, resource: Resource) -> Integration | None:
+        """The integration for `resource`, or None where this embedded AWS has none."""
+        return self._table.get((resource.service, resource.action, resource.pattern))
+
+    @property
+    def known(self) -> str:
+        """What a Task's Resource may be here, for error messages."""
+        return "a Lambda function ARN or arn:aws:states:::lambda:invoke"

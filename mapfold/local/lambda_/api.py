@@ -1,0 +1,219 @@
+"""Lambda's REST API (2015-03-31): each handler reads the request, calls the service, shapes the answer.
+
+Errors are REST JSON as Lambda sends it: the code in the header x-amzn-ErrorType, the text in the body.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mapfold.local.lambda_.errors import LambdaError, invalid_parameter, request_too_large, validation_failed
+from mapfold.local.lambda_.functions import LATEST, LOCAL_BUCKET, Function, configuration
+from mapfold.local.lambda_.invocations import MAX_SYNC_PAYLOAD_BYTES
+from mapfold.local.lambda_.requests import Settings, parsed_body
+
+if TYPE_CHECKING:
+    from mapfold.local.lambda_.service import LambdaService
+
+Handler = Callable[["LambdaService", Request], Awaitable[Response]]
+
+_FUNCTIONS = "/2015-03-31/functions"
+_MAX_BODY_BYTES = 70_167_211
+"""What Lambda takes as the body of any request: a zip of 50 MB in base64."""
+
+
+def routes(service: LambdaService) -> list[Route]:
+    """The routes, for a Starlette app's root."""
+    table: list[tuple[str, str, Handler]] = [
+        ("POST", "/{name}/invocations", _invoke),
+        ("GET", "", _list),
+        ("GET", "/", _list),
+        ("POST", "", _create),
+        ("POST", "/", _create),
+        ("GET", "/{name}", _get),
+        ("DELETE", "/{name}", _delete),
+        ("GET", "/{name}/configuration", _get_configuration),
+        ("PUT", "/{name}/configuration", _update_configuration),
+        ("PUT", "/{name}/code", _update_code),
+    ]
+    return [Route(_FUNCTIONS + path, _endpoint(service, handler), methods=[method]) for method, path, handler in table]
+
+
+def _endpoint(service: LambdaService, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        try:
+            response = await handler(service, request)
+        except LambdaError as error:
+            response = _error(error)
+        response.headers.setdefault("x-amzn-RequestId", service.new_request_id())
+        return response
+
+    return endpoint
+
+
+async def _invoke(service: LambdaService, request: Request) -> Response:
+    kind = request.headers.get("x-amz-invocation-type", "RequestResponse")
+    reference, qualifier = request.path_params["name"], request.query_params.get("Qualifier")
+    context = _client_context(request)
+    if kind == "DryRun":
+        service.function(reference, qualifier)
+        return Response(status_code=204)
+    body = await _body(request, MAX_SYNC_PAYLOAD_BYTES)
+    if kind == "Event":
+        request_id = service.invoke_event(reference, body, qualifier=qualifier, client_context=context)
+        return Response(status_code=202, headers={"x-amzn-RequestId": request_id, "X-Amz-Executed-Version": LATEST})
+    if kind != "RequestResponse":
+        rule = "satisfy enum value set: [Event, RequestResponse, DryRun]"
+        raise validation_failed(kind, at="invocationType", rule=rule)
+    want_log = request.headers.get("x-amz-log-type") == "Tail"
+    outcome = await service.invoke(reference, body, qualifier=qualifier, want_log=want_log, client_context=context)
+    headers = {
+        "x-amzn-RequestId": outcome.request_id,
+        "x-amzn-Remapped-Content-Length": "0",
+        "X-Amz-Executed-Version": outcome.executed_version,
+    }
+    if outcome.function_error:
+        headers["X-Amz-Function-Error"] = outcome.function_error
+    if want_log:
+        headers["X-Amz-Log-Result"] = base64.b64encode(outcome.log_tail).decode()
+    return Response(outcome.payload, media_type="application/json", headers=headers)
+
+
+async def _create(service: LambdaService, request: Request) -> Response:
+    document = parsed_body(await _body(request, _MAX_BODY_BYTES))
+    function = await service.create_function(Settings.of_new(document), _member(document, "Code"))
+    return _json(configuration(function, service.scope), status=201)
+
+
+async def _get(service: LambdaService, request: Request) -> Response:
+    function, qualifier = _asked_for(service, request)
+    document: dict[str, Any] = {
+        "Configuration": configuration(function, service.scope, qualifier),
+        "Code": {"RepositoryType": "S3", "Location": _location(function)},
+    }
+    if function.tags:
+        document["Tags"] = dict(function.tags)
+    return _json(document)
+
+
+async def _get_configuration(service: LambdaService, request: Request) -> Response:
+    function, qualifier = _asked_for(service, request)
+    return _json(configuration(function, service.scope, qualifier))
+
+
+async def _list(service: LambdaService, request: Request) -> Response:
+    """By name, in pages of at most 50, as Lambda does; the marker is the last name of the page before."""
+    try:
+        size = int(request.query_params.get("MaxItems", "50"))
+    except ValueError as error:
+        raise validation_failed(request.query_params["MaxItems"], at="maxItems", rule="be a number") from error
+    if not 1 <= size <= 10_000:
+        raise validation_failed(size, at="maxItems", rule="have value between 1 and 10000")
+    after = _name_of_marker(request.query_params.get("Marker"))
+    # FunctionVersion=ALL lists every version: $LATEST is the only one there is, with its qualified ARN.
+    qualifier = LATEST if request.query_params.get("FunctionVersion") == "ALL" else None
+    remaining = [function for function in service.functions() if function.name > after]
+    page = remaining[: min(size, 50)]
+    document: dict[str, Any] = {"Functions": [configuration(function, service.scope, qualifier) for function in page]}
+    if len(remaining) > len(page):
+        document["NextMarker"] = base64.urlsafe_b64encode(page[-1].name.encode()).decode()
+    return _json(document)
+
+
+async def _delete(service: LambdaService, request: Request) -> Response:
+    await service.delete_function(request.path_params["name"], request.query_params.get("Qualifier"))
+    return Response(status_code=204)
+
+
+async def _update_code(service: LambdaService, request: Request) -> Response:
+    document = parsed_body(await _body(request, _MAX_BODY_BYTES))
+    function = await service.update_code(
+        request.path_params["name"],
+        document,
+        revision_id=document.get("RevisionId"),
+        dry_run=bool(document.get("DryRun")),
+    )
+    return _json(configuration(function, service.scope))
+
+
+async def _update_configuration(service: LambdaService, request: Request) -> Response:
+    document = parsed_body(await _body(request, _MAX_BODY_BYTES))
+    if document.get("Layers"):
+        raise invalid_parameter("The embedded Lambda has no layers. Put their packages into the function's zip.")
+    function = await service.update_configuration(
+        request.path_params["name"], Settings.of_update(document), revision_id=document.get("RevisionId")
+    )
+    return _json(configuration(function, service.scope))
+
+
+def _asked_for(service: LambdaService, request: Request) -> tuple[Function, str | None]:
+    return service.function(request.path_params["name"], request.query_params.get("Qualifier"))
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    """The body, read no further than `limit` bytes."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise request_too_large(size, limit)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _member(document: dict[str, Any], name: str) -> dict[str, Any]:
+    value = document.get(name)
+    if not isinstance(value, dict):
+        raise validation_failed("null", at=name[0].lower() + name[1:], rule="not be null")
+    return value
+
+
+def _client_context(request: Request) -> bytes | None:
+    header = request.headers.get("x-amz-client-context")
+    if not header:
+        return None
+    try:
+        context = json.loads(base64.b64decode(header, validate=True))
+    except (binascii.Error, ValueError) as error:
+        message = "Client context must be a valid Base64-encoded JSON object."
+        raise LambdaError("InvalidRequestContentException", message, 400) from error
+    return json.dumps(context, separators=(",", ":")).encode()  # ASCII on one line: it becomes a header
+
+
+def _name_of_marker(marker: str | None) -> str:
+    if not marker:
+        return ""
+    try:
+        return base64.urlsafe_b64decode(marker).decode()
+    except (binascii.Error, ValueError) as error:
+        raise invalid_parameter("Invalid Marker.") from error
+
+
+def _location(function: Function) -> str:
+    return f"file://{function.folder}" if function.in_place else f"s3://{LOCAL_BUCKET}{function.folder}"
+
+
+def _json(document: dict[str, Any], *, status: int = 200) -> Response:
+    return Response(orjson.dumps(document), status_code=status, media_type="application/json")
+
+
+def _error(error: LambdaError) -> Response:
+    owner = "User" if error.status < 500 else "Service"
+    # Lambda writes `Message` or `message`, by error; SDKs read either, some only one.
+    body = {"Type": owner, "Message": error.message, "message": error.message, **error.extra}
+    return Response(
+        orjson.dumps(body),
+        status_code=error.status,
+        media_type="application/json",
+        headers={"x-amzn-ErrorType": error.code},
+    )

@@ -1,0 +1,55 @@
+"""What the embedded Lambda refuses, in the words of the Lambda API.
+
+A handler that raises, times out or crashes is no error of ours: it is an `Invocation` with a `function_error`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mapfold.errors import ServiceError
+
+
+class LambdaError(ServiceError):
+    """A call that Lambda refuses. `code` is the exception's name on the wire, `status` its HTTP status.
+
+    `extra` are further members of the error's body, such as `Reason` of TooManyRequestsException.
+    """
+
+    def __init__(self, code: str, message: str, status: int, *, extra: Mapping[str, str] | None = None) -> None:
+        super().__init__(message, code=code)
+        self.message = message
+        self.status = status
+        self.extra = dict(extra or {})
+
+
+def function_not_found(arn: str) -> LambdaError:
+    """ResourceNotFoundException 404, as Lambda words it for an unknown function or qualifier."""
+    return LambdaError("ResourceNotFoundException", f"Function not found: {arn}", 404)
+
+
+def invalid_parameter(message: str) -> LambdaError:
+    """InvalidParameterValueException 400: a member's value breaks a rule beyond its shape."""
+    return LambdaError("InvalidParameterValueException", message, 400)
+
+
+def validation_failed(value: object, *, at: str, rule: str) -> LambdaError:
+    """ValidationException 400 in the wording that all AWS services share for broken constraints."""
+    message = f"1 validation error detected: Value '{value}' at '{at}' failed to satisfy constraint: Member must {rule}"
+    return LambdaError("ValidationException", message, 400)
+
+
+def too_many_requests() -> LambdaError:
+    """TooManyRequestsException 429: more calls wait for a worker than the service is willing to hold."""
+    reason = {"Reason": "ConcurrentInvocationLimitExceeded"}
+    return LambdaError("TooManyRequestsException", "Rate Exceeded.", 429, extra=reason)
+
+
+def request_too_large(size: int, limit: int) -> LambdaError:
+    """RequestTooLargeException 413: the event is over 6 MB (RequestResponse) or 1 MB (Event)."""
+    message = f"{size} byte payload is too large for the RequestResponse invocation type (limit {limit} bytes)"
+    return LambdaError("RequestTooLargeException", message, 413)
+
+
+class WorkerProtocolError(Exception):
+    """A worker called the Runtime API out of turn. It gets a 4xx answer; nothing else is touched."""

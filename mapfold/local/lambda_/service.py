@@ -1,0 +1,299 @@
+"""`LambdaService`: functions, their workers and their logs, as the engine and the server use them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import orjson
+from starlette.routing import Route
+
+from mapfold.local.lambda_ import api
+from mapfold.local.lambda_.code import Code, place_code
+from mapfold.local.lambda_.errors import LambdaError, function_not_found, request_too_large
+from mapfold.local.lambda_.fleet import Fleet, Pool, default_max_workers
+from mapfold.local.lambda_.functions import LATEST, Function, Scope
+from mapfold.local.lambda_.invocations import MAX_ASYNC_PAYLOAD_BYTES, MAX_SYNC_PAYLOAD_BYTES, Call, Invocation
+from mapfold.local.lambda_.requests import Settings
+from mapfold.local.lambda_.store import LambdaStore
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class LambdaService:
+    """The embedded Lambda. `async with` it: entering reads the functions back, leaving ends all workers.
+
+    `data` is the folder for its SQLite file and unpacked zips. `environment` goes into every worker (endpoints,
+    credentials, region). `max_workers` bounds the worker processes of all functions, by default twice the cores.
+    A worker that has not loaded its handler after `init_timeout_seconds` is killed; AWS gives 10 s, a laptop that
+    starts several at once needs more. `s3` is asked for a client when a function's zip lies in a bucket.
+    """
+
+    def __init__(
+        self,
+        *,
+        data: Path,
+        region: str = "us-east-1",
+        account: str = "123456789012",
+        environment: Mapping[str, str] | None = None,
+        max_workers: int | None = None,
+        init_timeout_seconds: float = 30.0,
+        s3: Callable[[], S3Client] | None = None,
+    ) -> None:
+        self.scope = Scope(region, account)
+        self.max_workers = max_workers or default_max_workers()
+        self._code_folder = data / "functions"
+        self._store = LambdaStore(data / "lambda.sqlite")
+        self._environment = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region, **(environment or {})}
+        self._init_timeout_seconds = init_timeout_seconds
+        self._s3 = s3
+        self._functions: dict[str, Function] = {}
+        self._changes = asyncio.Lock()
+        self._targets: dict[tuple[str, str | None], tuple[Pool, bytes]] = {}
+        # Request ids look like random UUIDs. All but the last 12 digits are drawn once: uuid4() costs 2 µs a call.
+        self._request_id_prefix = str(uuid.uuid4())[:24]
+        self._request_number = uuid.uuid4().int & 0xFFFF_FFFF_FFFF
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._store)
+            self._functions = {function.name: function for function in await self._store.functions()}
+            await asyncio.to_thread(self._remove_stale_code)
+            tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            self._fleet = Fleet(
+                tasks,
+                environment=self._environment,
+                max_workers=self.max_workers,
+                init_timeout_seconds=self._init_timeout_seconds,
+                keep_log=self._store.keep_log,
+            )
+            stack.callback(self._fleet.stop)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *exc: Any) -> None:
+        await self._stack.__aexit__(*exc)
+
+    def routes(self) -> list[Route]:
+        """Lambda's REST API, to be mounted at the root of a Starlette app."""
+        return api.routes(self)
+
+    # --- invocations ------------------------------------------------------------------------------------------
+
+    async def invoke(
+        self,
+        function: str,
+        payload: bytes,
+        *,
+        qualifier: str | None = None,
+        on_started: Callable[[], None] | None = None,
+        want_log: bool = False,
+        client_context: bytes | None = None,
+        is_json: bool = False,
+    ) -> Invocation:
+        """Run `function` (a name, ARN or partial ARN, perhaps with a qualifier) on `payload`, and wait for its end.
+
+        Calls wait first in, first out for a worker; `on_started` is called on the loop when one takes it. A cancelled
+        call is not run if it still waits; if it runs, it runs on and its result is dropped. A handler that fails is
+        an Invocation with a `function_error`. Pass `is_json=True` if the payload comes from a JSON encoder: it is
+        then not parsed to see whether it is JSON. `client_context` is JSON without line breaks.
+
+        Raises LambdaError: ResourceNotFoundException, RequestTooLargeException, InvalidRequestContentException,
+        TooManyRequestsException.
+        """
+        call, pool = self._call(
+            function, payload, qualifier, on_started, want_log, client_context, is_json, MAX_SYNC_PAYLOAD_BYTES
+        )
+        self._fleet.submit(pool, call)
+        return await call.answer
+
+    def invoke_event(
+        self, function: str, payload: bytes, *, qualifier: str | None = None, client_context: bytes | None = None
+    ) -> str:
+        """Queue an Event invocation (at most 1 MB) and give its request id; its result is dropped.
+
+        It is run once: AWS would run a failed one up to twice more, minutes later.
+        """
+        call, pool = self._call(
+            function, payload, qualifier, None, False, client_context, False, MAX_ASYNC_PAYLOAD_BYTES
+        )
+        self._fleet.submit(pool, call)
+        return call.request_id
+
+    async def log(self, request_id: str) -> bytes | None:
+        """What the invocation printed, between Lambda's START and REPORT lines; None if it printed nothing."""
+        record = await self._store.log(request_id)
+        return record.text() if record else None
+
+    def new_request_id(self) -> str:
+        """A request id, in the form of a UUID."""
+        self._request_number = (self._request_number + 1) & 0xFFFF_FFFF_FFFF
+        return f"{self._request_id_prefix}{self._request_number:012x}"
+
+    # --- functions --------------------------------------------------------------------------------------------
+
+    def functions(self) -> list[Function]:
+        """All functions, by name."""
+        return [self._functions[name] for name in sorted(self._functions)]
+
+    def function(self, reference: str, qualifier: str | None = None) -> tuple[Function, str | None]:
+        """The function of a name or ARN and the qualifier it was asked with ($LATEST is the only one there is)."""
+        name, qualifier = self.scope.resolve(reference, qualifier)
+        function = self._functions.get(name)
+        if function is None or qualifier not in (None, LATEST):
+            raise function_not_found(self.scope.arn(name, qualifier))
+        return function, qualifier
+
+    async def create_function(self, settings: Settings, code: Mapping[str, Any]) -> Function:
+        """Make a function. ResourceConflictException if its name is taken."""
+        name, _ = self.scope.resolve(settings.name)
+        async with self._changes:
+            if name in self._functions:
+                raise LambdaError("ResourceConflictException", f"Function already exist: {name}", 409)
+            placed = await self._place(name, code)
+            function = settings.applied_to(
+                Function(
+                    name=name,
+                    handler="",
+                    folder=placed.folder,
+                    runtime="",
+                    role="",
+                    code_sha256=placed.sha256,
+                    code_size=placed.size,
+                    in_place=placed.in_place,
+                    last_modified=_now(),
+                    revision_id=str(uuid.uuid4()),
+                )
+            )
+            await self._put(function)
+        return function
+
+    async def update_code(
+        self, reference: str, code: Mapping[str, Any], *, revision_id: str | None = None, dry_run: bool = False
+    ) -> Function:
+        """Give the function new code. Workers are replaced, even if a folder in place is the same as before."""
+        async with self._changes:
+            function = self._at_revision(reference, revision_id)
+            placed = await self._place(function.name, code)
+            changed = replace(
+                function,
+                folder=placed.folder,
+                code_sha256=placed.sha256,
+                code_size=placed.size,
+                in_place=placed.in_place,
+                last_modified=_now(),
+                revision_id=str(uuid.uuid4()),
+            )
+            if not dry_run:
+                await self._put(changed)
+        return changed
+
+    async def update_configuration(
+        self, reference: str, settings: Settings, *, revision_id: str | None = None
+    ) -> Function:
+        """Change what `settings` gives; the rest stays. Workers are replaced."""
+        async with self._changes:
+            function = self._at_revision(reference, revision_id)
+            changed = replace(settings.applied_to(function), last_modified=_now(), revision_id=str(uuid.uuid4()))
+            await self._put(changed)
+        return changed
+
+    async def delete_function(self, reference: str, qualifier: str | None = None) -> None:
+        """Delete the function. Calls that run are let finish, calls that wait fail as for an unknown function."""
+        async with self._changes:
+            function, _ = self.function(reference, qualifier)
+            if qualifier:
+                raise LambdaError("InvalidParameterValueException", "$LATEST version cannot be deleted.", 400)
+            await self._store.delete_function(function.name)
+            del self._functions[function.name]
+            self._targets.clear()
+            self._fleet.remove(function, self.scope.arn(function.name))
+
+    # --- helpers ------------------------------------------------------------------------------------------------
+
+    def _call(
+        self,
+        function: str,
+        payload: bytes,
+        qualifier: str | None,
+        on_started: Callable[[], None] | None,
+        want_log: bool,
+        client_context: bytes | None,
+        is_json: bool,
+        limit: int,
+    ) -> tuple[Call, Pool]:
+        target = self._targets.get((function, qualifier))
+        if target is None:
+            found, effective = self.function(function, qualifier)
+            target = self._fleet.pool(found), self.scope.arn(found.name, effective).encode()
+            self._targets[(function, qualifier)] = target
+        pool, arn = target
+        if len(payload) > limit:
+            raise request_too_large(len(payload), limit)
+        if not is_json:
+            payload = _checked(payload)
+        call = Call(
+            answer=asyncio.get_running_loop().create_future(),
+            arn=arn,
+            payload=payload,
+            request_id=self.new_request_id(),
+            on_started=on_started,
+            want_log=want_log,
+            client_context=client_context,
+        )
+        return call, pool
+
+    async def _put(self, function: Function) -> None:
+        await self._store.put_function(function)
+        self._functions[function.name] = function
+        self._targets.clear()
+        self._fleet.replace(function)
+
+    async def _place(self, name: str, code: Mapping[str, Any]) -> Code:
+        return await asyncio.to_thread(place_code, code, folder=self._code_folder / name, s3=self._s3)
+
+    def _at_revision(self, reference: str, revision_id: str | None) -> Function:
+        function, _ = self.function(reference)
+        if revision_id and revision_id != function.revision_id:
+            message = (
+                "The RevisionId provided does not match the latest RevisionId. Call the GetFunction/GetAlias API to "
+                "retrieve the latest RevisionId for your resource."
+            )
+            raise LambdaError("PreconditionFailedException", message, 412)
+        return function
+
+    def _remove_stale_code(self) -> None:
+        """Remove unpacked zips that no function runs from any more. At start-up, when no worker is in them."""
+        used = {function.folder for function in self._functions.values()}
+        for folder in self._code_folder.glob("*/*"):
+            if folder not in used:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _checked(payload: bytes) -> bytes:
+    """`payload`, if it is JSON; an empty one is the event {}, as on AWS."""
+    if not payload:
+        return b"{}"
+    try:
+        orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        try:
+            json.loads(payload)  # it allows what orjson does not, such as a lone surrogate
+        except ValueError as error:
+            message = f"Could not parse request body into json: {error}"
+            raise LambdaError("InvalidRequestContentException", message, 400) from error
+    return payload
+
+
+def _now() -> str:
+    return datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "+0000"

@@ -1,0 +1,148 @@
+"""What survives a restart: functions and logs, in one SQLite file that one thread writes.
+
+Logs are written in batches: a map of thousands of printing handlers costs a transaction every 100 ms, not each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Self, TypeVar
+
+from mapfold.local.lambda_.functions import Function
+from mapfold.local.lambda_.logs import LogRecord
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+MAX_LOGS = 200_000
+"""Invocations whose logs are kept; the oldest go first."""
+
+_FLUSH_SECONDS = 0.1
+_MAX_PENDING_BYTES = 64 * 1024 * 1024
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS functions (name TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS logs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    request_id TEXT NOT NULL, function TEXT NOT NULL, version TEXT NOT NULL, started REAL NOT NULL,
+    duration_ms REAL NOT NULL, memory_mb INTEGER NOT NULL, peak_memory_mb INTEGER NOT NULL, init_ms REAL,
+    status TEXT NOT NULL, output BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS logs_by_request ON logs (request_id);
+"""
+
+_LOG_COLUMNS = "request_id, function, version, started, duration_ms, memory_mb, peak_memory_mb, init_ms, status, output"
+
+
+class LambdaStore:
+    """The file `path`. Open it with `async with`; closing writes what is pending."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lambda-store")
+        self._pending: list[LogRecord] = []
+        self._pending_bytes = 0
+        self._dropped = 0
+        self._flushing: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        await self._run(self._open)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._flush()
+        await self._run(lambda: self._connection.close())
+        self._thread.shutdown()
+
+    async def functions(self) -> list[Function]:
+        """All functions, by name."""
+        rows = await self._run(lambda: self._connection.execute("SELECT document FROM functions").fetchall())
+        return sorted((_read_function(document) for (document,) in rows), key=lambda function: function.name)
+
+    async def put_function(self, function: Function) -> None:
+        """Keep `function`, in place of what had its name."""
+        row = (function.name, json.dumps(asdict(function) | {"folder": str(function.folder)}))
+        await self._run(lambda: self._write("INSERT OR REPLACE INTO functions VALUES (?, ?)", [row]))
+
+    async def delete_function(self, name: str) -> None:
+        """Forget the function; its logs stay."""
+        await self._run(lambda: self._write("DELETE FROM functions WHERE name = ?", [(name,)]))
+
+    def keep_log(self, record: LogRecord) -> None:
+        """Write `record` soon. If the disk does not keep up, logs are dropped (and counted), never memory filled."""
+        if self._pending_bytes > _MAX_PENDING_BYTES:
+            self._dropped += 1
+            return
+        self._pending.append(record)
+        self._pending_bytes += len(record.output)
+        if self._flushing is None:
+            self._flushing = self._loop.call_later(_FLUSH_SECONDS, self._flush)
+
+    async def log(self, request_id: str) -> LogRecord | None:
+        """The log of one invocation, or None if it printed nothing (or is not known, or too old)."""
+        self._flush()
+        query = f"SELECT {_LOG_COLUMNS} FROM logs WHERE request_id = ? ORDER BY number DESC LIMIT 1"
+        row = await self._run(lambda: self._connection.execute(query, (request_id,)).fetchone())
+        return LogRecord(*row) if row else None
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await self._loop.run_in_executor(self._thread, work)
+
+    def _open(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.executescript(_SCHEMA)
+
+    def _write(self, statement: str, rows: list[tuple[object, ...]]) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._connection.executemany(statement, rows)
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def _flush(self) -> None:
+        """Hand what is pending to the thread; it works first in, first out, so a later read sees it."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+        if self._pending:
+            batch, self._pending = self._pending, []
+            size = sum(len(record.output) for record in batch)
+            written = self._loop.run_in_executor(self._thread, self._write_logs, batch)
+            written.add_done_callback(lambda _: self._written(size))
+
+    def _written(self, size: int) -> None:
+        self._pending_bytes -= size
+        if self._dropped:
+            logger.warning("the logs of %d invocations were dropped: the disk is too slow", self._dropped)
+            self._dropped = 0
+
+    def _write_logs(self, batch: list[LogRecord]) -> None:
+        marks = ", ".join("?" * len(_LOG_COLUMNS.split(", ")))
+        try:
+            self._write(f"INSERT INTO logs ({_LOG_COLUMNS}) VALUES ({marks})", [_log_row(record) for record in batch])
+            self._connection.execute(f"DELETE FROM logs WHERE number <= (SELECT max(number) FROM logs) - {MAX_LOGS}")
+        except sqlite3.Error:
+            # A full disk must not end invocations; their logs are what is lost.
+            logger.exception("the logs of %d invocations could not be written", len(batch))
+
+
+def _log_row(record: LogRecord) -> tuple[object, ...]:
+    return tuple(getattr(record, column) for column in _LOG_COLUMNS.split(", "))
+
+
+def _read_function(document: str) -> Function:
+    values = json.loads(document)
+    return Function(**values | {"folder": Path(values["folder"])})

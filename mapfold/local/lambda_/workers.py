@@ -1,0 +1,379 @@
+"""One warm worker: a process running `awslambdaric`, its Runtime API port, its deadline, its output.
+
+It takes calls from its pool one at a time. The result of a call, however it came to be, is set on the call's future;
+a future that was cancelled meanwhile is left alone, and the worker goes on with the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from mapfold.local.lambda_ import invocations
+from mapfold.local.lambda_.errors import WorkerProtocolError
+from mapfold.local.lambda_.functions import LATEST, Function
+from mapfold.local.lambda_.invocations import Call, Invocation
+from mapfold.local.lambda_.lifecycle import Phase, Signal, advance
+from mapfold.local.lambda_.logs import LogBuffer, LogRecord
+from mapfold.local.lambda_.process import WorkerProcess, execution_environment, inherited_environment
+from mapfold.local.lambda_.runtime_api import RuntimeConnection
+
+logger = logging.getLogger(__name__)
+
+_PIPE_BYTES = 65536
+_DUMMY_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_SESSION_TOKEN": "local"}
+_XRAY_RANDOM = os.urandom(6).hex()
+
+
+class Owner(Protocol):
+    """The pool that a worker belongs to."""
+
+    def next_call(self) -> Call | None:
+        """The call that has waited longest, or None. It is the caller's from now on."""
+
+    def is_idle(self, worker: Worker) -> None:
+        """`worker` found no call waiting."""
+
+    def is_gone(self, worker: Worker) -> None:
+        """`worker` will take no more calls."""
+
+    def keep_log(self, record: LogRecord) -> None:
+        """A call has ended that printed something."""
+
+
+class Worker:
+    """See the module. Create it on the loop and run `run()` as a task; all else happens in callbacks."""
+
+    def __init__(self, owner: Owner, function: Function, environment: Mapping[str, str], init_timeout: float) -> None:
+        self.phase = Phase.STARTING
+        self.idle_since = 0.0
+        self.retiring = False
+        self._owner = owner
+        self._function = function
+        self._environment = environment
+        self._timeout = float(function.timeout_seconds)
+        self._connection: RuntimeConnection | None = None
+        self._process: WorkerProcess | None = None
+        self._call: Call | None = None
+        self._log: LogBuffer | None = None
+        self._loop = asyncio.get_running_loop()
+        self._exited: asyncio.Future[int] = self._loop.create_future()
+        self._born = time.monotonic()
+        self._init_ms: float | None = None
+        self._began = 0.0  # monotonic, of the present call
+        self._deadline: float | None = self._born + init_timeout  # monotonic, of the present phase
+        self._init_timeout = init_timeout
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def run(self) -> None:
+        """Live until the process has ended and been reaped. Cancelling kills it, and still reaps it."""
+        try:
+            listener = socket.create_server(("127.0.0.1", 0))
+        except OSError as error:
+            self._not_startable(error)
+            return
+        server = await self._loop.create_server(lambda: RuntimeConnection(self), sock=listener)
+        try:
+            if not self._start(port=listener.getsockname()[1]):
+                return
+            try:
+                await asyncio.shield(self._exited)
+            except asyncio.CancelledError:
+                self._end(Signal.KILLED)
+                await self._exited
+                raise
+        finally:
+            server.close()
+            self._finish()
+
+    def give(self, call: Call) -> None:
+        """Hand `call` to this worker, which must be idle."""
+        self.phase = advance(self.phase, Signal.GIVEN_WORK)
+        assert self._connection is not None
+        self._call = call
+        self._began = time.monotonic()
+        call.started = time.time()
+        _tell_started(call)
+        self._connection.write(self._event_head(call) + call.payload)
+        self._set_deadline(self._began + self._timeout)
+
+    def retire(self) -> None:
+        """Take no more calls: end now, or when the present call is answered."""
+        self.retiring = True
+        if self.phase is not Phase.BUSY:
+            self._end(Signal.KILLED)
+
+    def abandon(self) -> None:
+        """End now; the task that waits for the present call is cancelled."""
+        if self._call is not None:
+            self._call.answer.cancel()
+        self._end(Signal.KILLED)
+
+    # --- what the Runtime API hears ---------------------------------------------------------------------
+
+    def asked_for_work(self, connection: RuntimeConnection) -> None:
+        if self._init_ms is None:
+            self._init_ms = (time.monotonic() - self._born) * 1000
+        self.phase = advance(self.phase, Signal.ASKED_FOR_WORK)
+        self._connection = connection
+        self._deadline = None
+        if self.retiring:
+            self._end(Signal.KILLED)
+        elif call := self._owner.next_call():
+            self.give(call)
+        else:
+            self.idle_since = time.monotonic()
+            self._owner.is_idle(self)
+
+    def answered(self, request_id: str, body: bytes | None, *, failed: bool) -> None:
+        call = self._call
+        if call is None or call.request_id != request_id:
+            raise WorkerProtocolError(f"request {request_id} is not the one this worker was given")
+        self.phase = advance(self.phase, Signal.ANSWERED)
+        if body is None:
+            body, failed = invocations.response_too_large(), True
+        self._complete(call, body, failed=failed)
+
+    def init_failed(self, body: bytes) -> None:
+        self.phase = advance(self.phase, Signal.INIT_FAILED)
+        self._set_deadline(time.monotonic() + 1.0)  # by then it has read our answer, and exited by itself
+        self._fail_init(lambda call: body)
+        self._owner.is_gone(self)
+
+    def hung_up(self, connection: RuntimeConnection) -> None:
+        if connection is self._connection:
+            self._connection = None
+            if self.phase is Phase.IDLE:
+                self._end(Signal.HUNG_UP)
+
+    # --- the process --------------------------------------------------------------------------------------
+
+    def _start(self, *, port: int) -> bool:
+        environment = worker_environment(self._function, self._environment, port=port)
+        try:
+            self._process = WorkerProcess(
+                handler=self._function.handler,
+                folder=self._function.folder,
+                environment=environment,
+                on_exit=self._process_ended,
+            )
+        except OSError as error:
+            self._not_startable(error)
+            return False
+        self._loop.add_reader(self._process.output, self._output_came)
+        self._set_deadline(self._born + self._init_timeout)
+        return True
+
+    def _not_startable(self, error: OSError) -> None:
+        reason = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+        self.phase = Phase.GONE
+        self._fail_init(lambda call: invocations.not_startable(call.request_id, reason))
+        self._owner.is_gone(self)
+
+    def _end(self, signal: Signal) -> None:
+        """Kill the process; whatever call it has must have been answered, or is by `_process_ended`."""
+        if self.phase is not Phase.GONE:
+            self.phase = advance(self.phase, signal)
+            self._owner.is_gone(self)
+            if self._process is not None:
+                self._process.kill()
+
+    def _process_ended(self, returncode: int) -> None:
+        was_starting = self.phase is Phase.STARTING
+        self.phase = advance(self.phase, Signal.EXITED)
+        if self._call is not None:
+            self._complete(
+                self._call, invocations.exited(self._call.request_id, returncode), failed=True, status="error"
+            )
+        elif was_starting:
+            self._fail_init(lambda call: invocations.exited(call.request_id, returncode))
+        self._owner.is_gone(self)
+        self._exited.set_result(returncode)
+
+    def _finish(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._process is not None:
+            self._loop.remove_reader(self._process.output)
+            self._process.close()
+        if self._call is not None:
+            self._call.answer.cancel()
+        self._owner.is_gone(self)
+
+    # --- deadlines ----------------------------------------------------------------------------------------
+
+    def _set_deadline(self, deadline: float) -> None:
+        """Be called at `deadline`, or earlier and then look again.
+
+        One timer serves many calls: arming and cancelling one for each would cost 2 µs a call.
+        """
+        self._deadline = deadline
+        if self._timer is None:
+            self._timer = self._loop.call_later(max(0.0, deadline - time.monotonic()), self._look_at_deadline)
+        elif self._timer.when() > deadline + (self._loop.time() - time.monotonic()) + 0.001:
+            self._timer.cancel()
+            self._timer = None
+            self._set_deadline(deadline)
+
+    def _look_at_deadline(self) -> None:
+        self._timer = None
+        if self._deadline is None:
+            return
+        if self._deadline > time.monotonic():
+            self._set_deadline(self._deadline)
+        elif self._call is not None:
+            self._time_out(self._call)
+        elif self.phase is Phase.STARTING:
+            self._fail_init(lambda call: invocations.timed_out(call.request_id, self._init_timeout))
+            self._end(Signal.KILLED)
+        elif self._process is not None:
+            self._process.kill()
+
+    def _time_out(self, call: Call) -> None:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+        line = f"{stamp}Z {call.request_id} Task timed out after {self._timeout:.2f} seconds\n\n"
+        self._complete(
+            call,
+            invocations.timed_out(call.request_id, self._timeout),
+            failed=True,
+            status="timeout",
+            line=line.encode(),
+        )
+        self._end(Signal.KILLED)
+
+    # --- results and their logs -----------------------------------------------------------------------------
+
+    def _complete(self, call: Call, body: bytes, *, failed: bool, status: str = "", line: bytes = b"") -> None:
+        """End the present call with `body`."""
+        self._call = None
+        self._deadline = None
+        # All that the handler printed before it answered is in the pipe by now: the two are written in order.
+        self._drain()
+        if line:
+            self._add_to_log(line)
+        tail = self._take_log(call, status) if self._log is not None or call.want_log else b""
+        self._init_ms = -1.0
+        if not call.answer.done():
+            error = "Unhandled" if failed else None
+            call.answer.set_result(Invocation(body, error, call.request_id, LATEST, tail))
+
+    def _fail_init(self, body: Callable[[Call], bytes]) -> None:
+        """End the call that has waited longest, as Lambda fails the call that an environment was started for."""
+        self._init_ms = (time.monotonic() - self._born) * 1000
+        call = self._owner.next_call()
+        if call is None:
+            self._drain()
+            output = self._log.value().decode(errors="replace") if self._log is not None else ""
+            logger.warning("function %s failed to start\n%s", self._function.name, output)
+            return
+        self._began = time.monotonic()
+        call.started = time.time()
+        _tell_started(call)
+        self._complete(call, body(call), failed=True, status="error")
+
+    def _take_log(self, call: Call, status: str) -> bytes:
+        record = LogRecord(
+            request_id=call.request_id,
+            function=self._function.name,
+            version=LATEST,
+            started=call.started,
+            duration_ms=(time.monotonic() - self._began) * 1000,
+            memory_mb=self._function.memory_mb,
+            peak_memory_mb=self._process.peak_memory_mb() if self._process is not None else 0,
+            init_ms=self._init_ms if self._init_ms is not None and self._init_ms >= 0 else None,
+            status=status,
+            output=self._log.value() if self._log is not None else b"",
+        )
+        if self._log is not None:
+            self._log = None
+            self._owner.keep_log(record)
+        return record.tail() if call.want_log else b""
+
+    def _output_came(self) -> None:
+        self._drain()
+
+    def _drain(self) -> None:
+        """Take what the pipe holds, at most twice its capacity: a thread of the handler may print without end."""
+        if self._process is None:
+            return
+        for _ in range(2):
+            output = self._process.read_output(_PIPE_BYTES)
+            if output:
+                self._add_to_log(output)
+            elif output is not None:
+                self._loop.remove_reader(self._process.output)
+            if output is None or len(output) < _PIPE_BYTES:
+                return
+
+    def _add_to_log(self, output: bytes) -> None:
+        if self._log is None:
+            self._log = LogBuffer()
+        self._log.add(output)
+
+    def _event_head(self, call: Call) -> bytes:
+        # A trace that is not sampled, as of a function without active tracing: tracers in the handler keep quiet.
+        trace = f"Root=1-{int(call.started):08x}-{_XRAY_RANDOM}{call.request_id[-12:]};Parent={call.request_id[-12:]}0000;Sampled=0"
+        context = b"Lambda-Runtime-Client-Context: %b\r\n" % call.client_context if call.client_context else b""
+        return (
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+            b"Lambda-Runtime-Aws-Request-Id: %b\r\n"
+            b"Lambda-Runtime-Deadline-Ms: %d\r\n"
+            b"Lambda-Runtime-Invoked-Function-Arn: %b\r\n"
+            b"Lambda-Runtime-Trace-Id: %b\r\n"
+            b"%bContent-Length: %d\r\n\r\n"
+        ) % (
+            call.request_id.encode(),
+            int((call.started + self._timeout) * 1000),
+            call.arn,
+            trace.encode(),
+            context,
+            len(call.payload),
+        )
+
+
+def worker_environment(function: Function, shared: Mapping[str, str], *, port: int) -> dict[str, str]:
+    """The environment variables of a worker: Lambda's, then `shared` (endpoints, credentials), then the function's.
+
+    The function may override `shared` (its own endpoint) but nothing that Lambda says about the worker.
+    """
+    region = shared.get("AWS_REGION") or shared.get("AWS_DEFAULT_REGION") or "us-east-1"
+    stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[$LATEST]{os.urandom(16).hex()}"
+    return {
+        **inherited_environment(),
+        **({} if "AWS_ACCESS_KEY_ID" in shared else _DUMMY_CREDENTIALS),
+        "LANG": "en_US.UTF-8",
+        "PYTHONUTF8": "1",  # a laptop may not have that locale
+        "TZ": ":UTC",
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
+        **shared,
+        **(function.environment or {}),
+        **execution_environment(),
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "_HANDLER": function.handler,
+        "LAMBDA_TASK_ROOT": str(function.folder),
+        "LAMBDA_RUNTIME_DIR": os.path.dirname(__file__),
+        "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": LATEST,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": stream,
+        "AWS_LAMBDA_LOG_FORMAT": "Text",
+    }
+
+
+def _tell_started(call: Call) -> None:
+    """Call `on_started`; a fault of it must not reach the worker."""
+    if call.on_started is not None:
+        try:
+            call.on_started()
+        except Exception:
+            logger.exception("on_started of request %s failed", call.request_id)

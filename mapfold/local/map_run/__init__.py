@@ -1,0 +1,41 @@
+"""The distributed Map Run of the embedded Step Functions.
+
+`MapRun` (controller.py) is what the engine drives. It reads items (readers/, stream.py), builds the inputs of
+children (batcher.py), has the engine run them, counts (counters.py), judges (tolerance.py) and writes what became of
+them (records.py, writer.py, state_results.py).
+"""
+
+from mapfold.local.map_run.controller import MapRun, RunChild
+from mapfold.local.map_run.counters import Counts, MapRunCounts
+from mapfold.local.map_run.identity import MapRunIdentity, child_index, child_uuid, name_uuid
+from mapfold.local.map_run.model import (
+    MAX_CONCURRENCY,
+    PAYLOAD_LIMIT_BYTES,
+    Child,
+    ChildResult,
+    ChildStatus,
+    MapRunStatus,
+    S3Client,
+    S3Factory,
+)
+from mapfold.local.map_run.tolerance import Tolerance
+
+__all__ = [
+    "MAX_CONCURRENCY",
+    "PAYLOAD_LIMIT_BYTES",
+    "Child",
+    "ChildResult",
+    "ChildStatus",
+    "Counts",
+    "MapRun",
+    "MapRunCounts",
+    "MapRunIdentity",
+    "MapRunStatus",
+    "RunChild",
+    "S3Client",
+    "S3Factory",
+    "Tolerance",
+    "child_index",
+    "child_uuid",
+    "name_uuid",
+]

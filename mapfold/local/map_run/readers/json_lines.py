@@ -1,0 +1,48 @@
+"""InputType JSONL: one JSON value a line. Empty lines are left out."""
+
+from __future__ import annotations
+
+import orjson
+
+from mapfold.local.map_run.encoding import decode
+from mapfold.local.map_run.model import Chunk, Chunks, ItemReaderError, S3Client
+from mapfold.local.map_run.readers.lines import ITEM_LIMIT_BYTES, LineBlocks
+from mapfold.local.map_run.readers.objects import S3Object, read_object
+from mapfold.states.effects import Json, ReaderSpec
+
+CHUNK_ITEMS = 1_000
+
+
+def read_json_lines(s3: S3Client, spec: ReaderSpec) -> Chunks:
+    """The values of a JSON Lines file. Raises `ItemReaderError`, which names the line."""
+    source = S3Object.from_arguments(dict(spec.arguments))
+    blocks = LineBlocks(source, read_object(s3, source))
+    for block in blocks:
+        lines = block.split(b"\n")
+        for start in range(0, len(lines), CHUNK_ITEMS):
+            part = lines[start : start + CHUNK_ITEMS]
+            try:
+                values = [orjson.loads(line) for line in part if line]
+            except orjson.JSONDecodeError:
+                values = _values_one_by_one(source, part, blocks.lines_before + start)
+            if values:
+                yield Chunk(values)
+
+
+def _values_one_by_one(source: S3Object, lines: list[bytes], before: int) -> list[Json]:
+    """The same with blank lines and rare numbers in it, and an error that names its line."""
+    values = []
+    for number, line in enumerate(lines, before + 1):
+        if len(line) > ITEM_LIMIT_BYTES:
+            raise ItemReaderError(
+                f"{source}, line {number}: the item has {len(line)} bytes; at most {ITEM_LIMIT_BYTES} (8 MB) are allowed."
+            )
+        if not line.strip():
+            continue
+        try:
+            values.append(decode(line))
+        except ValueError as error:
+            raise ItemReaderError(
+                f"{source}, line {number}: {error}; expected one JSON value on each line (InputType JSONL)."
+            ) from error
+    return values

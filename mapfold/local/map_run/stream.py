@@ -1,0 +1,87 @@
+"""Chunks from a reader that blocks, handed to the event loop with a bound.
+
+A reader lives in one thread of its own. One chunk is read ahead, and no more: so at most two are in memory, that one
+and the one whose items are being used, however large the source is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from mapfold.local.map_run.model import MAX_ITEMS, Chunk, Chunks
+
+
+class ItemStream:
+    """The chunks of `open_chunks`, cut after `max_items` items (None or 0: no bound but AWS's own).
+
+    `threaded` is False for a reader that never blocks: it is then read in place. `items_read` counts what has come
+    out of the reader; `ended` says that it is final.
+    """
+
+    def __init__(self, open_chunks: Callable[[], Chunks], *, max_items: int | None, threaded: bool) -> None:
+        self._open = open_chunks
+        self._threaded = threaded
+        self._left = min(max_items or MAX_ITEMS, MAX_ITEMS)
+        self._chunks: Chunks | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="item-reader")
+        self._ahead: Future[Chunk | None] | None = None
+        self.items_read = 0
+        self.ended = False
+
+    def take(self) -> Chunk | None:
+        """The next chunk if it has been read already, without waiting. Raises what the reader raised."""
+        if self.ended:
+            return None
+        if not self._threaded:
+            return self._cut(self._read())
+        if self._ahead is None:
+            self._ahead = self._thread.submit(self._read)
+        if not self._ahead.done():
+            return None
+        ahead, self._ahead = self._ahead, None
+        return self._cut(ahead.result())
+
+    async def wait(self) -> None:
+        """Return when `take` has something to give or to raise, or the stream has ended."""
+        if self._ahead is not None and not self._ahead.done():
+            ahead = asyncio.wrap_future(self._ahead)
+            ahead.add_done_callback(_look_at_exception)  # `take` raises it; here it would only be reported as unseen
+            # Not awaited itself: a slot that is cancelled must not take the chunk with it.
+            await asyncio.wait([ahead])
+
+    def close(self) -> None:
+        """Let go of the thread; the reader is closed in it. Does not wait for a read that is under way."""
+        self.ended = True
+        if self._threaded:
+            self._thread.submit(self._close)
+            self._thread.shutdown(wait=False)
+
+    def _cut(self, chunk: Chunk | None) -> Chunk | None:
+        if chunk is None or not self._left:
+            self.ended = True
+            return None
+        if len(chunk.values) >= self._left:
+            self.ended = True
+            chunk = Chunk(chunk.values[: self._left], chunk.keys and chunk.keys[: self._left])
+        elif self._threaded:
+            self._ahead = self._thread.submit(self._read)
+        self._left -= len(chunk.values)
+        self.items_read += len(chunk.values)
+        return chunk
+
+    def _read(self) -> Chunk | None:
+        if self._chunks is None:
+            self._chunks = self._open()
+        return next(self._chunks, None)
+
+    def _close(self) -> None:
+        close = getattr(self._chunks, "close", None)
+        if close is not None:
+            close()
+
+
+def _look_at_exception(future: asyncio.Future[Chunk | None]) -> None:
+    if not future.cancelled():
+        future.exception()

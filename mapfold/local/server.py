@@ -1,0 +1,263 @@
+"""`mapfold local`: the whole embedded AWS, up and down.
+
+In this order, each closed before the one above it: the data directory's lock, the port, the store, moto, the runs that
+were kept, Lambda and the engine, the HTTP server. The first SIGINT or SIGTERM stops in the opposite order: no new
+requests, executions end ABORTED, everything is committed, runs are kept, moto ends. A second one ends at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+import orjson
+import uvicorn
+import uvloop
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mapfold.errors import MapfoldError, ServiceError
+from mapfold.local.backend import OpenBackend, open_backend
+from mapfold.local.endpoints import Endpoints
+from mapfold.local.moto import HOST, MotoServer, listen, open_moto
+from mapfold.local.runs_keeper import RunsKeeper
+from mapfold.local.service import Service, create_app
+from mapfold.local.store import Store, lock_data_directory, open_store
+
+log = logging.getLogger(__name__)
+
+INTERRUPTED = 130
+GRACE_SECONDS = 1
+"""How long requests under way (a synchronous Invoke) may go on when we stop."""
+
+CRASH_ERROR = "Mapfold.Interrupted"
+CRASH_CAUSE = "The embedded AWS ended unexpectedly while this execution ran; it was closed at the next start."
+
+
+def serve(*, port: int, aws_port: int, data: Path, console: bool = True) -> int:
+    """Serve in the foreground until a signal comes: 130 after SIGINT, 0 after SIGTERM.
+
+    Port 0 is any free one. Prints `ready http://127.0.0.1:<port>` when it answers. Raises StoreError (the data
+    directory is in use, or its disk is full) or ServiceError (a port is taken, moto does not start or ends).
+    """
+    del console  # the console has no pages yet
+    settings = Settings(port=port, aws_port=aws_port, data=data.absolute(), environment=dict(os.environ))
+    return run(settings, open_backend)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where to serve, what to keep it in, and the environment that says who else serves something."""
+
+    port: int
+    aws_port: int
+    data: Path
+    environment: Mapping[str, str]
+
+
+def run(settings: Settings, backend: OpenBackend) -> int:
+    """Serve what `backend` opens; `serve` with everything handed in."""
+    with lock_data_directory(settings.data), listen(settings.port, option="--port") as bound:
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                return runner.run(_Server(settings, bound).run(backend))
+        except BaseExceptionGroup as group:
+            reason = _first_of_ours(group)
+            if reason is None:
+                raise
+            raise reason from group
+
+
+class _Server:
+    """One time of being up."""
+
+    def __init__(self, settings: Settings, bound: socket.socket) -> None:
+        self._settings = settings
+        self._bound = bound
+        self._port: int = bound.getsockname()[1]
+        self._stop = asyncio.Event()
+        self._signals: list[int] = []
+        self._moto: MotoServer | None = None
+        self._serving = False
+
+    async def run(self, backend: OpenBackend) -> int:
+        main = asyncio.current_task()
+        assert main is not None
+        with self._hearing_signals(main):
+            try:
+                await self._run(backend)
+            except asyncio.CancelledError:
+                if not self._signals:  # it was not ours
+                    raise
+        return INTERRUPTED if signal.SIGINT in self._signals else 0
+
+    async def _run(self, backend: OpenBackend) -> None:
+        data = self._settings.data
+        async with open_store(data) as store, open_moto(port=self._settings.aws_port, data=data) as moto:
+            self._moto = moto
+            closed = await store.close_unfinished(time.time(), error=CRASH_ERROR, cause=CRASH_CAUSE)
+            if closed:
+                log.warning("closed executions that a crash had left", extra={"executions": closed})
+            endpoints = Endpoints.of(
+                service=f"http://{HOST}:{self._port}", aws=moto.endpoint, environment=self._settings.environment
+            )
+            async with _kept_runs(data, endpoints), backend(data, store, endpoints) as behind:
+                service = Service(
+                    store=store,
+                    engine=behind.engine,
+                    children=behind.children,
+                    check_definition=behind.check_definition,
+                    clock=time.time,
+                    region=endpoints.region,
+                )
+                health = {"aws": moto.endpoint, "version": version(), "pid": os.getpid(), "data": str(data)}
+                app = create_app(service, more_routes=behind.routes, health=health)
+                server = _HttpServer(
+                    uvicorn.Config(
+                        app,
+                        http="httptools",
+                        lifespan="off",
+                        log_config=None,
+                        access_log=False,
+                        server_header=False,
+                        timeout_graceful_shutdown=GRACE_SECONDS,
+                    )
+                )
+                with self._announced(moto.port):
+                    await self._answer(server, store, moto)
+
+    async def _answer(self, server: _HttpServer, store: Store, moto: MotoServer) -> None:
+        """Answer requests until we are told to stop, or something that we cannot do without has failed."""
+        async with asyncio.TaskGroup() as tasks:
+            answering = tasks.create_task(server.serve([self._bound]), name="http")
+            ready = tasks.create_task(self._say_ready(server), name="ready")
+            told = tasks.create_task(self._stop.wait(), name="stop")
+            failed = tasks.create_task(store.failed.wait(), name="store-failure")
+            ended = tasks.create_task(moto.ended(), name="moto-end")
+            await asyncio.wait({answering, told, failed, ended}, return_when=asyncio.FIRST_COMPLETED)
+            server.should_exit = True
+            await asyncio.wait({answering})
+            for task in (ready, told, failed, ended):
+                task.cancel()
+        if store.failure is not None:
+            raise store.failure
+        if not self._stop.is_set():
+            raise ServiceError(f"moto ended while it was needed; its log is {moto.log}")
+
+    async def _say_ready(self, server: _HttpServer) -> None:
+        await server.ready.wait()
+        self._serving = True
+        sys.stdout.write(f"ready http://{HOST}:{self._port}\n")
+        sys.stdout.flush()
+
+    @contextmanager
+    def _announced(self, aws_port: int) -> Iterator[None]:
+        """`<data>/local.json` tells clients where we are, for as long as we are there."""
+        facts = {"port": self._port, "aws_port": aws_port, "pid": os.getpid(), "version": version()}
+        path = self._settings.data / "local.json"
+        partial = path.with_suffix(".json.partial")
+        partial.write_bytes(orjson.dumps(facts) + b"\n")
+        partial.replace(path)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+    # --- signals ------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _hearing_signals(self, main: asyncio.Task[object]) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        heard = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        for number in heard:
+            loop.add_signal_handler(number, self._on_signal, number, main)
+        try:
+            yield
+        finally:
+            for number in heard:
+                loop.remove_signal_handler(number)
+
+    def _on_signal(self, number: int, main: asyncio.Task[object]) -> None:
+        self._signals.append(number)
+        if len(self._signals) > 1:
+            self._end_at_once()
+        self._stop.set()
+        if not self._serving:  # still starting: there is nobody yet who looks at the event
+            main.cancel()
+
+    def _end_at_once(self) -> None:
+        """The second signal. The store is consistent at any moment; workers and moto die with us."""
+        (self._settings.data / "local.json").unlink(missing_ok=True)
+        if self._moto is not None:
+            self._moto.kill()
+        os._exit(INTERRUPTED)
+
+
+class _HttpServer(uvicorn.Server):
+    """uvicorn, which leaves signals to us and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def _kept_runs(data: Path, endpoints: Endpoints) -> AsyncIterator[None]:
+    """The runs of earlier sessions are there, and those of this one will be.
+
+    Nothing is saved when putting back did not come to its end: what is missing in moto would be taken for deleted.
+    """
+    keeper = await asyncio.to_thread(_open_keeper, data, endpoints)
+    try:
+        await asyncio.to_thread(keeper.restore)
+    except (OSError, ValueError, BotoCoreError, ClientError) as error:
+        raise ServiceError(f"the runs kept in {data} cannot be put back: {error}. Move {data / 's3'} away.") from error
+    try:
+        yield
+    finally:
+        try:
+            await asyncio.to_thread(keeper.save)
+        except (OSError, BotoCoreError, ClientError) as error:
+            log.error("the runs of this session could not be kept: %s", error)
+
+
+def _open_keeper(data: Path, endpoints: Endpoints) -> RunsKeeper:
+    return RunsKeeper(
+        data,
+        s3=endpoints.s3() if endpoints.is_ours("S3") else None,
+        dynamodb=endpoints.dynamodb() if endpoints.is_ours("DYNAMODB") else None,
+    )
+
+
+def version() -> str:
+    """Mapfold's version; "0" where it runs from a folder without having been installed."""
+    try:
+        return installed_version("mapfold")
+    except PackageNotFoundError:
+        return "0"
+
+
+def _first_of_ours(group: BaseExceptionGroup[BaseException]) -> MapfoldError | None:
+    for error in group.exceptions:
+        found = _first_of_ours(error) if isinstance(error, BaseExceptionGroup) else error
+        if isinstance(found, MapfoldError):
+            return found
+    return None

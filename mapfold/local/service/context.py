@@ -1,0 +1,26 @@
+"""What every action works with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mapfold.local.service.engine_protocol import ChildNames, Engine
+from mapfold.local.store import Store
+
+CheckDefinition = Callable[[str, bool], None]
+"""(definition text, is it EXPRESS): raises DefinitionError with all that is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The store, the engine, and what was handed in from outside. `starts` makes StartExecution's check atomic."""
+
+    store: Store
+    engine: Engine
+    children: ChildNames
+    check_definition: CheckDefinition
+    clock: Callable[[], float]
+    region: str
+    starts: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -1,0 +1,72 @@
+"""What the service needs of the engine: to start and stop executions, and to see those that run now.
+
+What has ended is in the store; what runs is in the engine's memory, with the newest events of its history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from mapfold.local.store import ChildRow, ExecutionRow, MachineRow, MapRunRow, WireEvent
+
+
+class LiveExecution(Protocol):
+    """An execution that runs now: a top-level one, or a map run's child (its row then has `map_run_arn`)."""
+
+    @property
+    def row(self) -> ExecutionRow: ...
+
+    def events_from(self, first_id: int) -> Sequence[WireEvent]:
+        """The events with ids from `first_id` that are still in memory, in order and without gaps up to the newest.
+
+        Every earlier event has been given to `Store.add_events` already (a child's are all in memory).
+        """
+        ...
+
+
+class Engine(Protocol):
+    """Runs executions. Methods are called on the event loop's thread."""
+
+    async def start_execution(
+        self, machine: MachineRow, *, name: str, input_text: str, trace_header: str | None = None
+    ) -> ExecutionRow:
+        """Keep and run a new execution; the service has checked its name and input. Returns before it ends."""
+        ...
+
+    async def stop_execution(self, arn: str, *, error: str | None, cause: str | None) -> float | None:
+        """Abort an execution and everything under it; the time it stopped, or None if no such execution runs."""
+        ...
+
+    def live_execution(self, arn: str) -> LiveExecution | None:
+        """The running execution with this ARN (a child's ARN too)."""
+        ...
+
+    def live_map_run(self, arn: str) -> MapRunRow | None:
+        """The running map run with this ARN, with its counts as they are now."""
+        ...
+
+    def live_children(self, map_run_arn: str) -> Sequence[ChildRow]:
+        """The children of a map run that run now, in any order."""
+        ...
+
+    def update_map_run(
+        self,
+        arn: str,
+        *,
+        max_concurrency: int | None,
+        tolerated_percentage: float | None,
+        tolerated_count: int | None,
+    ) -> bool:
+        """Change a running map run (None: leave as it is). False if no such map run runs."""
+        ...
+
+
+class ChildNames(Protocol):
+    """How the uuids of a map run's children are made (`mapfold.local.map_run.identity`)."""
+
+    def child_uuid(self, map_run_uuid: str, index: int, /) -> str: ...
+
+    def child_index(self, map_run_uuid: str, child_uuid: str, /) -> int:
+        """The index in a child's uuid; ValueError if it belongs to another map run."""
+        ...

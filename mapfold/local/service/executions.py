@@ -1,0 +1,216 @@
+"""Start, describe, stop and list executions, top-level ones and map runs' children (service-api 3)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import orjson
+
+from mapfold.local.arns import Arn, Kind, execution_arn, is_valid_name, parse_arn
+from mapfold.local.service.context import Service
+from mapfold.local.service.faults import (
+    Fault,
+    execution_missing,
+    invalid_name,
+    resource_missing,
+    type_not_supported,
+)
+from mapfold.local.service.pages import cut_page, read_token, with_token
+from mapfold.local.service.request import PAYLOAD_BYTES, Request
+from mapfold.local.service.shapes import child_execution, execution_answer, execution_item, seconds
+from mapfold.local.service.state_machines import find_machine
+from mapfold.local.store import ChildRow, ExecutionRow, MapRunRow, Page
+from mapfold.local.store.schema import CHILD_BITS
+
+Answer = dict[str, Any]
+
+STATUSES = ("SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING")  # in AWS's order
+
+
+async def start_execution(service: Service, request: Request) -> Answer:
+    """StartExecution. STANDARD: the same name and input while it still runs gives the same execution again."""
+    arn = request.arn("stateMachineArn", Kind.STATE_MACHINE)
+    name = request.optional_text("name")
+    trace_header = request.optional_text("traceHeader", most=256)
+    input_text = request.text("input") if request.has("input") else "{}"
+    request.done()
+    if name is not None and not is_valid_name(name):
+        raise invalid_name(name)
+    if arn.label is not None:
+        raise Fault("ValidationException", f"This operation is not supported on a Map state's ARN: '{arn}'")
+    _check_input(input_text)
+    machine = find_machine(service, arn)
+    if name is None or machine.type == "EXPRESS":
+        row = await service.engine.start_execution(
+            machine, name=name or str(uuid4()), input_text=input_text, trace_header=trace_header
+        )
+        return _started(row)
+    async with service.starts:
+        known = await _known_execution(service, execution_arn(machine.name, name, region=arn.region))
+        if known is None:
+            row = await service.engine.start_execution(
+                machine, name=name, input_text=input_text, trace_header=trace_header
+            )
+            return _started(row)
+    if known.status != "RUNNING" or known.input != input_text:
+        raise Fault("ExecutionAlreadyExists", f"Execution Already Exists: '{known.arn}'")
+    return _started(known)
+
+
+async def describe_execution(service: Service, request: Request) -> Answer:
+    """DescribeExecution. EXPRESS executions only when a map run started them."""
+    arn = request.arn("executionArn", Kind.EXECUTION, Kind.EXPRESS)
+    included = request.choice("includedData", ("ALL_DATA", "METADATA_ONLY"), "ALL_DATA")
+    request.done()
+    if arn.kind is Kind.EXPRESS and not arn.is_child:
+        raise execution_missing(str(arn))
+    row, _ = await find_execution(service, arn)
+    answer = execution_answer(row)
+    if included == "METADATA_ONLY":
+        for payload in ("input", "output", "error", "cause"):
+            answer.pop(payload, None)
+        for details in ("inputDetails", "outputDetails"):
+            if details in answer:
+                answer[details] = {"included": False}
+    return answer
+
+
+async def stop_execution(service: Service, request: Request) -> Answer:
+    """StopExecution. One that has already ended keeps its status; the answer is when it stopped."""
+    arn = request.arn("executionArn", Kind.EXECUTION, Kind.EXPRESS)
+    error = request.optional_text("error", most=256)
+    cause = request.optional_text("cause", most=32_768)
+    request.done()
+    if arn.kind is Kind.EXPRESS:
+        raise type_not_supported()
+    stopped = await service.engine.stop_execution(str(arn), error=error, cause=cause)
+    if stopped is None:
+        row, _ = await find_execution(service, arn)
+        stopped = service.clock() if row.stop is None else row.stop
+    return {"stopDate": seconds(stopped)}
+
+
+async def list_executions(service: Service, request: Request) -> Answer:
+    """ListExecutions of a state machine or of a map run, newest first."""
+    status = request.choice("statusFilter", STATUSES, "") or None
+    size = request.page_size()
+    token = request.text("nextToken", most=3096, needed=False)
+    by_machine, by_map_run = request.has("stateMachineArn"), request.has("mapRunArn")
+    redrive_filter = request.choice("redriveFilter", ("REDRIVEN", "NOT_REDRIVEN"), "") or None
+    request.done()
+    if by_machine == by_map_run:
+        raise Fault("ValidationException", "Exactly one of stateMachineArn or mapRunArn must be provided")
+    if by_machine and (redrive_filter or status == "PENDING_REDRIVE"):
+        raise Fault("ValidationException", "redriveFilter and PENDING_REDRIVE are allowed with mapRunArn only")
+    arn = request.arn("mapRunArn", Kind.MAP_RUN) if by_map_run else request.arn("stateMachineArn", Kind.STATE_MACHINE)
+    question = ["ListExecutions", str(arn), status, redrive_filter]
+    page = Page(size + 1, read_token(token, question))
+    if by_map_run:
+        map_run = await find_map_run(service, arn)
+        children = [] if redrive_filter == "REDRIVEN" else await _children(service, map_run, page, status)
+        shown, token = cut_page(children, size, question, key=lambda child: child.index)
+        rows = [child_execution(map_run, child, service.children) for child in shown]
+    else:
+        machine = find_machine(service, arn)
+        if machine.type == "EXPRESS":
+            raise type_not_supported()
+        found = await service.store.executions(machine.arn, page, status=status)
+        rows, token = cut_page(found, size, question, key=lambda row: row.id)
+    return with_token({"executions": [execution_item(row) for row in rows]}, token)
+
+
+# --- finding ----------------------------------------------------------------------------------------------
+
+
+async def find_execution(service: Service, arn: Arn) -> tuple[ExecutionRow, MapRunRow | None]:
+    """An execution, running or ended, and the map run that it is a child of. ExecutionDoesNotExist."""
+    if not arn.is_child:
+        row = await _known_execution(service, str(arn))
+        if row is None:
+            raise execution_missing(str(arn))
+        return row, None
+    map_run, index = await find_child(service, arn)
+    live = service.engine.live_execution(str(arn))
+    if live is not None:
+        row = live.row
+    else:
+        child = await service.store.child(map_run.id, index)
+        if child is None:
+            raise execution_missing(str(arn))
+        row = replace(child_execution(map_run, child, service.children), arn=str(arn))
+    if not row.machine_revision:
+        row = replace(row, machine_revision=await _revision_of(service, map_run))
+    return row, map_run
+
+
+async def find_child(service: Service, arn: Arn) -> tuple[MapRunRow, int]:
+    """The map run and the index that a child's ARN stands for. ExecutionDoesNotExist."""
+    uuid = (arn.uuid if arn.kind is Kind.EXPRESS else arn.name) or ""
+    for row in await service.store.map_runs_of_label(arn.machine_arn, arn.label or ""):
+        try:
+            index = service.children.child_index(row.arn.rpartition(":")[2], uuid)
+        except ValueError:
+            continue
+        if index < 1 << CHILD_BITS:
+            return row, index
+    raise execution_missing(str(arn))
+
+
+async def find_map_run(service: Service, arn: Arn) -> MapRunRow:
+    """A map run as it is now. ResourceNotFound."""
+    row = service.engine.live_map_run(str(arn)) or await service.store.map_run(str(arn))
+    if row is None:
+        raise resource_missing(str(arn))
+    return row
+
+
+async def _known_execution(service: Service, arn: str) -> ExecutionRow | None:
+    live = service.engine.live_execution(arn)
+    return live.row if live is not None else await service.store.execution(arn)
+
+
+async def _revision_of(service: Service, map_run: MapRunRow) -> int:
+    """The revision that the map run's execution runs; the parent may itself be a child."""
+    parent, _ = await find_execution(service, parse_arn(map_run.execution_arn))
+    return parent.machine_revision
+
+
+async def _children(service: Service, map_run: MapRunRow, page: Page, status: str | None) -> list[ChildRow]:
+    """A page of a map run's children: those that run now, among those that have ended."""
+    running: list[ChildRow] = []
+    if status in (None, "RUNNING"):
+        running = [
+            child
+            for child in service.engine.live_children(map_run.arn)
+            if page.after is None or child.index < page.after
+        ]
+    if status in ("RUNNING", "PENDING_REDRIVE"):
+        ended = []
+    else:
+        ended = await service.store.children(map_run.id, page, status=status)
+    by_index = {child.index: child for child in running} | {child.index: child for child in ended}
+    return sorted(by_index.values(), key=lambda child: child.index, reverse=True)[: page.limit]
+
+
+# --- starting ---------------------------------------------------------------------------------------------
+
+
+def _check_input(text: str) -> None:
+    if len(text) > PAYLOAD_BYTES or len(text.encode()) > PAYLOAD_BYTES:
+        raise Fault(
+            "ValidationException",
+            "1 validation error detected: Value at 'input' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {PAYLOAD_BYTES}",
+        )
+    if not text:
+        raise Fault("InvalidExecutionInput", "Invalid State Machine Execution Input: 'Invalid execution input.'")
+    try:
+        orjson.loads(text)
+    except ValueError as error:
+        raise Fault("InvalidExecutionInput", f"Invalid State Machine Execution Input: '{error}'") from error
+
+
+def _started(row: ExecutionRow) -> Answer:
+    return {"executionArn": row.arn, "startDate": seconds(row.start)}

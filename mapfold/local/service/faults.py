@@ -1,0 +1,49 @@
+"""Errors that the service answers with, by AWS's names and in AWS's words (service-api 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class Fault(Exception):
+    """An error answer: `code` goes into `__type`, `message` is for people, `status` is the HTTP status."""
+
+    def __init__(self, code: str, message: str, *, status: int = 400) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code, self.message, self.status = code, message, status
+
+
+def invalid(problems: Sequence[str]) -> Fault:
+    """ValidationException over all that is wrong with a request's members."""
+    noun = "error" if len(problems) == 1 else "errors"
+    return Fault("ValidationException", f"{len(problems)} validation {noun} detected: {'; '.join(problems)}")
+
+
+def machine_missing(arn: str) -> Fault:
+    """StateMachineDoesNotExist."""
+    return Fault("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{arn}'")
+
+
+def execution_missing(arn: str) -> Fault:
+    """ExecutionDoesNotExist."""
+    return Fault("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
+
+
+def resource_missing(arn: str) -> Fault:
+    """ResourceNotFound: a map run, or what tags were asked for."""
+    return Fault("ResourceNotFound", f"Resource not found: '{arn}'")
+
+
+def type_not_supported() -> Fault:
+    """StateMachineTypeNotSupported: the action is not for EXPRESS."""
+    return Fault("StateMachineTypeNotSupported", "This operation is not supported by this type of state machine")
+
+
+def invalid_arn(reason: str) -> Fault:
+    """InvalidArn with AWS's reason."""
+    return Fault("InvalidArn", f"Invalid Arn: '{reason}'")
+
+
+def invalid_name(name: str) -> Fault:
+    """InvalidName."""
+    return Fault("InvalidName", f"Invalid Name: '{name}'")

@@ -1,0 +1,111 @@
+"""The wire protocol of Step Functions: `POST /`, the action in X-Amz-Target, JSON in and out (service-api 1)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from uuid import uuid4
+
+import orjson
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mapfold.local.service.context import Service
+from mapfold.local.service.definitions import describe_state_machine_for_execution
+from mapfold.local.service.executions import describe_execution, list_executions, start_execution, stop_execution
+from mapfold.local.service.faults import Fault
+from mapfold.local.service.history import get_execution_history
+from mapfold.local.service.map_runs import describe_map_run, list_map_runs, update_map_run
+from mapfold.local.service.request import Request
+from mapfold.local.service.state_machines import (
+    create_state_machine,
+    delete_state_machine,
+    describe_state_machine,
+    list_state_machines,
+    update_state_machine,
+    validate_state_machine_definition,
+)
+from mapfold.local.service.tags import list_tags_for_resource, tag_resource, untag_resource
+
+log = logging.getLogger(__name__)
+
+Action = Callable[[Service, Request], Awaitable[Mapping[str, Any]]]
+
+ACTIONS: Mapping[str, Action] = {
+    "CreateStateMachine": create_state_machine,
+    "DeleteStateMachine": delete_state_machine,
+    "DescribeExecution": describe_execution,
+    "DescribeMapRun": describe_map_run,
+    "DescribeStateMachine": describe_state_machine,
+    "DescribeStateMachineForExecution": describe_state_machine_for_execution,
+    "GetExecutionHistory": get_execution_history,
+    "ListExecutions": list_executions,
+    "ListMapRuns": list_map_runs,
+    "ListStateMachines": list_state_machines,
+    "ListTagsForResource": list_tags_for_resource,
+    "StartExecution": start_execution,
+    "StopExecution": stop_execution,
+    "TagResource": tag_resource,
+    "UntagResource": untag_resource,
+    "UpdateMapRun": update_map_run,
+    "UpdateStateMachine": update_state_machine,
+    "ValidateStateMachineDefinition": validate_state_machine_definition,
+}
+
+TARGET = "AWSStepFunctions."
+BODY_BYTES = 4_000_000
+"""More than any request of Step Functions may have (a definition of 1 MiB, each character escaped as \\u…)."""
+
+
+def routes(service: Service) -> list[Route]:
+    """The one route of the protocol."""
+
+    async def endpoint(http: HttpRequest) -> Response:
+        request_id = str(uuid4())
+        try:
+            answer = await _answer(service, http)
+        except Fault as fault:
+            return _fault(fault, request_id)
+        except Exception as error:
+            # A bug or a failed store: this request fails, others go on.
+            log.exception("action failed", extra={"target": http.headers.get("x-amz-target")})
+            return _fault(Fault("InternalFailure", f"{type(error).__name__}: {error}", status=500), request_id)
+        return _response(answer, request_id)
+
+    return [Route("/", endpoint, methods=["POST"], name="stepfunctions")]
+
+
+async def _answer(service: Service, http: HttpRequest) -> Mapping[str, Any]:
+    target = http.headers.get("x-amz-target", "")
+    action = ACTIONS.get(target.removeprefix(TARGET)) if target.startswith(TARGET) else None
+    if action is None:
+        raise Fault("UnknownOperationException", f"Mapfold's Step Functions does not know the action '{target}'")
+    body = bytearray()
+    async for chunk in http.stream():
+        body += chunk
+        if len(body) > BODY_BYTES:
+            raise Fault("RequestEntityTooLargeException", f"A request has at most {BODY_BYTES} bytes", status=413)
+    try:
+        members = orjson.loads(body or b"{}")
+    except ValueError as error:
+        raise Fault("SerializationException", f"The request is not JSON: {error}") from error
+    if not isinstance(members, dict):
+        raise Fault("SerializationException", "The request must be a JSON object")
+    return await action(service, Request(members))
+
+
+def _fault(fault: Fault, request_id: str) -> Response:
+    response = _response({"__type": fault.code, "message": fault.message}, request_id, status=fault.status)
+    response.headers["x-amzn-ErrorType"] = fault.code
+    return response
+
+
+def _response(answer: Mapping[str, Any], request_id: str, *, status: int = 200) -> Response:
+    return Response(
+        orjson.dumps(answer),
+        status_code=status,
+        media_type="application/x-amz-json-1.0",
+        headers={"x-amzn-RequestId": request_id},
+    )

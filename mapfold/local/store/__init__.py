@@ -1,0 +1,23 @@
+"""Where state machines, executions, histories and map runs are kept: SQLite, one writer.
+
+`store.py` is what the engine and the service call; `writer.py` the thread that commits in batches; `reads.py` the
+queries; `schema.py` the tables; `recovery.py` what a crash leaves; `lock.py` keeps other processes out.
+"""
+
+from mapfold.local.store.lock import lock_data_directory
+from mapfold.local.store.rows import ChildRow, ExecutionRow, MachineRow, MapRunRow, Page, WireEvent
+from mapfold.local.store.schema import StoreError
+from mapfold.local.store.store import Store, open_store
+
+__all__ = [
+    "ChildRow",
+    "ExecutionRow",
+    "MachineRow",
+    "MapRunRow",
+    "Page",
+    "Store",
+    "StoreError",
+    "WireEvent",
+    "lock_data_directory",
+    "open_store",
+]

@@ -1,0 +1,147 @@
+"""The tables, and what a store's file says of its version.
+
+A child's key is one integer, `map_run_id * 2**32 + child_index`: SQLite's rowid, so a child costs one B-tree
+insert, and a map run's children lie side by side in order.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from mapfold.errors import MapfoldError
+
+VERSION = 1
+"""`PRAGMA user_version` of a file with these tables. A change of the tables raises it, and says how to migrate."""
+
+CHILD_BITS = 32
+
+
+class StoreError(MapfoldError):
+    """The store cannot be opened, read or written; the message names the file and what to do."""
+
+
+TABLES = """
+CREATE TABLE machine_revisions (
+    revision INTEGER PRIMARY KEY,
+    arn TEXT NOT NULL,
+    name TEXT NOT NULL,
+    type TEXT NOT NULL,
+    definition TEXT NOT NULL,
+    role_arn TEXT NOT NULL,
+    created REAL NOT NULL,
+    updated REAL NOT NULL,
+    revision_id TEXT,
+    options TEXT NOT NULL,
+    tags TEXT NOT NULL
+);
+CREATE TABLE state_machines (
+    arn TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL REFERENCES machine_revisions
+);
+CREATE TABLE executions (
+    id INTEGER PRIMARY KEY,
+    arn TEXT NOT NULL UNIQUE,
+    machine_arn TEXT NOT NULL,
+    machine_revision INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    type TEXT NOT NULL,
+    status TEXT NOT NULL,
+    start REAL NOT NULL,
+    stop REAL,
+    input TEXT NOT NULL,
+    output TEXT,
+    error TEXT,
+    cause TEXT,
+    redrive_count INTEGER NOT NULL,
+    redrive_date REAL,
+    trace_header TEXT
+);
+CREATE INDEX executions_of_machine ON executions (machine_arn, id);
+CREATE INDEX unfinished_executions ON executions (id) WHERE status = 'RUNNING';
+CREATE TABLE events (
+    execution_id INTEGER NOT NULL,
+    first_event_id INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    blob BLOB NOT NULL,
+    PRIMARY KEY (execution_id, first_event_id)
+);
+CREATE TABLE map_runs (
+    id INTEGER PRIMARY KEY,
+    arn TEXT NOT NULL UNIQUE,
+    execution_arn TEXT NOT NULL,
+    machine_arn TEXT NOT NULL,
+    label TEXT NOT NULL,
+    child_type TEXT NOT NULL,
+    status TEXT NOT NULL,
+    start REAL NOT NULL,
+    stop REAL,
+    max_concurrency INTEGER NOT NULL,
+    tolerated_percentage REAL NOT NULL,
+    tolerated_count INTEGER NOT NULL,
+    item_counts TEXT NOT NULL,
+    execution_counts TEXT NOT NULL,
+    redrive_count INTEGER NOT NULL,
+    redrive_date REAL,
+    definition TEXT NOT NULL
+);
+CREATE INDEX map_runs_of_execution ON map_runs (execution_arn, id);
+CREATE INDEX map_runs_of_machine ON map_runs (machine_arn, label, id);
+CREATE TABLE children (
+    id INTEGER PRIMARY KEY,
+    status TEXT NOT NULL,
+    start REAL NOT NULL,
+    stop REAL,
+    item_count INTEGER NOT NULL,
+    input TEXT,
+    output TEXT,
+    error TEXT,
+    cause TEXT
+);
+-- Most children succeed: an index of the others finds failures among a million, and costs the rest nothing.
+CREATE INDEX unsuccessful_children ON children (id, status) WHERE status <> 'SUCCEEDED';
+CREATE TABLE child_events (
+    id INTEGER PRIMARY KEY,
+    blob BLOB NOT NULL
+);
+"""
+
+
+def connect(file: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open a connection whose transactions are written out (no hidden BEGIN)."""
+    connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, cached_statements=256)
+    if read_only:
+        connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def prepare(connection: sqlite3.Connection, file: Path) -> None:
+    """Set the file up, or check that its version is ours. StoreError if it is not, or not a store at all.
+
+    WAL with synchronous=NORMAL: what was committed survives the end of the process at any moment (a kill too); a
+    power cut may cost the last commits, never the file's consistency.
+    """
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            connection.execute("PRAGMA page_size = 8192")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA wal_autocheckpoint = 4000")
+        connection.execute("PRAGMA cache_size = -32000")
+        if version == 0:
+            connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+    except sqlite3.DatabaseError as error:
+        raise StoreError(
+            f"{file}: cannot be used as a store: {error}. Move it away, or choose another --data."
+        ) from error
+    if version not in (0, VERSION):
+        raise StoreError(
+            f"{file}: was written by another version of Mapfold (store version {version}, this one reads {VERSION}). "
+            "Use that version, or choose another --data."
+        )
+
+
+def child_key(map_run_id: int, index: int) -> int:
+    """The key of a child's rows."""
+    return (map_run_id << CHILD_BITS) | index

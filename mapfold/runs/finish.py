@@ -1,0 +1,152 @@
+"""Finish: the last partial to the result, the failed items to one file, the record closed.
+
+A run of no items, and a run of which no item succeeded, have no partial: their result is null and the job's finish
+function is not called. `failures.jsonl` has a line for every item that is not in the result, and exists only if there
+is one: {"item", "index", "error", "message", "traceback", "execution"}.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mapfold.codec import Place, encode
+from mapfold.context import Context
+from mapfold.job import Job
+from mapfold.runs.folder import RunFolder
+from mapfold.runs.objects import LineWriter, exists, read_lines
+from mapfold.runs.outcome import MapOutcome, records
+from mapfold.runs.partials import Partials, dumps
+from mapfold.runs.records import Records
+from mapfold.runs.work import BatchFailed, shown_item
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+INLINE_RESULT_BYTES = 100_000
+"""A larger result is only in result.json."""
+
+TOLERANCE_EXCEEDED = "Mapfold.ToleratedFailureExceeded"
+NOT_STARTED = "Mapfold.NotStarted"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Items of a run."""
+
+    total: int
+    succeeded: int
+    failed: int
+
+
+def finish_run(
+    partials: Partials, outcome: MapOutcome, folded: Mapping[str, Any], context: Context, *, runs: Records
+) -> dict[str, Any]:
+    """Write result and failures, judge the run, close its record; gives the execution's output.
+
+    `folded` is {"partial", "items", "failed"} of the last fold. Where more items failed than the job tolerates, the
+    output has `error` and `cause` too: the state machine then fails with them.
+    """
+    job, folder, s3 = partials.job, partials.folder, partials.s3
+    failed = write_failures(job, outcome, s3=s3, folder=folder)
+    succeeded = folded["items"] - folded["failed"]
+    counts = Counts(total=succeeded + failed, succeeded=succeeded, failed=failed)
+    result = make_result(job, partials.unpack(folded["partial"]), context) if succeeded else None
+    text = dumps(result)
+    s3.put_object(Bucket=folder.bucket, Key=folder.result, Body=text, ContentType="application/json")
+
+    ended = judge(job, counts, folder)
+    facts = {
+        "items": {"total": counts.total, "succeeded": counts.succeeded, "failed": counts.failed},
+        "result_uri": folder.uri(folder.result),
+        "failures_uri": folder.uri(folder.failures) if failed else None,
+        **ended,
+    }
+    status = "FAILED" if ended else "SUCCEEDED"
+    runs.close(folder.run_id, status, {"job": job.name, **facts})
+    inline = result if len(text) <= INLINE_RESULT_BYTES else None
+    return {"run_id": folder.run_id, "status": status, "result": inline, **facts}
+
+
+def judge(job: Job, counts: Counts, folder: RunFolder) -> dict[str, str]:
+    """Nothing if the run's failures are tolerated, else the `error` and `cause` that it fails with."""
+    if job.tolerates(failed=counts.failed, total=counts.total):
+        return {}
+    cause = (
+        f"{counts.failed} of {counts.total} items failed, and job {job.name!r} tolerates {job.tolerance()}. "
+        f"They are in {folder.uri(folder.failures)}; the result of the others is in {folder.uri(folder.result)}."
+    )
+    return {"error": TOLERANCE_EXCEEDED, "cause": cause}
+
+
+def make_result(job: Job, partial: Any, context: Context) -> Any:
+    """What the job's finish function makes of the last partial, as JSON; the partial itself if it has none."""
+    function = job.finish_function
+    if function is None:
+        return encode(partial, Place(job.name, "fold"), "partial")
+    takes_context = len(inspect.signature(function).parameters) > 1
+    result = function(partial, context) if takes_context else function(partial)
+    return encode(result, Place(job.name, "finish"), "result")
+
+
+def write_failures(job: Job, outcome: MapOutcome, *, s3: S3Client, folder: RunFolder) -> int:
+    """Write `failures.jsonl`; gives the number of its lines."""
+    with LineWriter(s3, folder.bucket, folder.failures) as writer:
+        for line in _failure_lines(job, outcome, s3, folder):
+            writer.write(line)
+    return writer.lines
+
+
+def _failure_lines(job: Job, outcome: MapOutcome, s3: S3Client, folder: RunFolder) -> Iterator[bytes]:
+    for key in _listed(s3, folder):
+        yield from read_lines(s3, folder.bucket, key)
+    for record in records(s3, outcome.failed):
+        yield from _of_child(job, record, s3, folder)
+    for record in records(s3, outcome.pending):
+        yield from _of_child(
+            job, {"Error": NOT_STARTED, "Cause": "the run stopped before this item", **record}, s3, folder
+        )
+
+
+def _listed(s3: S3Client, folder: RunFolder) -> Iterator[str]:
+    """Keys of the failed items of batches of which others succeeded."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=folder.bucket, Prefix=folder.failed_lists_prefix)
+    for page in pages:
+        for item in page.get("Contents", ()):
+            for line in read_lines(s3, folder.bucket, item["Key"]):
+                yield line.decode()
+
+
+def _of_child(job: Job, record: Mapping[str, Any], s3: S3Client, folder: RunFolder) -> Iterator[bytes]:
+    """The failed items of a failed child: as `work` wrote them, or one by one with the child's own error."""
+    given = record.get("Input") or "{}"
+    child = json.loads(given) if isinstance(given, str) else given
+    items = child.get("Items", ())
+    if items and record.get("Error") == BatchFailed.__name__:
+        key = folder.failed(int(items[0]["i"]))
+        if exists(s3, folder.bucket, key):
+            yield from read_lines(s3, folder.bucket, key)
+            return
+    source = child.get("BatchInput", {}).get("source", {})
+    error = record.get("Error") or f"Execution{record.get('Status', 'FAILED').title().replace('_', '')}"
+    for entry in items:
+        line = {"item": shown_item(job, entry["v"], source), "index": entry["i"], "error": error}
+        told = readable_cause(record.get("Cause"))
+        yield dumps({**line, "message": told, "traceback": None, "execution": record.get("ExecutionArn")})
+
+
+def readable_cause(cause: str | None) -> str:
+    """A cause in words: Lambda's is a JSON document, of which the message is what a reader wants."""
+    if not cause:
+        return ""
+    try:
+        document = json.loads(cause)
+    except ValueError:
+        return cause
+    if not isinstance(document, dict) or "errorMessage" not in document:
+        return cause
+    kind = document.get("errorType")
+    return f"{kind}: {document['errorMessage']}" if kind else str(document["errorMessage"])

@@ -1,0 +1,63 @@
+"""The keys of a run's folder in S3: `runs/<run_id>/…`. All are deterministic, so a retry overwrites."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Where everything of one run lies in the runs bucket."""
+
+    bucket: str
+    run_id: str
+
+    @property
+    def prefix(self) -> str:
+        """`runs/<run_id>`."""
+        return f"runs/{self.run_id}"
+
+    @property
+    def map_prefix(self) -> str:
+        """Where the Map state's ResultWriter writes."""
+        return f"{self.prefix}/map"
+
+    @property
+    def fold_prefix(self) -> str:
+        """Where the ResultWriter of FoldGroups writes, a folder a map run."""
+        return f"{self.prefix}/fold"
+
+    def groups(self, level: int) -> str:
+        """The groups that level `level` of the fold is to merge, one a line."""
+        return f"{self.prefix}/fold/groups-{level}.jsonl"
+
+    def partial(self, stage: str, number: int) -> str:
+        """A partial that is too large for a state's payload. `stage` is `map`, `group-<level>` or `folded-<level>`."""
+        return f"{self.prefix}/partials/{stage}/{number:012}.json"
+
+    def failed(self, first_index: int) -> str:
+        """The failed items of the batch that starts with item `first_index`."""
+        return f"{self.prefix}/failed/{first_index:012}.jsonl"
+
+    @property
+    def failed_lists_prefix(self) -> str:
+        """Under it lie the lists of `failed` keys that the batches' outputs name."""
+        return f"{self.prefix}/fold/failed-"
+
+    def failed_list(self, group: int) -> str:
+        """The `failed` keys that group `group` of the batches' outputs names, one a line."""
+        return f"{self.failed_lists_prefix}{group:06}.txt"
+
+    @property
+    def result(self) -> str:
+        """The result, whole."""
+        return f"{self.prefix}/result.json"
+
+    @property
+    def failures(self) -> str:
+        """Every failed item, one a line."""
+        return f"{self.prefix}/failures.jsonl"
+
+    def uri(self, key: str) -> str:
+        """`s3://bucket/key`."""
+        return f"s3://{self.bucket}/{key}"

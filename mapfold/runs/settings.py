@@ -1,0 +1,46 @@
+"""What the handlers take from the environment. All that is missing is named together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mapfold.errors import UsageError
+from mapfold.storage import DATA_BUCKET
+
+_REQUIRED = ("MAPFOLD_JOB", "MAPFOLD_RUNS_BUCKET", "MAPFOLD_RUNS_TABLE")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The environment of a job's functions.
+
+    job (MAPFOLD_JOB), jobs_folder (MAPFOLD_JOBS, default `jobs`), runs_bucket (MAPFOLD_RUNS_BUCKET), runs_table
+    (MAPFOLD_RUNS_TABLE), data_bucket (MAPFOLD_DATA_BUCKET, default mapfold-data), table_names (MAPFOLD_TABLES, a JSON
+    object from declared to real names), most_at_once (MAPFOLD_CONCURRENCY: more batches than this cannot run at once).
+    """
+
+    job: str
+    runs_bucket: str
+    runs_table: str
+    jobs_folder: str = "jobs"
+    data_bucket: str = DATA_BUCKET
+    table_names: Mapping[str, str] = field(default_factory=dict)
+    most_at_once: int | None = None
+
+    @staticmethod
+    def from_environment(environment: Mapping[str, str]) -> Settings:
+        """UsageError names every variable that is missing."""
+        if missing := [name for name in _REQUIRED if not environment.get(name)]:
+            raise UsageError(f"the function's environment has no {', '.join(missing)}. Deploy the job again.")
+        at_once = environment.get("MAPFOLD_CONCURRENCY")
+        return Settings(
+            job=environment["MAPFOLD_JOB"],
+            runs_bucket=environment["MAPFOLD_RUNS_BUCKET"],
+            runs_table=environment["MAPFOLD_RUNS_TABLE"],
+            jobs_folder=environment.get("MAPFOLD_JOBS") or "jobs",
+            data_bucket=environment.get("MAPFOLD_DATA_BUCKET") or DATA_BUCKET,
+            table_names=json.loads(environment.get("MAPFOLD_TABLES") or "{}"),
+            most_at_once=int(at_once) if at_once else None,
+        )

@@ -1,0 +1,151 @@
+"""Work: run the map function on every item of a batch, fold as it goes, keep failed items apart.
+
+An item fails alone: whatever the map function raises, or returns that JSON cannot carry, is noted with its traceback,
+and the next item's turn comes. When the time runs low, the items that are left are noted as failed too (OutOfTime),
+so that what was done is not lost. A fold that raises fails the batch: its partials can no longer be told apart.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mapfold.codec import Place, decode, encode, holds_dataclass
+from mapfold.context import Context
+from mapfold.job import Job
+from mapfold.runs.folder import RunFolder
+from mapfold.runs.partials import Partials, dumps
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+MESSAGE_CHARACTERS = 2_000
+TRACEBACK_CHARACTERS = 8_000
+RESERVE_SECONDS = 2.0
+"""Kept for writing the partial and the failures when the time runs low; a tenth of a short timeout, if that is less."""
+
+OUT_OF_TIME = "Mapfold.OutOfTime"
+
+
+class BatchFailed(Exception):
+    """Every item of the batch failed. The class's name is the error that Step Functions sees."""
+
+    def __init__(self, items: int, first: str, uri: str) -> None:
+        super().__init__(f"all {items} items of the batch failed, the first with {first}; all are in {uri}")
+        self.items = items
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One child execution's input. `items` are `{"i": index, "v": what the reader gave}`."""
+
+    run_id: str
+    source: Mapping[str, str]
+    items: Sequence[Mapping[str, Any]]
+    execution: str
+    retries: int = 0
+
+    @property
+    def first_index(self) -> int:
+        """The index of its first item names the batch's objects in S3."""
+        return int(self.items[0]["i"])
+
+
+@dataclass(slots=True)
+class Tally:
+    """A batch as it goes. `partial` means nothing while `succeeded` is 0."""
+
+    partial: Any = None
+    succeeded: int = 0
+    failures: list[dict[str, Any]] = field(default_factory=list)
+
+
+def run_batch(job: Job, batch: Batch, context: Context, *, s3: S3Client, folder: RunFolder) -> dict[str, Any]:
+    """The child execution's output: {"partial", "items", "failed", "failures"?}. BatchFailed if no item succeeded."""
+    tally = map_items(job, batch, context)
+    key = folder.failed(batch.first_index)
+    if tally.failures:
+        lines = b"\n".join(map(dumps, tally.failures))
+        s3.put_object(Bucket=folder.bucket, Key=key, Body=lines + b"\n")
+    elif batch.retries:
+        s3.delete_object(Bucket=folder.bucket, Key=key)  # an earlier attempt may have left one
+    if not tally.succeeded:
+        first = tally.failures[0]
+        raise BatchFailed(len(batch.items), f"{first['error']}: {first['message'][:200]}", folder.uri(key))
+    packed = Partials(job, s3, folder).pack(tally.partial, function="fold", stage="map", number=batch.first_index)
+    output = {"partial": packed, "items": len(batch.items), "failed": len(tally.failures)}
+    return {**output, "failures": key} if tally.failures else output
+
+
+def map_items(job: Job, batch: Batch, context: Context) -> Tally:
+    """Map and fold every item, until the time runs low."""
+    tally = Tally()
+    map_item = item_mapper(job, batch.source)
+    reserve = min(RESERVE_SECONDS, context.seconds_left() / 10)
+    for entry in batch.items:
+        if context.seconds_left() < reserve:
+            tally.failures.append(_out_of_time(job, batch, entry, len(batch.items)))
+            continue
+        try:
+            partial = map_item(entry["v"], context)
+        except Exception as error:  # noqa: BLE001 - the author's code: it must not take the other items with it
+            context.logger.warning("item failed", extra={"index": entry["i"], "error": type(error).__name__})
+            tally.failures.append(_failure(job, batch, entry, error))
+            continue
+        tally.partial = partial if not tally.succeeded else job.fold_function(tally.partial, partial)
+        tally.succeeded += 1
+    return tally
+
+
+def item_mapper(job: Job, source: Mapping[str, str]) -> Callable[[Any, Context], Any]:
+    """From what the reader gave to a partial that is known to be JSON."""
+    function, annotation = job.map_function, job.item_type
+    place = Place(job.name, "map")
+    builds, from_text = holds_dataclass(annotation), job.source.items_are_text
+
+    def map_item(raw: Any, context: Context) -> Any:
+        item = job.source.item(raw, source)
+        if builds:
+            item = decode(annotation, item, place, "item", from_text=from_text)
+        partial = function(item, context)
+        encode(partial, place, "partial")  # here, so that one bad value costs its own item and not the batch
+        return partial
+
+    return map_item
+
+
+def _failure(job: Job, batch: Batch, entry: Mapping[str, Any], error: Exception) -> dict[str, Any]:
+    text = "".join(traceback.format_exception(error))
+    return {
+        "item": _shown_item(job, batch, entry),
+        "index": entry["i"],
+        "error": type(error).__name__,
+        "message": str(error)[:MESSAGE_CHARACTERS],
+        "traceback": text if len(text) <= TRACEBACK_CHARACTERS else f"…{text[-TRACEBACK_CHARACTERS:]}",
+        "execution": batch.execution,
+    }
+
+
+def _out_of_time(job: Job, batch: Batch, entry: Mapping[str, Any], count: int) -> dict[str, Any]:
+    message = (
+        f"the time ran out before this item's turn: {count} items do not fit into {job.timeout_seconds} s. "
+        "Lower the job's batch_items or raise its timeout_seconds."
+    )
+    item = _shown_item(job, batch, entry)
+    facts = {"item": item, "index": entry["i"], "error": OUT_OF_TIME, "message": message}
+    return {**facts, "traceback": None, "execution": batch.execution}
+
+
+def _shown_item(job: Job, batch: Batch, entry: Mapping[str, Any]) -> Any:
+    """The author's item, or what the reader gave if that cannot be made one."""
+    return shown_item(job, entry["v"], batch.source)
+
+
+def shown_item(job: Job, raw: Any, source: Mapping[str, str]) -> Any:
+    """The author's item, or `raw` itself where it is so broken that none can be made of it."""
+    try:
+        return job.source.item(raw, source)
+    except Exception:  # noqa: BLE001 - this is the report of an error already
+        return raw

@@ -1,0 +1,70 @@
+"""The Amazon States Language: parse, validate, evaluate. It knows no AWS, no I/O and no clock of its own.
+
+`compile_machine` reads a definition once, reports all of its problems at once, and turns every expression in it into
+a Python callable. A state then runs as a generator: it yields what it asks of the world (`effects`), is sent the
+answer, and returns the `Transition` to take. Events go to the `Frame` that it was handed.
+
+    definition -> definition.py (a node with its place and its problems)
+               -> one module per kind of state, which compiles its fields with
+                    data_flow.py     InputPath … OutputPath, Arguments, Output, Assign
+                    json_path.py, templates.py, intrinsics.py, choice_rules.py, jsonata.py
+                    recovery.py      Retry and Catch
+               -> machine.py (Machine, Scope), after validate.py has looked at the whole
+"""
+
+from mapfold.states.effects import (
+    BatcherSpec,
+    Effect,
+    EndScope,
+    FailScope,
+    Goto,
+    Json,
+    ReaderSpec,
+    Resource,
+    RunBranches,
+    RunIterations,
+    RunMap,
+    RunTask,
+    Sleep,
+    StateError,
+    TaskFailed,
+    TaskSucceeded,
+    Transition,
+    WriterSpec,
+)
+from mapfold.states.frame import NOT_TRUNCATED, PAYLOAD_LIMIT, Frame, History, encode, is_oversized
+from mapfold.states.machine import Machine, Scope, State, compile_machine
+from mapfold.states.timestamps import format_timestamp, parse_timestamp
+
+__all__ = [
+    "NOT_TRUNCATED",
+    "PAYLOAD_LIMIT",
+    "BatcherSpec",
+    "Effect",
+    "EndScope",
+    "FailScope",
+    "Frame",
+    "Goto",
+    "History",
+    "Json",
+    "Machine",
+    "ReaderSpec",
+    "Resource",
+    "RunBranches",
+    "RunIterations",
+    "RunMap",
+    "RunTask",
+    "Scope",
+    "Sleep",
+    "State",
+    "StateError",
+    "TaskFailed",
+    "TaskSucceeded",
+    "Transition",
+    "WriterSpec",
+    "compile_machine",
+    "encode",
+    "format_timestamp",
+    "is_oversized",
+    "parse_timestamp",
+]

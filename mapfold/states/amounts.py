@@ -1,0 +1,97 @@
+"""Numbers in states: written down, found by a `…Path`, or given by a JSONata expression."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mapfold.states.definition import Node
+from mapfold.states.effects import Json, StateError
+from mapfold.states.frame import Frame, encode
+from mapfold.states.jsonata import wrong_type
+from mapfold.states.templates import Query
+
+Amount = float | int | Query | None
+"""A number known at compile time, a query for one, or None for an absent field."""
+Check = Callable[[float], str | None]
+"""What is wrong with a number that came at run time, or None."""
+
+
+def read_amount(amount: Amount, data: Json, frame: Frame) -> float | int | None:
+    """The number, for the state's effective input `data`."""
+    return amount(data, frame) if callable(amount) else amount
+
+
+def read_whole(amount: Amount, data: Json, frame: Frame) -> int | None:
+    """`read_amount` for a field that holds whole numbers."""
+    value = read_amount(amount, data, frame)
+    return None if value is None else int(value)
+
+
+def compile_amount(
+    node: Node,
+    name: str,
+    *,
+    least: float,
+    most: float | None = None,
+    whole: bool = True,
+    check: Check | None = None,
+) -> Amount:
+    """Compile the field `name` or its twin `<name>Path`; `check` judges values that come at run time."""
+    twin = f"{name}Path"
+    if node.has(name) and node.has(twin):
+        node.problem(f"Only one of '{name}' and '{twin}' may be given")
+    judge = check or (lambda value: f"{name} must be at least {least}." if value < least else None)
+    if not node.is_jsonata and node.has(twin):
+        return _compile_twin(node, twin, whole=whole, check=judge)
+    if node.holds_expression(name):
+        return _compile_expression(node, name, whole=whole, check=judge)
+    if whole:
+        return node.integer(name, least=int(least), most=None if most is None else int(most))
+    return node.number(name, least=least, most=most)
+
+
+def _compile_twin(node: Node, twin: str, *, whole: bool, check: Check) -> Amount:
+    find = node.path(twin, reference=True)
+    if find is None:
+        return None
+    text = node.fields[twin]
+    kind = "integer" if whole else "float"
+
+    def read(data: Json, frame: Frame) -> float | int:
+        value = find(data, frame)
+        if not _is_number(value, whole=whole):
+            shown = value if isinstance(value, str) else encode(value)
+            raise StateError(
+                "States.Runtime", f'The {twin} field refers to value "{shown}" which is not a valid {kind}: {text}'
+            )
+        return _checked(value, "States.Runtime", check)
+
+    return read
+
+
+def _compile_expression(node: Node, name: str, *, whole: bool, check: Check) -> Amount:
+    evaluate = node.expression(name)
+    if evaluate is None:
+        return None
+    source = node.fields[name][2:-2].strip()
+
+    def read(data: Json, frame: Frame) -> float | int:
+        value = evaluate(data, None, frame)
+        if not _is_number(value, whole=whole):
+            raise wrong_type(source, name, "integer" if whole else "number", value)
+        return _checked(value, "States.QueryEvaluationError", check)
+
+    return read
+
+
+def _is_number(value: Json, *, whole: bool) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return not whole or isinstance(value, int) or value.is_integer()
+
+
+def _checked(value: float, error: str, check: Check) -> float | int:
+    problem = check(value)
+    if problem is not None:
+        raise StateError(error, problem)
+    return value

@@ -1,0 +1,216 @@
+"""The data-test expressions of a JSONPath Choice state, compiled into predicates.
+
+A comparison of values of the wrong type is false, never an error. A Variable that is not there fails the state, but
+for `IsPresent`.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from typing import Any
+
+from mapfold.states.definition import Node
+from mapfold.states.effects import Json, StateError
+from mapfold.states.frame import Frame
+from mapfold.states.json_path import MISSING, Path, PathSyntaxError, compile_path
+from mapfold.states.templates import Query, compile_maybe
+from mapfold.states.timestamps import parse_timestamp
+
+Rule = Callable[[Json, Frame], bool]
+"""Takes the state's effective input; whether the rule matches."""
+
+Compare = Callable[[Any, Any], bool]
+Key = Callable[[Json], Any]
+"""The comparable form of a value, or None where it is not of the operator's type."""
+
+NEVER: Rule = lambda data, frame: False
+
+
+def compile_rule(node: Node, *, extra: tuple[str, ...] = ("Comment",)) -> Rule:
+    """Compile one rule; `extra` are fields that belong to its place, such as Next."""
+    operators = [name for name in node.fields if name not in extra and name != "Variable"]
+    if len(operators) != 1:
+        node.problem("A choice rule must have exactly one operator")
+        return NEVER
+    name = operators[0]
+    if name in _BOOLEANS:
+        return _BOOLEANS[name](node)
+    if name not in OPERATORS:
+        node.problem(f"The field '{name}' is not a comparison operator", name)
+        return NEVER
+    variable = _compile_variable(node, must_exist=name != "IsPresent")
+    expected = _compile_expected(node, name)
+    if variable is None or expected is None:
+        return NEVER
+    return OPERATORS[name](variable, expected)
+
+
+# --- and, or, not -------------------------------------------------------------------------------------------
+
+
+def _compile_and(node: Node) -> Rule:
+    rules = [compile_rule(rule) for rule in node.objects("And")]
+    return lambda data, frame: all(rule(data, frame) for rule in rules)
+
+
+def _compile_or(node: Node) -> Rule:
+    rules = [compile_rule(rule) for rule in node.objects("Or")]
+    return lambda data, frame: any(rule(data, frame) for rule in rules)
+
+
+def _compile_not(node: Node) -> Rule:
+    inner = node.object("Not")
+    if inner is None:
+        return NEVER
+    rule = compile_rule(inner)
+    return lambda data, frame: not rule(data, frame)
+
+
+_BOOLEANS: dict[str, Callable[[Node], Rule]] = {"And": _compile_and, "Or": _compile_or, "Not": _compile_not}
+
+# --- operands -----------------------------------------------------------------------------------------------
+
+
+def _compile_variable(node: Node, *, must_exist: bool) -> Query | None:
+    if not node.require("Variable"):
+        return None
+    path = _parse_path(node, "Variable", reference=False)
+    if path is None:
+        return None
+    find = compile_maybe(path)
+    return _present(find, path.text) if must_exist else find
+
+
+def _parse_path(node: Node, name: str, *, reference: bool) -> Path | None:
+    text = node.string(name)
+    try:
+        return None if text is None else compile_path(text, reference=reference)
+    except PathSyntaxError as error:
+        node.problem(f"Value is not a {'Reference ' if reference else ''}Path: {error}", name)
+        return None
+
+
+def _compile_expected(node: Node, name: str) -> Query | None:
+    """What the operator compares with: its value, or for a `…Path` operator what that path finds."""
+    if name.endswith("Path"):
+        path = _parse_path(node, name, reference=True)
+        return None if path is None else _present(compile_maybe(path), node.fields[name])
+    value = node.fields[name]
+    type_, accepts = _literal_type(name)
+    if not accepts(value):
+        node.problem(f"Expected value of type {type_}", name)
+        return None
+    return lambda data, frame: value
+
+
+def _literal_type(name: str) -> tuple[str, Callable[[Json], bool]]:
+    if name.startswith("String"):
+        return "String", lambda value: isinstance(value, str)
+    if name.startswith("Numeric"):
+        return "Number", lambda value: _number_key(value) is not None
+    if name.startswith("Timestamp"):
+        return "RFC3339 timestamp", lambda value: parse_timestamp(value) is not None
+    return "Boolean", lambda value: isinstance(value, bool)
+
+
+def _present(find: Query, text: str) -> Query:
+    def read(data: Json, frame: Frame) -> Json:
+        value = find(data, frame)
+        if value is MISSING:
+            raise StateError(
+                "States.Runtime",
+                f"Invalid path '{text}': The choice state's condition path references an invalid value.",
+            )
+        return value
+
+    return read
+
+
+# --- comparisons --------------------------------------------------------------------------------------------
+
+
+def _string_key(value: Json) -> Any:
+    """Strings compare by UTF-16 code unit, as Java does; for ASCII that is the order of Python."""
+    if not isinstance(value, str):
+        return None
+    return value.encode("utf-16-be", "surrogatepass")
+
+
+def _number_key(value: Json) -> Any:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _boolean_key(value: Json) -> Any:
+    return value if isinstance(value, bool) else None
+
+
+Make = Callable[[Query, Query], Rule]
+"""Makes a rule of the variable's query and the query for what it is compared with."""
+
+
+def _comparison(key: Key, compare: Compare) -> Make:
+    def make(variable: Query, expected: Query) -> Rule:
+        def matches(data: Json, frame: Frame) -> bool:
+            left, right = key(variable(data, frame)), key(expected(data, frame))
+            return left is not None and right is not None and compare(left, right)
+
+        return matches
+
+    return make
+
+
+def _type_test(is_type: Callable[[Json], bool]) -> Make:
+    def make(variable: Query, expected: Query) -> Rule:
+        return lambda data, frame: is_type(variable(data, frame)) is expected(data, frame)
+
+    return make
+
+
+def _make_presence(variable: Query, expected: Query) -> Rule:
+    return lambda data, frame: (variable(data, frame) is not MISSING) is expected(data, frame)
+
+
+def _make_matches(variable: Query, expected: Query) -> Rule:
+    pattern = compile_wildcards(expected(None, None))  # type: ignore[arg-type]  # a literal, which reads no frame
+
+    def matches(data: Json, frame: Frame) -> bool:
+        value = variable(data, frame)
+        return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+    return matches
+
+
+def compile_wildcards(text: str) -> re.Pattern[str]:
+    r"""A StringMatches pattern: `*` is any run of characters, `\*` a star, `\\` a backslash."""
+    pieces = re.findall(r"\\[*\\]|.", text, re.DOTALL)
+    pattern = "".join(".*" if piece == "*" else re.escape(piece[-1]) for piece in pieces)
+    return re.compile(pattern, re.DOTALL)
+
+
+_ORDERINGS: dict[str, Compare] = {
+    "Equals": operator.eq,
+    "LessThan": operator.lt,
+    "GreaterThan": operator.gt,
+    "LessThanEquals": operator.le,
+    "GreaterThanEquals": operator.ge,
+}
+_KEYS: dict[str, Key] = {"String": _string_key, "Numeric": _number_key, "Timestamp": parse_timestamp}
+
+OPERATORS: dict[str, Make] = {
+    f"{kind}{ordering}{twin}": _comparison(key, compare)
+    for kind, key in _KEYS.items()
+    for ordering, compare in _ORDERINGS.items()
+    for twin in ("", "Path")
+} | {
+    "BooleanEquals": _comparison(_boolean_key, operator.eq),
+    "BooleanEqualsPath": _comparison(_boolean_key, operator.eq),
+    "StringMatches": _make_matches,
+    "IsPresent": _make_presence,
+    "IsNull": _type_test(lambda value: value is None),
+    "IsNumeric": _type_test(lambda value: _number_key(value) is not None),
+    "IsString": _type_test(lambda value: isinstance(value, str)),
+    "IsBoolean": _type_test(lambda value: isinstance(value, bool)),
+    "IsTimestamp": _type_test(lambda value: parse_timestamp(value) is not None),
+}

@@ -1,0 +1,153 @@
+"""Input and output processing, in the documented order.
+
+JSONPath: InputPath, Parameters, the work, ResultSelector, ResultPath (into the raw input), OutputPath.
+JSONata: Arguments, the work, Output. Assign is evaluated beside the output, from the same values.
+What is absent compiles to None, which costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mapfold.states.definition import Node
+from mapfold.states.effects import Json, StateError
+from mapfold.states.frame import Frame, encode
+from mapfold.states.json_path import Path, PathSyntaxError, compile_path
+from mapfold.states.templates import Query, compile_template, uses_attempt
+from mapfold.states.variables import is_variable_name
+
+Output = Callable[[Json, Json, Frame], Json]
+"""Takes the raw input, the result, and the frame."""
+Assign = Callable[[Json, Json, Frame], dict[str, Json]]
+"""Takes the raw input, what `$` stands for (or `$states.result`), and the frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """The data flow of one state. None means that a step changes nothing.
+
+    `per_attempt`: the arguments read the retry count or the task token, so every attempt evaluates them anew.
+    """
+
+    select: Query | None = None
+    arguments: Query | None = None
+    give: Output | None = None
+    assign: Assign | None = None
+    per_attempt: bool = False
+
+
+def compile_flow(node: Node, *, extra: str | None = None, has_arguments: bool = True) -> Flow:
+    """The flow of the state `node`. `extra` is "result" for the states that have `$states.result`.
+
+    A Map has no arguments: its Parameters are the old name of ItemSelector.
+    """
+    if node.is_jsonata:
+        return Flow(
+            arguments=_compile_arguments(node),
+            give=node.json("Output", extra=extra),
+            assign=compile_assign(node, extra=extra),
+            per_attempt=uses_attempt(node.fields.get("Arguments")),
+        )
+    return Flow(
+        select=_compile_slice(node, "InputPath"),
+        arguments=node.template("Parameters") if has_arguments else None,
+        give=_compile_give(node),
+        assign=compile_assign(node, extra=extra),
+        per_attempt=uses_attempt(node.fields.get("Parameters")),
+    )
+
+
+def compile_assign(node: Node, *, extra: str | None = None) -> Assign | None:
+    """The Assign of a state, choice rule or catcher."""
+    if "Assign" not in node.fields:
+        return None
+    fields = node.fields["Assign"]
+    if not isinstance(fields, dict):
+        node.object("Assign")
+        return None
+    for key in fields:
+        _check_variable(node, key)
+    if node.is_jsonata:
+        return node.json("Assign", extra=extra)
+    template = compile_template(fields, lambda field, text: node.problem(text, "Assign"))
+    return lambda raw, basis, frame: template(basis, frame)  # type: ignore[no-any-return]
+
+
+def compile_result_path(node: Node) -> Output | None:
+    """ResultPath: None where the result replaces the input."""
+    if node.fields.get("ResultPath", "$") == "$":
+        return None
+    if node.fields["ResultPath"] is None:
+        return lambda raw, result, frame: raw
+    text = node.string("ResultPath")
+    if text is None:
+        return None
+    try:
+        path = compile_path(text, reference=True)
+    except PathSyntaxError as error:
+        node.problem(f"Value is not a Reference Path: {error}", "ResultPath")
+        return None
+    if path.root != "$":
+        node.problem(
+            "ResultPath must point into the state's input: it may not start with '$$' or a variable", "ResultPath"
+        )
+        return None
+    return _result_writer(path)
+
+
+def _result_writer(path: Path) -> Output:
+    def place(raw: Json, result: Json, frame: Frame) -> Json:
+        try:
+            return path.write(raw, result)
+        except LookupError as error:
+            raise StateError(
+                "States.ResultPathMatchFailure",
+                f"Unable to apply ReferencePath {path.text} to input {encode(raw)}",
+            ) from error
+
+    return place
+
+
+def _compile_arguments(node: Node) -> Query | None:
+    expression = node.json("Arguments")
+    if expression is None:
+        return None
+    return lambda data, frame: expression(data, None, frame)
+
+
+def _compile_slice(node: Node, name: str) -> Query | None:
+    """InputPath or OutputPath: null gives an empty object."""
+    if node.fields.get(name, "$") == "$":
+        return None
+    if node.fields[name] is None:
+        empty: dict[str, Json] = {}
+        return lambda data, frame: empty
+    return node.path(name)
+
+
+def _compile_give(node: Node) -> Output | None:
+    selector = node.template("ResultSelector")
+    place = compile_result_path(node)
+    cut = _compile_slice(node, "OutputPath")
+    if selector is None and place is None:
+        return None if cut is None else lambda raw, result, frame: cut(result, frame)
+
+    def give(raw: Json, result: Json, frame: Frame) -> Json:
+        if selector is not None:
+            result = selector(result, frame)
+        if place is not None:
+            result = place(raw, result, frame)
+        return result if cut is None else cut(result, frame)
+
+    return give
+
+
+def _check_variable(node: Node, key: str) -> None:
+    name = key[:-2] if key.endswith(".$") and not node.is_jsonata else key
+    if name == "states":
+        node.problem("The variable name 'states' is reserved", "Assign", key)
+    elif not is_variable_name(name):
+        node.problem(f"Invalid variable name '{name}'", "Assign", key)
+    elif name in node.outer:
+        node.problem(f"The variable '{name}' is assigned in an outer scope and can not be assigned here", "Assign", key)

@@ -1,0 +1,90 @@
+"""Which fields a state of each kind may have in each query language (states-language reference, field matrix)."""
+
+from __future__ import annotations
+
+from mapfold.states.definition import Language, Node
+
+KINDS = ("Task", "Wait", "Pass", "Succeed", "Fail", "Choice", "Parallel", "Map")
+
+_COMMON = frozenset({"Type", "Comment", "QueryLanguage"})
+_STEP = frozenset({"Next", "End"})
+_RECOVERY = frozenset({"Retry", "Catch"})
+_PATHS = frozenset({"InputPath", "OutputPath"})
+_RESULT = frozenset({"ResultSelector", "ResultPath"})
+
+_EITHER: dict[str, frozenset[str]] = {
+    "Task": _STEP | _RECOVERY | {"Assign", "Resource", "TimeoutSeconds", "HeartbeatSeconds", "Credentials"},
+    "Wait": _STEP | {"Assign", "Seconds", "Timestamp"},
+    "Pass": _STEP | {"Assign"},
+    "Succeed": frozenset(),
+    "Fail": frozenset({"Error", "Cause"}),
+    "Choice": frozenset({"Assign", "Choices", "Default"}),
+    "Parallel": _STEP | _RECOVERY | {"Assign", "Branches"},
+    "Map": _STEP
+    | _RECOVERY
+    | {
+        "Assign",
+        "ItemProcessor",
+        "Iterator",
+        "ItemSelector",
+        "ItemReader",
+        "ItemBatcher",
+        "ResultWriter",
+        "Label",
+        "MaxConcurrency",
+        "ToleratedFailureCount",
+        "ToleratedFailurePercentage",
+    },
+}
+_JSONPATH: dict[str, frozenset[str]] = {
+    "Task": _PATHS | _RESULT | {"Parameters", "TimeoutSecondsPath", "HeartbeatSecondsPath"},
+    "Wait": _PATHS | {"SecondsPath", "TimestampPath"},
+    "Pass": _PATHS | {"Result", "Parameters", "ResultPath"},
+    "Succeed": _PATHS,
+    "Fail": frozenset({"ErrorPath", "CausePath"}),
+    "Choice": _PATHS,
+    "Parallel": _PATHS | _RESULT | {"Parameters"},
+    "Map": _PATHS
+    | _RESULT
+    | {
+        "Parameters",
+        "ItemsPath",
+        "MaxConcurrencyPath",
+        "ToleratedFailureCountPath",
+        "ToleratedFailurePercentagePath",
+    },
+}
+_JSONATA: dict[str, frozenset[str]] = {
+    "Task": frozenset({"Arguments", "Output"}),
+    "Wait": frozenset({"Output"}),
+    "Pass": frozenset({"Output"}),
+    "Succeed": frozenset({"Output"}),
+    "Fail": frozenset(),
+    "Choice": frozenset({"Output"}),
+    "Parallel": frozenset({"Arguments", "Output"}),
+    "Map": frozenset({"Items", "Output"}),
+}
+
+
+def check_fields(node: Node, kind: str) -> None:
+    """Report every field of a state that its kind and query language do not have."""
+    own, other = (_JSONATA, _JSONPATH) if node.language is Language.JSONATA else (_JSONPATH, _JSONATA)
+    allowed = _COMMON | _EITHER[kind] | own[kind]
+    for name in node.fields:
+        if name in allowed:
+            continue
+        if name in other[kind]:
+            node.problem(f"The field '{name}' is not supported when 'QueryLanguage' is '{node.language}'", name)
+        else:
+            node.problem(f"The field '{name}' is not supported", name)
+
+
+def compile_next(node: Node) -> str | None:
+    """The state that follows; None for the end of the scope. Reports both or neither of Next and End."""
+    has_next = node.has("Next")
+    ends = node.boolean("End") if node.has("End") else None
+    if has_next and ends:
+        node.problem("Only one of 'Next' and 'End' may be given")
+    if not has_next and not ends:
+        node.problem("One of the fields 'Next' or 'End' is required but was missing")
+    return node.string("Next") if has_next else None

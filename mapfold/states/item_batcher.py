@@ -1,0 +1,66 @@
+"""ItemBatcher: how many items go to one child execution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mapfold.states.amounts import Amount, compile_amount, read_whole
+from mapfold.states.definition import Node
+from mapfold.states.effects import BatcherSpec, Json
+from mapfold.states.frame import PAYLOAD_LIMIT, Frame
+from mapfold.states.templates import Query
+
+FIELDS = (
+    "MaxItemsPerBatch",
+    "MaxItemsPerBatchPath",
+    "MaxInputBytesPerBatch",
+    "MaxInputBytesPerBatchPath",
+    "BatchInput",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemBatcher:
+    """An ItemBatcher, compiled."""
+
+    max_items: Amount
+    max_bytes: Amount
+    batch_input: Query | None
+
+    def evaluate(self, inputs: Json, frame: Frame) -> BatcherSpec:
+        """The batcher for one map run."""
+        return BatcherSpec(
+            read_whole(self.max_items, inputs, frame),
+            read_whole(self.max_bytes, inputs, frame),
+            None if self.batch_input is None else self.batch_input(inputs, frame),
+        )
+
+
+def compile_batcher(state: Node) -> ItemBatcher | None:
+    """The ItemBatcher of the Map `state`, if it has one."""
+    node = state.object("ItemBatcher") if state.has("ItemBatcher") else None
+    if node is None:
+        return None
+    for name in node.fields:
+        if name not in FIELDS or (node.is_jsonata and name.endswith("Path")):
+            node.problem(f"The field '{name}' is not supported", name)
+    if not node.has(*FIELDS[:4]):
+        node.problem("At least one of 'MaxItemsPerBatch' and 'MaxInputBytesPerBatch' is required")
+    return ItemBatcher(
+        compile_amount(node, "MaxItemsPerBatch", least=1),
+        compile_amount(node, "MaxInputBytesPerBatch", least=1, most=PAYLOAD_LIMIT, check=_check_bytes),
+        _compile_batch_input(node),
+    )
+
+
+def _check_bytes(value: float) -> str | None:
+    if 1 <= value <= PAYLOAD_LIMIT:
+        return None
+    return f"MaxInputBytesPerBatch must be between 1 and {PAYLOAD_LIMIT}."
+
+
+def _compile_batch_input(node: Node) -> Query | None:
+    if not node.is_jsonata:
+        return node.template("BatchInput")
+    evaluate = node.json("BatchInput")
+    return None if evaluate is None else lambda data, frame: evaluate(data, None, frame)

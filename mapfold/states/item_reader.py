@@ -1,0 +1,105 @@
+"""ItemReader: where a distributed Map's items come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mapfold.states.amounts import Amount, compile_amount
+from mapfold.states.definition import Node
+from mapfold.states.effects import Json, ReaderSpec, StateError
+from mapfold.states.frame import Frame, encode
+from mapfold.states.templates import Query
+
+RESOURCES = {"arn:aws:states:::s3:getObject": "s3:getObject", "arn:aws:states:::s3:listObjectsV2": "s3:listObjectsV2"}
+INPUT_TYPES = ("CSV", "JSON", "JSONL", "PARQUET", "MANIFEST")
+MANIFEST_TYPES = ("S3_INVENTORY", "ATHENA_DATA")
+DELIMITERS = ("COMMA", "PIPE", "SEMICOLON", "SPACE", "TAB")
+CONFIG_FIELDS = (
+    "InputType",
+    "CSVHeaderLocation",
+    "CSVHeaders",
+    "CSVDelimiter",
+    "ItemsPointer",
+    "ManifestType",
+    "Transformation",
+    "MaxItems",
+    "MaxItemsPath",
+)
+MOST_ITEMS = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ItemReader:
+    """An ItemReader, compiled. `config` has no MaxItems in it: that is `max_items`."""
+
+    resource: str
+    config: Mapping[str, Json]
+    arguments: Query
+    max_items: Amount
+
+    def evaluate(self, inputs: Json, frame: Frame) -> ReaderSpec:
+        """The reader for one map run; States.Runtime where its arguments are not usable."""
+        arguments = self.arguments(inputs, frame)
+        required = "Bucket", "Key"
+        for name in required if self.resource == "s3:getObject" else required[:1]:
+            if not isinstance(arguments, dict) or not isinstance(arguments.get(name), str):
+                raise StateError("States.Runtime", f"ItemReader must have '{name}', a string: {encode(arguments)}")
+        return ReaderSpec(self.resource, self.config, arguments)
+
+
+def compile_reader(state: Node) -> ItemReader | None:
+    """The ItemReader of the Map `state`, if it has one."""
+    node = state.object("ItemReader") if state.has("ItemReader") else None
+    if node is None:
+        return None
+    _check_fields(node)
+    node.require("Resource")
+    resource = node.one_of("Resource", tuple(RESOURCES))
+    name = "Arguments" if node.is_jsonata else "Parameters"
+    node.require(name)
+    config = node.object("ReaderConfig") if node.has("ReaderConfig") else node.child({}, "ReaderConfig")
+    config = config or node.child({}, "ReaderConfig")
+    _check_config(config, resource or "")
+    return ItemReader(
+        resource=RESOURCES.get(resource or "", ""),
+        config={key: value for key, value in config.fields.items() if not key.startswith("MaxItems")},
+        arguments=compile_call_arguments(node),
+        max_items=compile_amount(config, "MaxItems", least=0, check=lambda value: None),
+    )
+
+
+def compile_call_arguments(node: Node) -> Query:
+    """The Parameters or Arguments of an ItemReader or ResultWriter."""
+    if not node.is_jsonata:
+        return node.template("Parameters") or (lambda data, frame: {})
+    evaluate = node.json("Arguments")
+    return (lambda data, frame: {}) if evaluate is None else (lambda data, frame: evaluate(data, None, frame))
+
+
+def _check_fields(node: Node) -> None:
+    for name in node.fields:
+        if name not in ("Resource", "ReaderConfig", "Arguments" if node.is_jsonata else "Parameters"):
+            node.problem(f"The field '{name}' is not supported", name)
+
+
+def _check_config(config: Node, resource: str) -> None:
+    for name in config.fields:
+        if name not in CONFIG_FIELDS:
+            config.problem(f"The field '{name}' is not supported", name)
+    input_type = config.one_of("InputType", INPUT_TYPES)
+    manifest = config.one_of("ManifestType", MANIFEST_TYPES)
+    config.one_of("CSVDelimiter", DELIMITERS)
+    location = config.one_of("CSVHeaderLocation", ("FIRST_ROW", "GIVEN"))
+    transformation = config.one_of("Transformation", ("NONE", "LOAD_AND_FLATTEN"))
+    if input_type == "CSV" and not config.has("CSVHeaderLocation"):
+        config.require("CSVHeaderLocation")
+    if location == "GIVEN" and config.require("CSVHeaders"):
+        config.array("CSVHeaders")
+    if location == "FIRST_ROW" and config.has("CSVHeaders"):
+        config.problem("'CSVHeaders' may only be given when 'CSVHeaderLocation' is 'GIVEN'", "CSVHeaders")
+    if config.has("ItemsPointer"):
+        config.string("ItemsPointer")
+    needs_type = transformation == "LOAD_AND_FLATTEN" if resource.endswith("listObjectsV2") else manifest is None
+    if resource and needs_type and not config.has("InputType"):
+        config.require("InputType")

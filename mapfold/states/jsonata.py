@@ -1,0 +1,362 @@
+"""JSONata in states: expressions between `{%` and `%}`, compiled once by the library `jsonata-python`.
+
+What differs from plain JSONata is the service's: there is no input document, `$states` and the variables are bound,
+`$eval` is gone, six functions are added, and an undefined result is an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any
+
+from jsonata import Jsonata
+from jsonata.jexception import JException
+from jsonata.parser import Parser
+from jsonata.utils import Utils
+
+from mapfold.states.context import build_context
+from mapfold.states.effects import Json, StateError
+from mapfold.states.frame import Frame, encode
+from mapfold.states.intrinsics import ALGORITHMS, new_uuid
+from mapfold.states.variables import visible_variables
+
+Expression = Callable[[Json, Json, Frame], Json]
+"""Takes the state's input, its result or error output (where `$states` has one), and the frame."""
+
+TIME_LIMIT_SECONDS = 1.0
+NULL = Utils.NULL_VALUE
+
+
+class ExpressionSyntaxError(ValueError):
+    """An expression that is no JSONata, or that reads what it may not read."""
+
+
+def is_expression(text: str) -> bool:
+    return len(text) >= 4 and text.startswith("{%") and text.endswith("%}")
+
+
+def is_half_open(text: str) -> bool:
+    """Whether only one of the delimiters is there, which the service refuses."""
+    return text.startswith("{%") != text.endswith("%}")
+
+
+def compile_expression(text: str, *, field: str, extra: str | None = None) -> Expression:
+    """Compile `{% … %}`. `field` is its place in error causes (`Assign/x`).
+
+    `extra` names what `$states` has beside input and context here: "result", "errorOutput" or None.
+    Raises ExpressionSyntaxError.
+    """
+    source = text[2:-2].strip()
+    try:
+        program = Jsonata(source)
+    except (JException, IndexError, AttributeError, TypeError) as error:
+        raise ExpressionSyntaxError(f"Invalid JSONata expression: {error}") from error
+    problem = next(_find_misuse(program.ast, extra), None)
+    if problem is not None:
+        raise ExpressionSyntaxError(problem)
+    program.set_validate_input(False)
+    program.set_output_convert_nulls(False)
+    program.environment.bind("eval", None)  # a name bound to nothing hides the library's own
+    if source == "$states.input":
+        return lambda input_, result, frame: input_
+    if source == f"$states.{extra}":
+        return lambda input_, result, frame: result
+    return _evaluator(program, source, field, extra)
+
+
+def compile_json(value: Json, *, field: str, extra: str | None, report: Callable[[str, str], None]) -> Expression:
+    """Compile a JSON value with expressions at any depth; `report(pointer, problem)` hears of the wrong ones."""
+    compiled = _compile_node(value, field, extra, report, "")
+    return compiled or (lambda input_, result, frame: value)
+
+
+def wrong_type(source: str, field: str, expected: str, value: Json) -> StateError:
+    """The error for an expression that gave a value of the wrong type."""
+    return StateError(
+        "States.QueryEvaluationError",
+        f"The JSONata expression '{source}' specified for the field '{field}' returned an unexpected result type. "
+        f"Expected '{expected}', but was '{type_name(value)}' for value: {encode(value)}",
+        location=field,
+    )
+
+
+def type_name(value: Json) -> str:
+    if value is None:
+        return "null"
+    names = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
+    return names[type(value)]
+
+
+# --- compiling ----------------------------------------------------------------------------------------------
+
+
+def _compile_node(
+    value: Json, field: str, extra: str | None, report: Callable[[str, str], None], at: str
+) -> Expression | None:
+    if isinstance(value, str):
+        return _compile_text(value, field, extra, report, at)
+    if isinstance(value, dict):
+        members = {
+            key: _compile_node(member, f"{field}/{key}", extra, report, f"{at}/{key}") for key, member in value.items()
+        }
+        return _object_builder(value, {key: made for key, made in members.items() if made})
+    if isinstance(value, list):
+        items = [
+            _compile_node(member, f"{field}[{index}]", extra, report, f"{at}/{index}")
+            for index, member in enumerate(value)
+        ]
+        return _array_builder(value, items) if any(items) else None
+    return None
+
+
+def _compile_text(
+    text: str, field: str, extra: str | None, report: Callable[[str, str], None], at: str
+) -> Expression | None:
+    if is_half_open(text):
+        report(at, "A JSONata expression must start with '{%' and end with '%}'")
+        return None
+    if not is_expression(text):
+        return None
+    try:
+        return compile_expression(text, field=field, extra=extra)
+    except ExpressionSyntaxError as error:
+        report(at, str(error))
+        return None
+
+
+def _object_builder(value: dict[str, Json], members: dict[str, Expression]) -> Expression | None:
+    if not members:
+        return None
+    pairs = tuple(members.items())
+
+    def build(input_: Json, result: Json, frame: Frame) -> Json:
+        built = value.copy()
+        for key, member in pairs:
+            built[key] = member(input_, result, frame)
+        return built
+
+    return build
+
+
+def _array_builder(value: list[Json], items: list[Expression | None]) -> Expression:
+    pairs = tuple(zip(value, items, strict=True))
+    return lambda input_, result, frame: [
+        member if item is None else item(input_, result, frame) for member, item in pairs
+    ]
+
+
+def _find_misuse(node: Any, extra: str | None, *, inside: bool = False) -> Iterator[str]:
+    """What an expression reads that is not there: the input document, or members of `$states`.
+
+    `inside` a path's later steps, predicates and groups, `$` and bare names mean the value at hand.
+    """
+    if isinstance(node, list | tuple):
+        for member in node:
+            yield from _find_misuse(member, extra, inside=inside)
+        return
+    if not isinstance(node, Parser.Symbol):
+        return
+    kind = getattr(node, "type", None)
+    if kind == "path":
+        steps = node.steps or []
+        yield from _find_states_misuse(steps, extra)
+        for position, step in enumerate(steps):
+            yield from _find_misuse(step, extra, inside=inside or position > 0)
+        yield from _find_misuse(getattr(node, "group", None), extra, inside=True)
+        return
+    if not inside and kind in ("name", "wildcard", "descendant", "parent"):
+        yield f"Reference to '{node.value}' at the top level is not allowed: there is no input document"
+    if not inside and kind == "variable" and node.value in ("", "$"):
+        yield f"'${node.value}' at the top level is not allowed: there is no input document"
+    for name in _CHILDREN:
+        yield from _find_misuse(getattr(node, name, None), extra, inside=inside)
+    for name in _INNER_CHILDREN:
+        yield from _find_misuse(getattr(node, name, None), extra, inside=True)
+
+
+_CHILDREN = (
+    "arguments",
+    "body",
+    "condition",
+    "then",
+    "_else",
+    "expression",
+    "expressions",
+    "lhs",
+    "rhs",
+    "lhs_object",
+    "rhs_object",
+    "procedure",
+)
+_INNER_CHILDREN = ("predicate", "stages", "group", "expr", "terms", "rhs_terms", "pattern", "update", "delete")
+
+
+def _find_states_misuse(steps: list[Any], extra: str | None) -> Iterator[str]:
+    if len(steps) < 2 or steps[0].type != "variable" or steps[0].value != "states" or steps[1].type != "name":
+        return
+    member = steps[1].value
+    if member in ("result", "errorOutput") and member != extra:
+        yield f"The reference '$states.{member}' is not available here"
+
+
+# --- evaluating ---------------------------------------------------------------------------------------------
+
+
+def _evaluator(program: Jsonata, source: str, field: str, extra: str | None) -> Expression:
+    # The context object costs as much as a small expression: it is made only for one that may read it.
+    needs_context = "context" in source or "$states" in source.replace("$states.", "")
+
+    def evaluate(input_: Json, result: Json, frame: Frame) -> Json:
+        states: dict[str, Json] = {"input": input_}
+        if needs_context:
+            states["context"] = build_context(frame)
+        if extra is not None:
+            states[extra] = result
+        bindings: dict[str, Any] = {
+            name: NULL if value is None else value for name, value in visible_variables(frame).items()
+        }
+        bindings["states"] = states
+        bindings["__evaluate_entry"] = _Guard(frame.clock)
+        if _reads_functions(source):
+            bindings.update(_functions(frame.random))
+        return _checked(program, source, field, bindings)
+
+    return evaluate
+
+
+def _reads_functions(source: str) -> bool:
+    return any(name in source for name in ("$partition", "$range", "$hash", "$random", "$uuid", "$parse"))
+
+
+def _checked(program: Jsonata, source: str, field: str, bindings: dict[str, Any]) -> Json:
+    about = f"The JSONata expression '{source}' specified for the field '{field}'"
+    try:
+        value = program.evaluate(None, bindings)
+        if value is None:
+            raise StateError("States.QueryEvaluationError", f"{about} returned nothing (undefined).", location=field)
+        return plain(value)
+    except _Unsupported as error:
+        raise StateError(
+            "States.QueryEvaluationError", f"{about} returned an unsupported result type.", location=field
+        ) from error
+    except _OutOfTime as error:
+        raise _thrown(about, "Expression evaluation timeout", field) from error
+    except RecursionError as error:
+        raise _thrown(about, "Stack overflow error", field) from error
+    except MemoryError as error:
+        raise _thrown(about, "Expression evaluation memory limit exceeded", field) from error
+    except JException as error:
+        raise _thrown(about, f"{error.error}: {error}", field) from error
+    except (TypeError, ValueError, AttributeError, ArithmeticError, LookupError) as error:
+        # The library lets Python's own errors out where JSONata has an error of its own.
+        raise _thrown(about, str(error), field) from error
+
+
+def _thrown(about: str, what: str, field: str) -> StateError:
+    return StateError(
+        "States.QueryEvaluationError", f"{about} threw an error during evaluation. {what}", location=field
+    )
+
+
+class _OutOfTime(Exception):
+    pass
+
+
+class _Unsupported(Exception):
+    pass
+
+
+class _Guard:
+    """Called at every node: stops an expression after a second. It looks at the clock at every 256th call."""
+
+    __slots__ = ("calls", "clock", "until")
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock, self.calls, self.until = clock, 0, 0.0
+
+    def __call__(self, node: Any, input_: Any, environment: Any) -> None:
+        self.calls += 1
+        if self.calls & 255 == 0:
+            if self.until == 0.0:
+                self.until = self.clock() + TIME_LIMIT_SECONDS
+            elif self.clock() > self.until:
+                raise _OutOfTime
+
+
+def plain(value: Any) -> Json:
+    """The library's result as plain JSON values. Raises _Unsupported for functions."""
+    if value is NULL:
+        return None
+    kind = type(value)
+    if value is None or kind in (str, int, bool):
+        return value
+    if kind is float:
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    if isinstance(value, dict):
+        return {str(key): plain(member) for key, member in value.items()}
+    if isinstance(value, Utils.RangeList):
+        return [value[index] for index in range(len(value))]
+    if isinstance(value, list | tuple):
+        return [plain(member) for member in value]
+    raise _Unsupported
+
+
+# --- functions that the service adds ------------------------------------------------------------------------
+
+
+def _functions(random: Random) -> dict[str, Any]:
+    return {
+        "partition": Jsonata.JLambda(_partition),
+        "range": Jsonata.JLambda(_range),
+        "hash": Jsonata.JLambda(_hash),
+        "random": Jsonata.JLambda(lambda *seed: Random(_floor(seed[0])).random() if seed else random.random()),
+        "uuid": Jsonata.JLambda(lambda: new_uuid(random)),
+        "parse": Jsonata.JLambda(_parse),
+    }
+
+
+def _floor(value: Any) -> int:
+    """Numbers are rounded down here, while intrinsic functions round to the nearest."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise JException("T0410", -1, 1, "number")
+    return math.floor(value)
+
+
+def _partition(array: Any = None, size: Any = None) -> Any:
+    if array is None:
+        return None
+    items = list(array) if isinstance(array, list) else [array]
+    width = _floor(size)
+    if width <= 0:
+        raise ValueError("the size of a partition must be positive")
+    return [items[start : start + width] for start in range(0, len(items), width)]
+
+
+def _range(start: Any = None, end: Any = None, step: Any = 1) -> Any:
+    """A sequence, as the language's own: of one member, it is that member (seen on the service)."""
+    first, last, by = _floor(start), _floor(end), _floor(step)
+    if by == 0:
+        raise ValueError("the step of a range must not be 0")
+    return Utils.create_sequence_from_iter(range(first, last + (1 if by > 0 else -1), by))
+
+
+def _hash(value: Any = None, algorithm: Any = None) -> Any:
+    if value is None:
+        return None
+    if algorithm not in ALGORITHMS:
+        raise ValueError(f"the algorithm must be one of {', '.join(ALGORITHMS)}")
+    text = value if isinstance(value, str) else encode(plain(value))
+    return hashlib.new(ALGORITHMS[algorithm], text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _parse(text: Any = None) -> Any:
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise JException("T0410", -1, 1, "parse")
+    value = json.loads(text)
+    return NULL if value is None else value

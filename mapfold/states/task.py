@@ -1,0 +1,168 @@
+"""Task: one piece of work outside, by a function, an activity or a service integration."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from mapfold.states.amounts import Amount, compile_amount, read_amount
+from mapfold.states.context import region_of
+from mapfold.states.data_flow import compile_flow
+from mapfold.states.definition import Node
+from mapfold.states.effects import Effect, Json, Resource, RunTask, StateError, TaskFailed, TaskSucceeded
+from mapfold.states.fields import compile_next
+from mapfold.states.frame import NOT_TRUNCATED, Frame, encode, is_oversized
+from mapfold.states.json_path import PathSyntaxError
+from mapfold.states.recovery import MOST_SECONDS, compile_recovery
+from mapfold.states.resource import compile_resource
+from mapfold.states.templates import Query, compile_value
+from mapfold.states.visit import error_details, too_large
+from mapfold.states.work import WorkState, failure_of
+
+PREFIXES: Mapping[str, tuple[str, str]] = {
+    "lambda": ("LambdaFunction", "lambdaFunction"),
+    "activity": ("Activity", "activity"),
+    "task": ("Task", "task"),
+}
+"""How the events of each family of resource begin, and their details' keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task(WorkState):
+    """A Task state. `timeout` and `heartbeat` are seconds; `role` gives the ARN of Credentials."""
+
+    resource: Resource
+    timeout: Amount
+    heartbeat: Amount
+    role: Query | None
+
+    entered_type: ClassVar[str] = "TaskStateEntered"
+    exited_type: ClassVar[str] = "TaskStateExited"
+
+    def before_attempt(self, frame: Frame) -> None:
+        if self.resource.pattern == "waitForTaskToken":
+            frame.task_token = base64.b64encode(frame.random.randbytes(48)).decode()
+
+    def work(self, inputs: Json, arguments: Json, frame: Frame) -> Generator[Effect, Any, Json]:
+        """Schedule the task, run it, and record how it ended."""
+        resource = self.resource
+        if resource.pattern and frame.task_token is None:
+            self.before_attempt(frame)
+        text = frame.known_text if arguments is frame.known else encode(arguments)
+        if is_oversized(text):
+            raise too_large(self._subject())
+        effect = RunTask(resource, arguments)
+        if self.timeout is not None:
+            effect.timeout_seconds = read_amount(self.timeout, inputs, frame)
+        if self.heartbeat is not None:
+            effect.heartbeat_seconds = read_amount(self.heartbeat, inputs, frame)
+        if self.role is not None:
+            effect.role_arn = self._read_role(self.role(inputs, frame))
+        effect.token = frame.task_token
+        self._record_scheduled(effect, text, frame)
+        answer: TaskSucceeded | TaskFailed = yield effect
+        if isinstance(answer, TaskFailed):
+            self._record_failed(answer, frame)
+            raise failure_of(answer)
+        return self._take_result(answer, frame)
+
+    def _take_result(self, answer: TaskSucceeded, frame: Frame) -> Json:
+        output = answer.output
+        if answer.text is not None:
+            frame.remember(output, answer.text)
+        text = frame.text_of(output)
+        if is_oversized(text):
+            failure = too_large(self._subject())
+            self._record_failed(TaskFailed(failure.error, failure.cause), frame)
+            raise failure
+        event, key = PREFIXES[self.resource.family]
+        details = self._identity()
+        details["output"] = text
+        details["outputDetails"] = NOT_TRUNCATED
+        frame.record(f"{event}Succeeded", f"{key}SucceededEventDetails", details)
+        return output
+
+    def _record_scheduled(self, effect: RunTask, text: str, frame: Frame) -> None:
+        resource = self.resource
+        event, key = PREFIXES[resource.family]
+        if resource.family == "task":
+            details = self._identity()
+            details["region"] = region_of(resource.arn, frame)
+            details["parameters"] = text
+        else:
+            details = {"resource": resource.arn, "input": text, "inputDetails": NOT_TRUNCATED}
+        if effect.timeout_seconds is not None:
+            details["timeoutInSeconds"] = effect.timeout_seconds
+        if effect.heartbeat_seconds is not None:
+            details["heartbeatInSeconds"] = effect.heartbeat_seconds
+        if effect.role_arn is not None:
+            details["taskCredentials"] = {"roleArn": effect.role_arn}
+        frame.record(f"{event}Scheduled", f"{key}ScheduledEventDetails", details)
+
+    def _record_failed(self, answer: TaskFailed, frame: Frame) -> None:
+        event, key = PREFIXES[self.resource.family]
+        outcome = "TimedOut" if answer.timed_out else "Failed"
+        # A missed heartbeat matches States.HeartbeatTimeout, but its event says States.Timeout (seen on the service).
+        error = "States.Timeout" if answer.timed_out else answer.error
+        details = error_details(error, answer.cause, **self._identity())
+        frame.record(f"{event}{outcome}", f"{key}{outcome}EventDetails", details)
+
+    def _identity(self) -> dict[str, Any]:
+        """The members that events of a service integration share; functions and activities have none."""
+        resource = self.resource
+        if resource.family != "task":
+            return {}
+        action = f"{resource.action}.{resource.pattern}" if resource.pattern else resource.action
+        return {"resourceType": resource.service, "resource": action}
+
+    def _subject(self) -> str:
+        """How the service names this task in messages about sizes."""
+        return self.resource.service if self.resource.family == "task" else self.resource.arn
+
+    def _read_role(self, role: Json) -> str:
+        if not isinstance(role, str):
+            raise StateError("States.Runtime", f"The RoleArn of Credentials must be a string, not {encode(role)}")
+        return role
+
+
+def compile_task(node: Node) -> Task:
+    """The Task state `node`."""
+    timeout = compile_amount(node, "TimeoutSeconds", least=1, most=MOST_SECONDS)
+    heartbeat = compile_amount(node, "HeartbeatSeconds", least=1, most=MOST_SECONDS)
+    if isinstance(timeout, int) and isinstance(heartbeat, int) and heartbeat >= timeout:
+        node.problem("HeartbeatSeconds must be smaller than TimeoutSeconds", "HeartbeatSeconds")
+    resource = compile_resource(node)
+    return Task(
+        name=node.name,
+        next=compile_next(node),
+        flow=compile_flow(node, extra="result"),
+        recovery=compile_recovery(node),
+        resource=resource or Resource("", "task", "", "", ""),
+        timeout=timeout,
+        heartbeat=heartbeat,
+        role=_compile_role(node),
+    )
+
+
+def _compile_role(node: Node) -> Query | None:
+    if not node.has("Credentials"):
+        return None
+    credentials = node.object("Credentials")
+    if credentials is None:
+        return None
+    dynamic = credentials.fields.get("RoleArn.$")
+    if not node.is_jsonata and isinstance(dynamic, str):
+        try:
+            return compile_value(dynamic, "RoleArn.$")
+        except PathSyntaxError:
+            credentials.problem("The value for the field 'RoleArn.$' must be a valid JSONPath", "RoleArn.$")
+            return None
+    if not credentials.require("RoleArn"):
+        return None
+    if credentials.holds_expression("RoleArn"):
+        evaluate = credentials.expression("RoleArn", field="Credentials/RoleArn")
+        return None if evaluate is None else lambda data, frame: evaluate(data, None, frame)
+    role = credentials.string("RoleArn")
+    return None if role is None else lambda data, frame: role

@@ -1,0 +1,35 @@
+"""RFC 3339 timestamps as the States Language writes and reads them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+_FORM = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def parse_timestamp(text: object) -> tuple[int, int] | None:
+    """Epoch seconds and nanoseconds of a timestamp with capital T and Z; None for anything else."""
+    match = _FORM.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
+    try:
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        return None
+    seconds = (moment - _EPOCH) // timedelta(seconds=1)
+    zone = match.group(8)
+    if zone != "Z":
+        offset = (int(zone[1:3]) * 60 + int(zone[4:6])) * 60
+        seconds += offset if zone[0] == "-" else -offset
+    return seconds, int((match.group(7) or "").ljust(9, "0"))
+
+
+def format_timestamp(seconds: float) -> str:
+    """ISO 8601 in UTC with milliseconds: `2025-01-31T12:00:00.250Z`; a whole second has no fraction."""
+    moment = _EPOCH + timedelta(milliseconds=round(seconds * 1000))
+    text = moment.strftime("%Y-%m-%dT%H:%M:%S")
+    millis = moment.microsecond // 1000
+    return f"{text}.{millis:03d}Z" if millis else f"{text}Z"

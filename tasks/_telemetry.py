@@ -1,0 +1,50 @@
+"""Logs, metrics and traces of every handler, by Powertools.
+
+Every log line carries the job, the run's id and the execution; metrics are in the namespace Mapfold (or
+POWERTOOLS_METRICS_NAMESPACE) by job; traces go to X-Ray unless POWERTOOLS_TRACE_DISABLED says otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Mapfold"), service="mapfold")
+
+
+def observed(logger: Logger) -> Callable[[Handler], Handler]:
+    """Decorate a handler: its logs, its metrics (also when it fails), its trace."""
+    tracer = Tracer(service=logger.service)
+
+    def decorate(handler: Handler) -> Handler:
+        traced: Handler = tracer.capture_lambda_handler(handler, capture_response=False)
+        logged: Handler = logger.inject_lambda_context(traced, clear_state=True)
+
+        @wraps(handler)
+        def observe(event: dict[str, Any], context: Any) -> dict[str, Any]:
+            try:
+                return logged(event, context)
+            except Exception:
+                logger.exception("failed")
+                raise
+            finally:
+                if metrics.provider.metric_set:  # `log_metrics` warns of every invocation that has none
+                    metrics.flush_metrics()
+
+        return observe
+
+    return decorate
+
+
+def count(job: str, **numbers: int) -> None:
+    """Add to metrics of the job: `count("flights", ItemsSucceeded=3)`."""
+    metrics.add_dimension(name="job", value=job)
+    for name, number in numbers.items():
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)

@@ -1,0 +1,249 @@
+"""The handlers as the state machine calls them, one after the other."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from mapfold.runs.plan import SourceError
+from mapfold.runs.records import RunExists
+from mapfold.runs.work import OUT_OF_TIME, BatchFailed
+from tests.unit.tasks.conftest import FakeLambdaContext, World
+
+
+class TestPlan:
+    def test_a_plan_says_batch_size_concurrency_and_prefixes(self, world: World) -> None:
+        """Four items need no batches larger than one; the Map itself tolerates all, since Finish judges."""
+        world.put_texts({"a": "x", "b": "x", "c": "x", "d": "x"})
+
+        plan = world.plan()
+
+        assert (plan["estimated_items"], plan["max_items_per_batch"], plan["max_concurrency"]) == (4, 1, 1000)
+        assert plan["tolerated_failure_percentage"] == 100.0
+        assert plan["map_prefix"] == "runs/words-1/map"
+        assert plan["source"]["key"] == "manifests/texts.csv"
+
+    def test_a_missing_source_is_named(self, world: World) -> None:
+        """The record is open by then: Close will mark it failed."""
+        with pytest.raises(SourceError, match=r"s3://mapfold-data/nothing\.csv cannot be read: there is no such object"):
+            world.plan("s3://mapfold-data/nothing.csv")
+
+        assert world.record()["status"] == "RUNNING"
+
+    def test_planning_twice_keeps_the_start(self, world: World) -> None:
+        """Lambda may run a handler twice: the same execution finds its own record."""
+        world.put_texts({"a": "x"})
+        world.plan()
+        started = world.record()["started_at"]
+
+        world.plan()
+
+        assert world.record()["started_at"] == started
+        assert world.record()["plan"] == {"estimated_items": "1", "max_items_per_batch": "1", "max_concurrency": "1000"}
+
+    def test_a_run_id_of_another_execution_is_refused(self, world: World) -> None:
+        """Two state machines can have executions of one name, but a run id is one folder."""
+        world.put_texts({"a": "x"})
+        item = {"run_id": {"S": world.run_id}, "execution": {"S": "another"}}
+        world.dynamodb.put_item(TableName="mapfold-runs", Item=item)
+
+        with pytest.raises(RunExists, match="already a run words-1"):
+            world.plan()
+
+
+class TestWork:
+    def test_a_batch_becomes_one_partial(self, world: World) -> None:
+        """The output is plain JSON though the job's partial is a dataclass."""
+        world.put_texts({"a": "one two", "b": "three"})
+
+        output = world.work(world.batch(["a", "b"]))
+
+        lengths = {"3": 2, "5": 1}
+        assert output == {"partial": {"words": 3, "by_length": lengths, "share": 0.0}, "items": 2, "failed": 0}
+
+    def test_a_failed_item_is_kept_apart(self, world: World) -> None:
+        """A missing object, an exception and a value that JSON cannot carry each cost their own item only."""
+        world.put_texts({"a": "one", "bad": "fail", "nan": "nan", "z": "two"})
+
+        output = world.work(world.batch(["a", "bad", "gone", "nan", "z"], first=40))
+
+        assert (output["items"], output["failed"], output["partial"]["words"]) == (5, 3, 2)
+        assert output["failures"] == "runs/words-1/failed/000000000040.jsonl"
+        failures = world.lines(output["failures"])
+        assert [(f["index"], f["error"]) for f in failures] == [
+            (41, "ValueError"),
+            (42, "FileNotFoundError"),
+            (43, "JobError"),
+        ]
+        assert failures[0]["item"] == {"bucket": "mapfold-data", "key": "texts/bad"}
+        assert "in count" in failures[0]["traceback"]
+        assert "s3://mapfold-data/texts/gone does not exist" in failures[1]["message"]
+        assert "job 'words', @job.map: partial.share is nan" in failures[2]["message"]
+
+    def test_a_batch_whose_every_item_failed_fails(self, world: World) -> None:
+        """Its failed items are in S3 all the same, and the error's name is BatchFailed."""
+        world.put_texts({"bad": "fail"})
+
+        with pytest.raises(BatchFailed, match="all 2 items of the batch failed, the first with ValueError: texts/bad"):
+            world.work(world.batch(["bad", "gone"]))
+
+        assert len(world.lines("runs/words-1/failed/000000000000.jsonl")) == 2
+
+    def test_items_left_when_the_time_runs_low_are_failed(self, world: World) -> None:
+        """What was done before is kept; the message says how to mend it."""
+        world.put_texts({"a": "one", "b": "two", "c": "three"})
+
+        output = world.work(world.batch(["a", "b", "c"]), FakeLambdaContext(left=5_000, step=1_800))
+
+        assert output["failed"] == 2
+        failures = world.lines(output["failures"])
+        assert {failure["error"] for failure in failures} == {OUT_OF_TIME}
+        assert "batch_items" in failures[0]["message"]
+
+    def test_setup_runs_once_in_a_warm_worker(self, world: World) -> None:
+        """What it returned is the same object in every batch."""
+        from tasks import work
+        from tasks._worker import worker
+
+        world.put_texts({"a": "one"})
+        world.work(world.batch(["a"]))
+        first = work._SET_UP[worker().job]
+        world.work(world.batch(["a"]))
+
+        assert work._SET_UP[worker().job] is first
+
+    def test_a_retry_without_failures_removes_the_list_of_the_attempt_before(self, world: World) -> None:
+        """An attempt that was lost after it wrote its failed items leaves none behind."""
+        from tasks import work
+
+        world.put_texts({"a": "one"})
+        world.s3.put_object(Bucket="mapfold-runs", Key=world.folder.failed(0), Body=b"{}\n")
+        child = world.batch(["a"])
+
+        event = {"run": child["BatchInput"], "items": child["Items"], "execution": "c", "state": {"RetryCount": 1}}
+        work.handler(event, FakeLambdaContext())
+
+        assert world.keys() == []
+
+
+class TestRun:
+    def test_a_run_from_plan_to_result(self, world: World) -> None:
+        """One failed item of four is within the job's 25 %: the run succeeds, and tells of it."""
+        world.put_texts({"a": "one two", "b": "three", "bad": "fail", "c": "four"})
+        plan = world.plan()
+        outputs = [world.work(world.batch(["a", "bad"])), world.work(world.batch(["b", "c"], first=2))]
+        state: dict[str, Any] = {"plan": plan, "map": world.write_outcome(outputs)}
+
+        state["fold"] = world.fold(state)
+        output = world.finish(state)
+
+        assert state["fold"]["done"]
+        assert output == {
+            "run_id": "words-1",
+            "status": "SUCCEEDED",
+            "items": {"total": 4, "succeeded": 3, "failed": 1},
+            "result": {"words": 4, "lengths": {"3": 2, "4": 1, "5": 1}, "run": "words-1"},
+            "result_uri": "s3://mapfold-runs/runs/words-1/result.json",
+            "failures_uri": "s3://mapfold-runs/runs/words-1/failures.jsonl",
+        }
+        assert [line["index"] for line in world.lines(world.folder.failures)] == [1]
+        assert world.lines(world.folder.result) == [output["result"]]
+        record = world.record()
+        assert (record["status"], record["items"]["failed"], record["params"]) == ("SUCCEEDED", "1", {"year": "2013"})
+
+    def test_more_failures_than_tolerated_fail_the_run_and_keep_the_result(self, world: World) -> None:
+        """Failed children count by their items: those that work wrote, or their input with the child's error."""
+        world.put_texts({"a": "one", "bad": "fail"})
+        plan = world.plan()
+        lost, whole = world.batch(["x", "y"], first=2), world.batch(["bad", "gone"], first=4)
+        with pytest.raises(BatchFailed):
+            world.work(whole)
+        cause = json.dumps({"errorMessage": "Task timed out after 60.00 seconds", "errorType": "Sandbox.Timedout"})
+        failed = [
+            {"Input": json.dumps(lost), "Error": "Sandbox.Timedout", "Cause": cause, "ExecutionArn": "arn:1"},
+            {"Input": json.dumps(whole), "Error": "BatchFailed", "Cause": "{}", "ExecutionArn": "arn:2"},
+        ]
+        pending = [{"Input": json.dumps(world.batch(["never"], first=9)), "Status": "PENDING"}]
+        written = world.write_outcome([world.work(world.batch(["a"]))], failed=failed, pending=pending)
+        state: dict[str, Any] = {"plan": plan, "map": written}
+        state["fold"] = world.fold(state)
+
+        output = world.finish(state)
+
+        assert output["status"] == "FAILED"
+        assert output["error"] == "Mapfold.ToleratedFailureExceeded"
+        assert output["cause"].startswith("5 of 6 items failed, and job 'words' tolerates 25 % of the items. They are")
+        assert output["result"]["words"] == 1
+        lines = world.lines(world.folder.failures)
+        assert [(line["index"], line["error"]) for line in lines] == [
+            (2, "Sandbox.Timedout"),
+            (3, "Sandbox.Timedout"),
+            (4, "ValueError"),
+            (5, "FileNotFoundError"),
+            (9, "Mapfold.NotStarted"),
+        ]
+        assert lines[0]["message"] == "Sandbox.Timedout: Task timed out after 60.00 seconds"
+        assert world.record()["status"] == "FAILED"
+
+    def test_a_map_that_stopped_early_is_folded_from_its_manifest(self, world: World) -> None:
+        """The error of a Map state names no manifest, so it is found under the run's prefix."""
+        world.put_texts({"a": "one"})
+        plan = world.plan()
+        world.write_outcome([world.work(world.batch(["a"]))])
+        state = {"plan": plan, "stopped": {"Error": "States.ExceedToleratedFailureThreshold", "Cause": ""}}
+
+        output = world.finish({**state, "fold": world.fold(state)})
+
+        assert output["items"] == {"total": 1, "succeeded": 1, "failed": 0}
+
+    def test_a_run_of_no_items_has_no_result(self, world: World) -> None:
+        """There is no partial, so the finish function is not called: the result is null, the run a success."""
+        world.put_texts({})
+        state: dict[str, Any] = {"plan": world.plan(), "map": world.write_outcome([])}
+
+        output = world.finish({**state, "fold": world.fold(state)})
+
+        assert (output["status"], output["result"], output["items"]["total"]) == ("SUCCEEDED", None, 0)
+        assert output["failures_uri"] is None
+
+    def test_finishing_twice_gives_the_same(self, world: World) -> None:
+        """Every write of a handler may be repeated."""
+        world.put_texts({"a": "one"})
+        plan = world.plan()
+        state: dict[str, Any] = {"plan": plan, "map": world.write_outcome([world.work(world.batch(["a"]))])}
+        state["fold"] = world.fold(state)
+
+        assert world.finish(state) == world.finish(state)
+
+
+class TestClose:
+    def test_the_record_keeps_the_cause_in_words(self, world: World) -> None:
+        """Lambda's cause is a JSON document; its message is what a reader wants."""
+        cause = json.dumps({"errorMessage": "no such thing", "errorType": "SourceError", "stackTrace": []})
+
+        answer = world.close("SourceError", cause)
+
+        assert answer == {"Error": "SourceError", "Cause": "SourceError: no such thing"}
+        record = world.record()
+        assert (record["status"], record["cause"]) == ("FAILED", "SourceError: no such thing")
+
+    def test_a_run_that_succeeded_stays_so(self, world: World) -> None:
+        """Finish closed the record, its answer was lost: Close must not turn the run's end around."""
+        world.put_texts({"a": "one"})
+        plan = world.plan()
+        state: dict[str, Any] = {"plan": plan, "map": world.write_outcome([world.work(world.batch(["a"]))])}
+        world.finish({**state, "fold": world.fold(state)})
+
+        world.close("Lambda.Unknown", "")
+
+        assert world.record()["status"] == "SUCCEEDED"
+
+    def test_a_broken_job_can_be_closed(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Close does not load the job: it may be what is broken."""
+        monkeypatch.setenv("MAPFOLD_JOB", "nobody")
+
+        world.close("UsageError", "no job 'nobody'")
+
+        assert world.record()["job"] == "nobody"
