@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mapfold.cli.factory import Connection, Factory, Place
 from mapfold.cli.output import Output
-from mapfold.cli.present import duration, result_lines
+from mapfold.cli.present import counted, duration, result_lines
 from mapfold.client import (
     AWS_PACE,
     LOCAL_PACE,
@@ -28,7 +28,7 @@ from mapfold.client import (
     stop,
     substitutions,
 )
-from mapfold.client.values import Execution
+from mapfold.client.values import Execution, explain_cause
 from mapfold.errors import ServiceError, UsageError
 
 if TYPE_CHECKING:
@@ -94,9 +94,8 @@ def _deploy(job: Job, options: RunOptions, factory: Factory, connection: Connect
         runs_bucket=bucket,
         digest=factory.source_digest(options.jobs_folder),
     )
-    replaced = [f"{change.kind} {change.name}" for change in carry_out(deployment, aws) if change.action == "replaced"]
-    if replaced:
-        output.note(f"changed since the last run, and deployed again: {', '.join(replaced)}")
+    if any(change.action == "replaced" for change in carry_out(deployment, aws)):
+        output.note("the source has changed since the last run: deployed again")
 
 
 def _example(job: Job, factory: Factory, connection: Connection, output: Output) -> str:
@@ -133,7 +132,7 @@ def _outcome_lines(ended: Outcome, connection: Connection, execution: Execution)
     items = ended.items
     lines = [
         f"{ended.run_id} {ended.status.lower().replace('_', ' ')} in {duration(ended.seconds)}",
-        f"{items.total:,} items: {items.succeeded:,} succeeded, {items.failed:,} failed",
+        f"{counted(items.total, 'item')}: {items.succeeded:,} succeeded, {items.failed:,} failed",
     ]
     if items.failed:
         lines += _reasons(ended, connection, execution)
@@ -156,7 +155,7 @@ def _reasons(ended: Outcome, connection: Connection, execution: Execution) -> li
 
 
 def _why(ended: Outcome) -> str:
-    said = [text for text in (ended.error, ended.cause) if text]
+    said = [text for text in (ended.error, explain_cause(ended.cause)[0]) if text]
     return ": ".join(said) or "no reason was given"
 
 

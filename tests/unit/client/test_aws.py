@@ -162,6 +162,13 @@ def test_an_event_has_its_details_whatever_they_are_called(stubbed: Stubbed) -> 
     ]
 
 
+def test_an_express_execution_has_no_events(stubbed: Stubbed) -> None:
+    """GetExecutionHistory refuses EXPRESS, a map run's children included; that is no error of whoever looks."""
+    stubbed.sfn.add_client_error("get_execution_history", "StateMachineTypeNotSupported")
+
+    assert list(stubbed.aws.events(RUN)) == []
+
+
 def test_an_object_that_is_not_there_has_no_lines(stubbed: Stubbed) -> None:
     """Neither has one in a bucket that is not there."""
     stubbed.s3.add_client_error("get_object", "NoSuchKey")
