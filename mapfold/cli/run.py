@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 _REASONS = 5
+_STOP_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +124,24 @@ def _follow(started: Run, connection: Connection, output: Output) -> Execution |
             return follow(connection.aws, started.execution_arn, watcher, pace=pace)
     except KeyboardInterrupt:
         output.note(f"interrupted: stopping run {started.run_id} (Ctrl-C again leaves at once)")
-        with suppress(ServiceError):  # the server may have been ended by the same hand
-            stop(connection.aws, started.execution_arn, cause="interrupted at the command line")
+        _stop(started, connection)
         output.note(f"look at it with: mapfold show {started.run_id}, mapfold history {started.run_id}")
         return None
+
+
+def _stop(started: Run, connection: Connection) -> None:
+    """Ask for the run's end, and wait a little: who pressed Ctrl-C wants to leave.
+
+    In a thread, for the call itself has no such bound, and our own server ends what runs when it is stopped.
+    """
+
+    def ask() -> None:
+        with suppress(ServiceError):  # the server may have been ended by the same hand
+            stop(connection.aws, started.execution_arn, cause="interrupted at the command line")
+
+    asking = threading.Thread(target=ask, name="stop-run", daemon=True)
+    asking.start()
+    asking.join(_STOP_SECONDS)
 
 
 def _outcome_lines(ended: Outcome, connection: Connection, execution: Execution) -> list[str]:
