@@ -182,7 +182,7 @@ def merge_objects(arguments: Sequence[Json], random: Random) -> dict[str, Json]:
 
 def same(left: Json, right: Json) -> bool:
     """Deep equality of JSON: 1 is 1.0, but not true."""
-    return left == right and _normal(left) == _normal(right)
+    return bool(left == right and _normal(left) == _normal(right))
 
 
 def _normal(value: Json) -> Json:

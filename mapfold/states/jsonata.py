@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
-from jsonata import Jsonata
-from jsonata.jexception import JException
-from jsonata.parser import Parser
-from jsonata.utils import Utils
+from jsonata import Jsonata  # type: ignore[import-untyped]
+from jsonata.jexception import JException  # type: ignore[import-untyped]
+from jsonata.parser import Parser  # type: ignore[import-untyped]
+from jsonata.utils import Utils  # type: ignore[import-untyped]
 
 from mapfold.states.context import build_context
 from mapfold.states.effects import Json, StateError
