@@ -17,6 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
+import orjson
+
 from mapfold.states.effects import Json
 from mapfold.states.frame import encode
 
@@ -90,14 +92,10 @@ def parse_json(arguments: Sequence[Json], random: Random) -> Json:
     if not text.strip():
         return None
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
-    except ValueError as error:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
         raise IntrinsicError(f"the string is not JSON: {error}") from error
-    return 0 if value == 0 and isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _refuse_constant(name: str) -> Json:
-    raise ValueError(f"{name} is not JSON")
+    return 0 if text.strip() == "-0" else value
 
 
 def split_string(arguments: Sequence[Json], random: Random) -> list[str]:
@@ -248,6 +246,8 @@ def _whole(value: Json, name: str) -> int:
     """A number as a whole one: halves go up, towards +infinity (-1.5 is -1, as seen on the service)."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise IntrinsicError(f"{name} must be a number, not {encode(value)}")
+    if abs(value) >= 2**63:
+        raise IntrinsicError(f"{name} is out of range: {value}")
     return value if isinstance(value, int) else math.floor(value + 0.5)
 
 
