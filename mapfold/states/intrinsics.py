@@ -120,7 +120,7 @@ def decode_base64(arguments: Sequence[Json], random: Random) -> str:
 def hash_value(arguments: Sequence[Json], random: Random) -> str:
     """States.Hash: lower-case hex over the string, or over the JSON text of any other value."""
     data, algorithm = arguments
-    if algorithm not in ALGORITHMS:
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         raise IntrinsicError(f"the algorithm must be one of {', '.join(ALGORITHMS)}, not {encode(algorithm)}")
     text = _short_text(data if isinstance(data, str) else encode(data))
     return hashlib.new(ALGORITHMS[algorithm], text.encode(), usedforsecurity=False).hexdigest()

@@ -349,7 +349,7 @@ def _range(start: Any = None, end: Any = None, step: Any = 1) -> Any:
 def _hash(value: Any = None, algorithm: Any = None) -> Any:
     if value is None:
         return None
-    if algorithm not in ALGORITHMS:
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         raise ValueError(f"the algorithm must be one of {', '.join(ALGORITHMS)}")
     text = value if isinstance(value, str) else encode(plain(value))
     return hashlib.new(ALGORITHMS[algorithm], text.encode(), usedforsecurity=False).hexdigest()

@@ -560,3 +560,14 @@ def test_a_region_in_the_resource_wins() -> None:
     world.run(compile_machine(one_state({"Type": "Task", "Resource": resource})).scope, {})
 
     assert world.details("TaskScheduled")["region"] == "eu-west-1"
+
+
+def test_a_missed_heartbeat_is_matched_by_its_name_and_shown_as_a_timeout(run_machine: RunMachine) -> None:
+    """The recorded event of a missed heartbeat says States.Timeout."""
+    missed = TaskFailed("States.HeartbeatTimeout", None, timed_out=True)
+    state = task(Catch=[{"ErrorEquals": ["States.HeartbeatTimeout"], "Next": "After"}])
+
+    end, world = run_machine(two_states(state), answers={FUNCTION: [missed]})
+
+    assert end == EndScope({"Error": "States.Timeout", "Cause": ""})
+    assert world.details("LambdaFunctionTimedOut") == {"error": "States.Timeout"}
