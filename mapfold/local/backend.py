@@ -33,13 +33,16 @@ OpenBackend = Callable[[Path, Store, Endpoints], AbstractAsyncContextManager[Bac
 async def open_backend(data: Path, store: Store, endpoints: Endpoints) -> AsyncIterator[Backend]:
     """The real one: Lambda workers and the engine. Leaving it aborts executions first, then ends workers."""
     from mapfold.local.engine import Engine as RealEngine
-    from mapfold.local.lambda_ import LambdaService
+    from mapfold.local.lambda_ import LambdaService, default_max_workers
     from mapfold.local.map_run import identity
     from mapfold.states import compile_machine
 
     s3: Callable[[], Any] = SharedClient(endpoints).s3  # each asks for a client by its own type
+    workers = default_max_workers()
+    # Plan shapes a run by how much can run at once: here that is what this machine's cores bear, not AWS's thousand.
+    environment = {**endpoints.worker_environment(), "MAPFOLD_CONCURRENCY": str(workers)}
     lambda_service = LambdaService(
-        data=data, region=endpoints.region, environment=endpoints.worker_environment(), s3=s3
+        data=data, region=endpoints.region, environment=environment, max_workers=workers, s3=s3
     )
     async with (
         lambda_service,

@@ -187,16 +187,18 @@ class ChildRunner:
 
     async def _end(self, child: Child, frame: Frame) -> Ending:
         if not self._express:
-            return ending_of(await self._drive(frame))
+            return ending_of(await self._drive(child, frame), frame)
         try:
             async with asyncio.timeout(EXPRESS_SECONDS):
-                return ending_of(await self._drive(frame))
+                return ending_of(await self._drive(child, frame), frame)
         except TimeoutError:
             return Ending("TIMED_OUT", error="States.Timeout")
 
-    async def _drive(self, frame: Frame) -> EndScope | FailScope:
+    async def _drive(self, child: Child, frame: Frame) -> EndScope | FailScope:
         try:
-            return await drive(self._processor, frame.execution["Execution"]["Input"], frame, self._world)
+            data = frame.execution["Execution"]["Input"]
+            frame.remember(data, child.input_text)
+            return await drive(self._processor, data, frame, self._world)
         except HistoryFull as full:
             return FailScope(full.error, full.cause)
         except Exception as fault:  # a bug of ours must end this child, and no other

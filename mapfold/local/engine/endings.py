@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mapfold.states.effects import EndScope, FailScope
-from mapfold.states.frame import NOT_TRUNCATED, Frame, encode
+from mapfold.states.frame import NOT_TRUNCATED, Frame
 
 MAX_ERROR = 256
 MAX_CAUSE = 32_768
@@ -22,10 +22,10 @@ class Ending:
     cause: str | None = None
 
 
-def ending_of(end: EndScope | FailScope) -> Ending:
-    """The ending of an execution whose outermost scope ended with `end`."""
+def ending_of(end: EndScope | FailScope, frame: Frame) -> Ending:
+    """The ending of an execution whose outermost scope, run in `frame`, ended with `end`."""
     if isinstance(end, EndScope):
-        return Ending("SUCCEEDED", output=encode(end.data))
+        return Ending("SUCCEEDED", output=frame.text_of(end.data))
     error = end.error[:MAX_ERROR] if end.error is not None else None
     cause = end.cause[:MAX_CAUSE] if end.cause is not None else None
     return Ending("FAILED", error=error, cause=cause)

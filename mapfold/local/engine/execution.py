@@ -96,7 +96,7 @@ class Execution:
             limit = min(limit or EXPRESS_SECONDS, EXPRESS_SECONDS)
         try:
             async with asyncio.timeout(limit):
-                return ending_of(await self._drive(world))
+                return ending_of(await self._drive(world), self._frame)
         except TimeoutError:
             return Ending("TIMED_OUT", error="States.Timeout")
         except asyncio.CancelledError:
@@ -107,7 +107,9 @@ class Execution:
 
     async def _drive(self, world: World) -> EndScope | FailScope:
         try:
-            return await drive(self._program.scope, orjson.loads(self.row.input), self._frame, world)
+            data = self._frame.execution["Execution"]["Input"]
+            self._frame.remember(data, self.row.input)
+            return await drive(self._program.scope, data, self._frame, world)
         except HistoryFull as full:
             return FailScope(full.error, full.cause)
         except Exception as fault:  # a bug of ours must end this execution, and no other

@@ -12,7 +12,8 @@ How its parts play together, from the outside in:
 """
 
 from mapfold.local.lambda_.errors import LambdaError
+from mapfold.local.lambda_.fleet import default_max_workers
 from mapfold.local.lambda_.invocations import Invocation
 from mapfold.local.lambda_.service import LambdaService
 
-__all__ = ["Invocation", "LambdaError", "LambdaService"]
+__all__ = ["Invocation", "LambdaError", "LambdaService", "default_max_workers"]
