@@ -28,27 +28,35 @@ async def test_a_flush_commits_what_was_queued_before_it(store: Store) -> None:
 
 async def test_a_write_that_fails_is_raised_by_the_flush_and_by_later_writes(tmp_path: Path) -> None:
     """The first failure stays: the engine must stop, not go on with holes in its histories."""
-    async with open_store(tmp_path) as store:
-        store.execution_started(execution(1))
-        store.execution_started(execution(1))  # its id is taken, as nothing but a bug or a full disk would have it
+    with pytest.raises(StoreError, match="cannot be written"):
+        async with open_store(tmp_path) as store:
+            store.execution_started(execution(1))
+            store.execution_started(execution(1))  # its id is taken, as only a bug would have it
 
-        with pytest.raises(StoreError, match="cannot be written"):
-            await store.flush()
+            with pytest.raises(StoreError, match="cannot be written"):
+                await store.flush()
 
-        await store.failed.wait()
-        with pytest.raises(StoreError):
-            store.add_events(1, 1, 1, events(1, 1))
+            await store.failed.wait()
+            with pytest.raises(StoreError, match="cannot be written"):
+                store.add_events(1, 1, 1, events(1, 1))
+
+
+async def test_the_last_writes_of_a_session_are_heard_of_too(tmp_path: Path) -> None:
+    """They are committed when the store closes, and nobody flushes after that."""
+    with pytest.raises(StoreError, match="cannot be written"):
+        async with open_store(tmp_path) as store:
+            store.execution_started(execution(1))
+            store.execution_started(execution(1))
 
 
 async def test_a_full_disk_is_a_failure_that_says_so(tmp_path: Path) -> None:
     """SQLite's own limit of pages stands in for the disk's."""
-    async with open_store(tmp_path) as store:
-        await store.flush()
-        store._writer._connection.execute("PRAGMA max_page_count = 40")
-        for number in range(1000):
-            store.child_ended(1, number, "SUCCEEDED", 1.0, 2.0, 1, "x" * 1000, "{}")
-
-        with pytest.raises(StoreError, match="full"):
+    with pytest.raises(StoreError, match="full"):
+        async with open_store(tmp_path) as store:
+            await store.flush()
+            store._writer._connection.execute("PRAGMA max_page_count = 40")
+            for number in range(1000):
+                store.child_ended(1, number, "SUCCEEDED", 1.0, 2.0, 1, "x" * 1000, "{}")
             await store.flush()
 
 
