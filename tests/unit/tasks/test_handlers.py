@@ -27,7 +27,9 @@ class TestPlan:
 
     def test_a_missing_source_is_named(self, world: World) -> None:
         """The record is open by then: Close will mark it failed."""
-        with pytest.raises(SourceError, match=r"s3://mapfold-data/nothing\.csv cannot be read: there is no such object"):
+        with pytest.raises(
+            SourceError, match=r"s3://mapfold-data/nothing\.csv cannot be read: there is no such object"
+        ):
             world.plan("s3://mapfold-data/nothing.csv")
 
         assert world.record()["status"] == "RUNNING"
