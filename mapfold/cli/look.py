@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mapfold.cli.factory import Factory, Place
 from mapfold.cli.output import Output
 from mapfold.cli.present import clock_time, columns, counts_document, duration, moment, result_lines, tally
-from mapfold.client.values import Json, MapRun
+from mapfold.client.values import Json, MapRun, decode, explain_cause
 from mapfold.errors import UsageError
 
 if TYPE_CHECKING:
@@ -83,7 +83,6 @@ def runs(place: Place, factory: Factory, output: Output, *, job: str | None, lim
 def show(place: Place, name: str, factory: Factory, output: Output, *, as_json: bool) -> int:
     """`mapfold show RUN`: one run with its counts and, if it has ended, its result."""
     from mapfold import client
-    from mapfold.client.aws import decode
 
     with factory.connect(place, output.note) as connection:
         view = client.show(connection.aws, name)
@@ -114,7 +113,7 @@ def show(place: Place, name: str, factory: Factory, output: Output, *, as_json: 
         "took": duration(execution.seconds),
         "source": (given.get("source") or {}).get("uri") if isinstance(given, dict) else None,
         "error": execution.error,
-        "cause": execution.cause,
+        "cause": explain_cause(execution.cause)[0],
         "items": f"{ended.items.total:,}: {ended.items.succeeded:,} succeeded, {ended.items.failed:,} failed"
         if ended
         else None,
@@ -213,7 +212,7 @@ def map_run_document(run: MapRun) -> dict[str, Json]:
 
 
 def map_run_counts(run: MapRun) -> list[str]:
-    return [tally(run.items, "items"), tally(run.children, "child executions")]
+    return [tally(run.items, "item"), tally(run.children, "child execution")]
 
 
 def span(started: float, stopped: float | None) -> float | None:

@@ -19,6 +19,11 @@ def number(value: float) -> str:
     return f"{value:,.3f}".rstrip("0").rstrip(".")
 
 
+def counted(count: int, thing: str) -> str:
+    """`1 item`, `1,000 items`."""
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")
+
+
 def duration(seconds: float | None) -> str:
     """`0.84 s`, `12.3 s`, `4 min 05 s`, `2 h 03 min`; empty where it is not known."""
     if seconds is None:
@@ -57,7 +62,7 @@ def tally(counts: Counts, thing: str) -> str:
         "pending": counts.pending,
     }
     said = ", ".join(f"{value:,} {name}" for name, value in parts.items() if value)
-    return f"{counts.total:,} {thing}" + (f": {said}" if said else "")
+    return counted(counts.total, thing) + (f": {said}" if said else "")
 
 
 def counts_document(counts: Counts) -> dict[str, Json]:
@@ -142,8 +147,12 @@ def _shortened(value: Json) -> Json:
 
 
 def _is_table(value: Json) -> bool:
-    """An object whose members are all objects, such as {"UA": {"flights": …}, …}."""
-    return isinstance(value, Mapping) and bool(value) and all(isinstance(row, Mapping) for row in value.values())
+    """An object whose members are all objects of plain members, such as {"UA": {"flights": …}, …}."""
+    return isinstance(value, Mapping) and bool(value) and all(_is_row(row) for row in value.values())
+
+
+def _is_row(value: Json) -> bool:
+    return isinstance(value, Mapping) and not any(isinstance(cell, Mapping) for cell in value.values())
 
 
 def _table(value: Mapping[str, Mapping[str, Json]]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mapfold.cli.factory import Connection, Factory, Place
 from mapfold.cli.output import Output
-from mapfold.cli.present import duration, result_lines
+from mapfold.cli.present import counted, duration, result_lines
 from mapfold.client import (
     AWS_PACE,
     LOCAL_PACE,
@@ -28,7 +29,7 @@ from mapfold.client import (
     stop,
     substitutions,
 )
-from mapfold.client.values import Execution
+from mapfold.client.values import Execution, explain_cause
 from mapfold.errors import ServiceError, UsageError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 _REASONS = 5
+_STOP_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +96,8 @@ def _deploy(job: Job, options: RunOptions, factory: Factory, connection: Connect
         runs_bucket=bucket,
         digest=factory.source_digest(options.jobs_folder),
     )
-    replaced = [f"{change.kind} {change.name}" for change in carry_out(deployment, aws) if change.action == "replaced"]
-    if replaced:
-        output.note(f"changed since the last run, and deployed again: {', '.join(replaced)}")
+    if any(change.action == "replaced" for change in carry_out(deployment, aws)):
+        output.note("the source has changed since the last run: deployed again")
 
 
 def _example(job: Job, factory: Factory, connection: Connection, output: Output) -> str:
@@ -123,17 +124,34 @@ def _follow(started: Run, connection: Connection, output: Output) -> Execution |
             return follow(connection.aws, started.execution_arn, watcher, pace=pace)
     except KeyboardInterrupt:
         output.note(f"interrupted: stopping run {started.run_id} (Ctrl-C again leaves at once)")
-        with suppress(ServiceError):  # the server may have been ended by the same hand
-            stop(connection.aws, started.execution_arn, cause="interrupted at the command line")
+        _stop(started, connection)
         output.note(f"look at it with: mapfold show {started.run_id}, mapfold history {started.run_id}")
         return None
+
+
+def _stop(started: Run, connection: Connection) -> None:
+    """Ask for the run's end, and wait a little: who pressed Ctrl-C wants to leave.
+
+    A server of our own aborts what runs when it is stopped, which comes next; StopExecution would first wait for
+    EXPRESS children, which nothing can stop. In a thread, for the call itself has no bound that is short enough.
+    """
+    if connection.is_own:
+        return
+
+    def ask() -> None:
+        with suppress(ServiceError):  # the server may have been ended by the same hand
+            stop(connection.aws, started.execution_arn, cause="interrupted at the command line")
+
+    asking = threading.Thread(target=ask, name="stop-run", daemon=True)
+    asking.start()
+    asking.join(_STOP_SECONDS)
 
 
 def _outcome_lines(ended: Outcome, connection: Connection, execution: Execution) -> list[str]:
     items = ended.items
     lines = [
         f"{ended.run_id} {ended.status.lower().replace('_', ' ')} in {duration(ended.seconds)}",
-        f"{items.total:,} items: {items.succeeded:,} succeeded, {items.failed:,} failed",
+        f"{counted(items.total, 'item')}: {items.succeeded:,} succeeded, {items.failed:,} failed",
     ]
     if items.failed:
         lines += _reasons(ended, connection, execution)
@@ -156,7 +174,7 @@ def _reasons(ended: Outcome, connection: Connection, execution: Execution) -> li
 
 
 def _why(ended: Outcome) -> str:
-    said = [text for text in (ended.error, ended.cause) if text]
+    said = [text for text in (ended.error, explain_cause(ended.cause)[0]) if text]
     return ": ".join(said) or "no reason was given"
 
 

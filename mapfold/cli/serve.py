@@ -26,5 +26,6 @@ def serve_local(*, port: int, aws_port: int, data: Path, console: bool, until_eo
 
 def _stop_at_eof() -> None:
     """Our stdin is the other end of a pipe: it ends when the command that started us ends, however it does."""
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 4096):  # unbuffered: a buffer's lock, held by this thread, breaks Python's exit
+        pass
     os.kill(os.getpid(), signal.SIGTERM)

@@ -10,8 +10,8 @@ from mapfold import client
 from mapfold.cli.factory import Factory, Place
 from mapfold.cli.look import map_run_counts, map_run_document, span
 from mapfold.cli.output import Output
-from mapfold.cli.present import duration, moment
-from mapfold.client.values import Execution, Json
+from mapfold.cli.present import counted, duration, moment
+from mapfold.client.values import Execution, Json, explain_cause
 
 CHILDREN_SHOWN = 1_000
 """Children of a map run that are shown as text unless another limit is asked for."""
@@ -83,7 +83,7 @@ def _state_lines(state: client.StateNode, width: int, limit: int | None) -> Iter
 
 def _child_lines(child: client.Child) -> Iterator[str]:
     summary = child.summary
-    items = "" if summary.items is None else f"  {summary.items:,} items"
+    items = "" if summary.items is None else f"  {counted(summary.items, 'item')}"
     yield f"      {summary.name}  {summary.status:<9}  {duration(span(summary.started, summary.stopped))}{items}".rstrip()
     if child.error:
         yield f"        {_reason(child.error, child.cause)}"
@@ -98,7 +98,7 @@ def _event_text(line: client.EventLine) -> str:
 
 
 def _reason(error: str, cause: str | None) -> str:
-    text = " ".join(f"{error}: {cause}".split()) if cause else error
+    text = " ".join(f"{error}: {explain_cause(cause)[0]}".split()) if cause else error
     return text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 1] + "…"
 
 

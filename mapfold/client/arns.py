@@ -35,11 +35,6 @@ def is_execution_arn(text: str) -> bool:
     return text.startswith("arn:") and (":execution:" in text or ":express:" in text)
 
 
-def is_express(arn: str) -> bool:
-    """Whether an execution's ARN is one of EXPRESS, whose history the API does not give."""
-    return ":express:" in arn
-
-
 def job_of(machine: str) -> str:
     """The job whose state machine has this name or ARN."""
     return machine.rsplit(":", 1)[-1].removeprefix(MACHINE_PREFIX)

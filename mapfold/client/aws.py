@@ -6,7 +6,6 @@ endpoints differ. Methods may be called from several threads.
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -113,14 +112,22 @@ class AwsClient:
         return self._executions(mapRunArn=map_run_arn, **filter_)
 
     def events(self, arn: str, *, newest_first: bool = False, page: int = 1000) -> Iterator[Event]:
-        """The history of a STANDARD execution; pages of `page` events as they are asked for."""
-        with _speaking("states"):
-            pages = self._sfn.get_paginator("get_execution_history").paginate(
-                executionArn=arn, reverseOrder=newest_first, PaginationConfig={"PageSize": page}
-            )
+        """The history of an execution; pages of `page` events as they are asked for.
+
+        An EXPRESS execution has none: GetExecutionHistory refuses it (history-events.md 5).
+        """
+        pages = self._sfn.get_paginator("get_execution_history").paginate(
+            executionArn=arn, reverseOrder=newest_first, PaginationConfig={"PageSize": page}
+        )
+        try:
             for answer in pages:
                 for event in answer["events"]:
                     yield _event(cast(dict[str, Any], event))
+        except ClientError as error:
+            if _code(error) != "StateMachineTypeNotSupported":
+                raise _refused("states", error) from error
+        except BotoCoreError as error:
+            raise _unreachable("states", error) from error
 
     def map_runs(self, execution_arn: str) -> list[MapRunSummary]:
         """The map runs of an execution, oldest first. There are as many as Map states ran: a few."""
@@ -444,13 +451,3 @@ def _seconds(moment: datetime) -> float:
 
 def _maybe_seconds(moment: datetime | None) -> float | None:
     return None if moment is None else moment.timestamp()
-
-
-def decode(text: str | None) -> Json:
-    """The value of a JSON text of the service, or None where there is none or it is not JSON."""
-    if text is None:
-        return None
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None

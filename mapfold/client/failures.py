@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mapfold.client.arns import MAP_LABEL
-from mapfold.client.aws import decode
 from mapfold.client.target import Target
-from mapfold.client.values import Execution, ExecutionSummary, Json, MapRunSummary, Status
+from mapfold.client.values import Execution, ExecutionSummary, Json, MapRunSummary, Status, decode, explain_cause
 
 
 class ReadsFailures(Protocol):
@@ -101,14 +100,5 @@ def _of_child(aws: ReadsFailures, child: Execution, bucket: str, folder: str) ->
 
 def _whole_child(child: Execution, *, item: Json, index: int | None) -> Failure:
     error = child.error or ("States.Timeout" if child.status is Status.TIMED_OUT else str(child.status))
-    message, traceback = _explain(child.cause)
+    message, traceback = explain_cause(child.cause)
     return Failure(item, index, error, message, traceback, execution=child.arn)
-
-
-def _explain(cause: str | None) -> tuple[str, str | None]:
-    """Message and traceback. The cause of a Lambda error is its whole payload as JSON text (service-api.md 6)."""
-    payload = decode(cause)
-    if not isinstance(payload, Mapping) or "errorMessage" not in payload:
-        return cause or "", None
-    trace = payload.get("stackTrace")
-    return str(payload["errorMessage"]), "".join(trace) if isinstance(trace, list) and trace else None

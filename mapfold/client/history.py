@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mapfold.client.arns import is_express
 from mapfold.client.values import FAILURES, Event, Execution, ExecutionSummary, MapRun, Status
 
 
@@ -68,7 +67,7 @@ def history(aws: ReadsHistories, execution: Execution, *, failed_only: bool = Fa
 
     An EXPRESS execution has no states here: its history is not in the API (history-events.md 5).
     """
-    visits = [] if is_express(execution.arn) else _visits(aws.events(execution.arn))
+    visits = _visits(aws.events(execution.arn))
     return ExecutionNode(execution, tuple(_state_node(aws, visit, execution, failed_only) for visit in visits))
 
 
@@ -179,12 +178,9 @@ def all_events(aws: ReadsHistories, execution: Execution, *, failed_only: bool =
 
     `failed_only` leaves out the children that ended well. EXPRESS children have no events in the API.
     """
-    if is_express(execution.arn):
-        return
     for event in aws.events(execution.arn):
         yield EventLine(0, execution.arn, event)
         if event.type != "MapRunStarted":
             continue
         for child in children(aws, str(event.details["mapRunArn"]), failed_only=failed_only):
-            if not is_express(child.summary.arn):
-                yield from (EventLine(1, child.summary.arn, inner) for inner in aws.events(child.summary.arn))
+            yield from (EventLine(1, child.summary.arn, inner) for inner in aws.events(child.summary.arn))

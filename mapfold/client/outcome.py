@@ -9,9 +9,8 @@ from itertools import islice
 from typing import Protocol
 
 from mapfold.client.arns import MAP_LABEL
-from mapfold.client.aws import decode
 from mapfold.client.target import Target
-from mapfold.client.values import Event, Execution, Json, MapRun, MapRunSummary, Status
+from mapfold.client.values import Event, Execution, Json, MapRun, MapRunSummary, Status, decode
 
 RESULT_LIMIT = 64 * 1024 * 1024
 """Bytes of a result that are read from S3; a larger one is named by its URI alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -134,3 +135,25 @@ class FunctionFacts:
     timeout_seconds: int
     memory_mb: int
     environment: Mapping[str, str]
+
+
+def decode(text: str | None) -> Json:
+    """The value of a JSON text of the service, or None where there is none or it is not JSON."""
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def explain_cause(cause: str | None) -> tuple[str, str | None]:
+    """Message and traceback of a cause, for people.
+
+    The cause of a Lambda error is its whole payload as JSON text (service-api.md 6); of any other, the text itself.
+    """
+    payload = decode(cause)
+    if not isinstance(payload, Mapping) or "errorMessage" not in payload:
+        return cause or "", None
+    trace = payload.get("stackTrace")
+    return str(payload["errorMessage"]), "".join(trace) if isinstance(trace, list) and trace else None

@@ -34,7 +34,7 @@ class Stubbed:
     def __init__(self) -> None:
         clients = {
             name: boto3.client(
-                name,  # type: ignore[call-overload]
+                name,
                 region_name="us-east-1",
                 aws_access_key_id="a",
                 aws_secret_access_key="b",
@@ -160,6 +160,13 @@ def test_an_event_has_its_details_whatever_they_are_called(stubbed: Stubbed) -> 
         Event(2, 0, "TaskStateEntered", 100.5, {"name": "Plan"}),
         Event(3, 2, "MapRunSucceeded", 100.5, {}),
     ]
+
+
+def test_an_express_execution_has_no_events(stubbed: Stubbed) -> None:
+    """GetExecutionHistory refuses EXPRESS, a map run's children included; that is no error of whoever looks."""
+    stubbed.sfn.add_client_error("get_execution_history", "StateMachineTypeNotSupported")
+
+    assert list(stubbed.aws.events(RUN)) == []
 
 
 def test_an_object_that_is_not_there_has_no_lines(stubbed: Stubbed) -> None:

@@ -110,10 +110,3 @@ def test_all_events_have_those_of_the_children_after_the_start_of_their_map_run(
 
     assert lines[11:14] == [(0, "MapRunStarted"), (1, "ExecutionStarted"), (0, "MapRunFailed")]
     assert len(lines) == len(MAPPED) + 1
-
-
-def test_an_express_execution_has_no_states_here() -> None:
-    """GetExecutionHistory refuses EXPRESS: it is not asked."""
-    arn = "arn:aws:states:us-east-1:123456789012:express:mapfold-flights/Map:x:y"
-
-    assert history(FakeAws(events_={arn: MAPPED}), execution(arn)).states == ()

@@ -1,0 +1,183 @@
+"""The commands that look."""
+
+from __future__ import annotations
+
+import json
+
+from mapfold.client.values import Counts, Status
+from mapfold.errors import JobError
+from tests.unit.cli.fakes import FakeFactory, FakeJob, LoadedFakes, call
+from tests.unit.client.fakes import EXECUTIONS, MAP_RUN, RUN, FakeAws, events, execution, map_run
+
+CHILDREN = EXECUTIONS + "mapfold-flights/Map:"
+
+
+def world() -> FakeFactory:
+    """A run whose map failed: one child of two succeeded."""
+    counts = Counts(total=16, succeeded=8, failed=8)
+    aws = FakeAws(
+        events_={
+            RUN: events(
+                ("ExecutionStarted", {}),
+                ("MapStateEntered", {"name": "Map"}),
+                ("MapRunStarted", {"mapRunArn": MAP_RUN}),
+                ("MapRunFailed", {"error": "States.ExceedToleratedFailureThreshold", "cause": "too many"}),
+            )
+        },
+        map_runs_={
+            MAP_RUN: map_run(status=Status.FAILED, items=counts, children=Counts(total=2, succeeded=1, failed=1))
+        },
+        children_={
+            MAP_RUN: [
+                execution(CHILDREN + "good"),
+                execution(CHILDREN + "bad", Status.FAILED, error="ValueError", cause="no", given={"Items": []}),
+            ]
+        },
+    ).has(
+        execution(
+            RUN,
+            Status.FAILED,
+            given={"source": {"uri": "s3://b/k"}},
+            error="States.ExceedToleratedFailureThreshold",
+            cause="too many",
+        )
+    )
+    return FakeFactory(aws=aws)
+
+
+def test_jobs_lists_what_the_folder_has() -> None:
+    """With how children run."""
+    said = call(FakeFactory(), "jobs")
+
+    assert said.code == 0
+    assert said.out.splitlines()[1].split() == ["flights", "FakeSource", "EXPRESS", "daily"]
+
+
+def test_jobs_that_are_broken_do_not_hide_the_others() -> None:
+    """They are said on stderr, and the command ends with 2."""
+    known = LoadedFakes(flights=FakeJob())
+    known.errors = (JobError("it has no @job.map", at="jobs/b.py", fix="Add one"),)
+
+    said = call(FakeFactory(known=known), "jobs", "--json")
+
+    assert said.code == 2
+    assert [job["name"] for job in json.loads(said.out)["jobs"]] == ["flights"]
+    assert "it has no @job.map" in said.err
+
+
+def test_definition_prints_the_states_language_and_nothing_else() -> None:
+    """It can be piped into a file."""
+    said = call(FakeFactory(), "definition", "flights")
+
+    assert json.loads(said.out)["StartAt"] == "Plan"
+
+
+def test_runs_are_listed_newest_first() -> None:
+    """One line each."""
+    factory = world()
+    factory.aws.has(execution(RUN.replace("r1", "r2"), started=200.0))
+
+    said = call(factory, "runs")
+
+    assert [line.split()[0] for line in said.out.splitlines()] == ["run", "r2", "r1"]
+
+
+def test_runs_as_json_have_times_in_utc() -> None:
+    """ISO 8601 with milliseconds."""
+    (run,) = json.loads(call(world(), "runs", "--json").out)["runs"]
+
+    assert (run["run_id"], run["job"], run["status"]) == ("r1", "flights", "FAILED")
+    assert (run["started"], run["seconds"]) == ("1970-01-01T00:01:40.000Z", 2.0)
+
+
+def test_no_runs_are_not_an_error() -> None:
+    """The document is there, and empty."""
+    assert json.loads(call(FakeFactory(), "runs", "--json").out) == {"runs": []}
+
+
+def test_show_tells_why_a_run_failed() -> None:
+    """With its source and the counts of its map run."""
+    said = call(world(), "show", "r1")
+
+    assert said.code == 0
+    assert "cause     too many" in said.out
+    assert "source    s3://b/k" in said.out
+    assert "16 items: 8 succeeded, 8 failed" in said.out
+
+
+def test_show_as_json_has_run_and_map_runs() -> None:
+    """Counts of items and of child executions apart."""
+    document = json.loads(call(world(), "show", "r1", "--json").out)
+
+    assert (document["status"], document["items"]["failed"]) == ("FAILED", 8)
+    assert document["map_runs"][0]["executions"]["total"] == 2
+
+
+def test_an_unknown_run_is_an_error_of_the_command_line() -> None:
+    """With names that are close."""
+    factory = world()
+    factory.aws.has(execution(RUN.replace("r1", "flights-1")))
+
+    said = call(factory, "show", "flights-2")
+
+    assert said.code == 2
+    assert "Did you mean flights-1?" in str(said.error)
+
+
+def test_history_is_a_tree_down_to_the_children() -> None:
+    """Execution, states, map run, children."""
+    lines = call(world(), "history", "r1").out.splitlines()
+
+    assert [line.split()[0] for line in lines if not line.startswith("        ")] == [
+        "r1",
+        "States.ExceedToleratedFailureThreshold:",
+        "Map",
+        "States.ExceedToleratedFailureThreshold:",
+        "map",
+        "good",
+        "bad",
+    ]
+
+
+def test_history_of_what_failed_leaves_out_the_rest() -> None:
+    """Of the children; the states stay."""
+    document = json.loads(call(world(), "history", "r1", "--failed", "--json").out)
+
+    (child,) = document["states"][0]["map_runs"][0]["children"]
+    assert (child["name"], child["error"], child["cause"]) == ("bad", "ValueError", "no")
+
+
+def test_history_shows_as_many_children_as_asked_for() -> None:
+    """And says that there are more."""
+    said = call(world(), "history", "r1", "--limit", "1")
+
+    assert "good" in said.out
+    assert "bad" not in said.out
+    assert "--limit 0 shows all" in said.out
+
+
+def test_history_events_are_all_events() -> None:
+    """In their order, with their details."""
+    document = json.loads(call(world(), "history", "r1", "--events", "--json").out)
+
+    assert [event["type"] for event in document["events"]][:2] == ["ExecutionStarted", "MapStateEntered"]
+    assert document["events"][1]["details"] == {"name": "Map"}
+    assert call(world(), "history", "r1", "--events").out.count("\n") == 4
+
+
+def test_failures_lists_items_with_their_reasons() -> None:
+    """From failures.jsonl, where the run has written it."""
+    factory = world()
+    line = {"item": {"key": "a"}, "index": 3, "error": "ValueError", "message": "broken", "traceback": "Traceback"}
+    factory.aws.objects["mapfold-runs", "runs/r1/failures.jsonl"] = json.dumps(line)
+
+    assert call(factory, "failures", "r1").out == '3: {"key": "a"}\n    ValueError: broken\n'
+    assert json.loads(call(factory, "failures", "r1", "--json").out) == {"run_id": "r1", "failures": [line]}
+
+
+def test_stop_aborts_a_run_and_refuses_one_that_has_ended() -> None:
+    """The second is an error of the command line."""
+    factory = FakeFactory(aws=FakeAws().has(execution(RUN, Status.RUNNING)))
+
+    assert call(factory, "stop", "r1").out == "r1 ABORTED\n"
+    assert call(factory, "stop", "r1").code == 2

@@ -1,0 +1,44 @@
+"""How progress is drawn."""
+
+from __future__ import annotations
+
+import io
+
+from mapfold.cli.progress import bar, describe, lines
+from mapfold.client.follow import Progress
+from mapfold.client.values import Counts, Status
+
+
+def progress(stage: str, seconds: float, *, done: int = 0, status: Status = Status.RUNNING) -> Progress:
+    items = Counts(total=400, succeeded=done)
+    return Progress("r1", status, stage, items, Counts(total=40, succeeded=done // 10), seconds, 50.0, 8.0)
+
+
+def test_a_line_tells_items_batches_rate_and_time_left() -> None:
+    """Failures only where there are any."""
+    told = describe(progress("Map", 1.0, done=100))
+
+    assert told == "100 of 400 items · 10 of 40 batches · 50 items/s · 8.00 s left"
+
+
+def test_where_there_is_no_terminal_lines_come_seldom() -> None:
+    """When the stage changes, and then ever further apart; not at the end, which has words of its own."""
+    stream = io.StringIO()
+    with lines(stream) as watcher:
+        for tenth in range(100):
+            watcher.progressed(progress("Plan" if tenth < 5 else "Map", tenth / 10, done=tenth))
+        watcher.progressed(progress("Finish", 10.0, status=Status.SUCCEEDED))
+
+    said = stream.getvalue().splitlines()
+
+    assert [line.split(":")[0] for line in said] == ["Plan", "Map", "Map", "Map"]
+
+
+def test_the_bar_is_gone_when_the_run_has_ended() -> None:
+    """It draws on the stream that it was given."""
+    stream = io.StringIO()
+
+    with bar(stream) as watcher:
+        watcher.progressed(progress("Map", 1.0, done=100))
+
+    assert "Map" in stream.getvalue() or stream.getvalue().strip() == ""

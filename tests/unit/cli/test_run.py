@@ -1,0 +1,187 @@
+"""`mapfold run`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from mapfold.client.values import Json, Status
+from mapfold.errors import UsageError
+from tests.unit.cli.fakes import FakeFactory, FakeJob, LoadedFakes, call
+from tests.unit.client.fakes import RUN, FakeAws, events
+
+REPORT = {
+    "run_id": "r1",
+    "items": {"total": 4, "succeeded": 4, "failed": 0},
+    "result": {"flights": 7, "carriers": {"UA": {"flights": 4, "late_share": 0.25}, "AA": {"flights": 3}}},
+    "result_uri": "s3://mapfold-runs/runs/r1/result.json",
+    "failures_uri": None,
+}
+
+
+def ending(status: Status, output: Json = None, error: str | None = None, cause: str | None = None) -> FakeFactory:
+    """An AWS on which a run that was started has ended at the second poll."""
+    polls = iter([False, True])
+
+    def go_on(aws: FakeAws) -> None:
+        if next(polls, True):
+            text = None if output is None else json.dumps(output)
+            ended = replace(aws.executions_[RUN], status=status, output=text, error=error, cause=cause, stopped=104.0)
+            aws.executions_[RUN] = ended
+
+    return FakeFactory(aws=FakeAws(on_poll=go_on))
+
+
+def test_a_run_that_succeeded_prints_its_result_and_ends_with_0() -> None:
+    """Members that are objects of objects are tables, in the order in which they are."""
+    said = call(ending(Status.SUCCEEDED, REPORT), "run", "flights", "s3://b/k", "--name", "r1")
+
+    assert said.code == 0
+    assert "r1 succeeded in 4.00 s\n4 items: 4 succeeded, 0 failed" in said.out
+    assert "    flights  late_share\nUA        4        0.25\nAA        3" in said.out
+    assert "s3://mapfold-runs/runs/r1/result.json" in said.out
+
+
+def test_a_run_says_first_what_it_does() -> None:
+    """On stderr: source, place, and how children run and why."""
+    said = call(ending(Status.SUCCEEDED, REPORT), "run", "flights", "s3://b/k", "--name", "r1")
+
+    assert "s3://b/k" in said.err
+    assert "EXPRESS: it fits into 5 minutes" in said.err
+
+
+def test_json_is_one_document_and_nothing_else() -> None:
+    """The agreed members; what goes on is on stderr."""
+    said = call(ending(Status.SUCCEEDED, REPORT), "run", "flights", "s3://b/k", "--name", "r1", "--json")
+
+    document = json.loads(said.out)
+    assert document == {
+        "run_id": "r1",
+        "status": "SUCCEEDED",
+        "execution_arn": RUN,
+        "items": REPORT["items"],
+        "result": REPORT["result"],
+        "result_uri": REPORT["result_uri"],
+        "seconds": 4.0,
+    }
+
+
+def test_a_run_that_failed_ends_with_1_and_its_cause_on_stderr() -> None:
+    """The JSON document is printed all the same, with error and cause."""
+    factory = ending(Status.FAILED, error="ValueError", cause="no such column")
+
+    said = call(factory, "run", "flights", "s3://b/k", "--name", "r1", "--json")
+
+    assert said.code == 1
+    assert "ValueError: no such column" in said.err
+    assert json.loads(said.out)["cause"] == "no such column"
+
+
+def test_too_many_failed_items_are_told_with_the_first_reasons() -> None:
+    """And with the command that lists all."""
+    items = {"total": 4, "succeeded": 3, "failed": 1}
+    finished = {"name": "Finish", "output": json.dumps(REPORT | {"items": items})}
+    factory = ending(Status.FAILED, error="Mapfold.ToleratedFailureExceeded", cause="1 of 4")
+    factory.aws.events_[RUN] = events(("TaskStateExited", finished))
+    line = {"item": "x", "index": 2, "error": "ValueError", "message": "broken", "traceback": ""}
+    factory.aws.objects["mapfold-runs", "runs/r1/failures.jsonl"] = json.dumps(line)
+
+    said = call(factory, "run", "flights", "s3://b/k", "--name", "r1")
+
+    assert said.code == 1
+    assert "  item 2: ValueError: broken\n  mapfold failures r1\n" in said.out
+
+
+def test_parameters_and_source_go_into_the_executions_input() -> None:
+    """A parameter is text; of `K=V=W` the value is `V=W`."""
+    factory = ending(Status.SUCCEEDED, REPORT)
+
+    call(factory, "run", "flights", "s3://b/k", "--name", "r1", "--param", "year=2013", "--param", "rule=a=b")
+
+    given = json.loads(factory.aws.executions_[RUN].input or "")
+    assert given["source"] == {"uri": "s3://b/k"}
+    assert given["params"] == {"year": "2013", "rule": "a=b"}
+
+
+def test_a_job_is_deployed_to_the_embedded_aws_before_it_runs() -> None:
+    """Its tables too; on AWS it has been deployed."""
+    factory = ending(Status.SUCCEEDED, REPORT)
+
+    call(factory, "run", "flights", "s3://b/k", "--name", "r1")
+
+    assert "mapfold-flights-work" in factory.aws.functions
+    assert "daily" in factory.aws.tables
+
+
+def test_without_a_source_the_jobs_example_is_run() -> None:
+    """It puts real input into the embedded AWS and says where."""
+    factory = ending(Status.SUCCEEDED, REPORT)
+    factory.known["flights"] = FakeJob(example_function=lambda context: "s3://mapfold-data/example.csv")
+
+    said = call(factory, "run", "flights", "--name", "r1")
+
+    assert said.code == 0
+    assert json.loads(factory.aws.executions_[RUN].input or "")["source"] == {"uri": "s3://mapfold-data/example.csv"}
+
+
+def test_without_a_source_and_an_example_nothing_is_started() -> None:
+    """The error says how to name one."""
+    factory = FakeFactory()
+
+    said = call(factory, "run", "flights")
+
+    assert said.code == 2
+    assert "mapfold run flights s3://BUCKET/KEY" in str(said.error)
+    assert factory.places == []
+
+
+def test_on_aws_a_source_must_be_named() -> None:
+    """Examples are put into the embedded AWS only."""
+    known = LoadedFakes(flights=FakeJob(example_function=lambda context: "s3://b/k"))
+
+    said = call(FakeFactory(known=known), "run", "flights", "--on", "aws")
+
+    assert said.code == 2
+    assert "--on aws" in str(said.error)
+
+
+def test_on_aws_a_job_that_is_not_deployed_is_an_error() -> None:
+    """Nothing is deployed on the way."""
+    factory = FakeFactory()
+
+    said = call(factory, "run", "flights", "s3://b/k", "--on", "aws", "--profile", "work")
+
+    assert said.code == 2
+    assert "not deployed" in str(said.error)
+    assert factory.aws.functions == {}
+
+
+def test_what_the_command_line_has_wrong_is_said_before_anything_starts() -> None:
+    """A source that is no URI, a name that cannot be, a parameter without a value, an unknown job."""
+    for arguments in (
+        ["flights", "flights.csv"],
+        ["flights", "s3://b/k", "--name", "a b"],
+        ["flights", "s3://b/k", "--param", "year"],
+        ["unknown", "s3://b/k"],
+    ):
+        factory = FakeFactory()
+
+        said = call(factory, "run", *arguments)
+
+        assert isinstance(said.error, UsageError)
+        assert factory.places == []
+
+
+def test_ctrl_c_stops_the_run_and_ends_with_130() -> None:
+    """And says how to look at what there is."""
+
+    def interrupt(aws: FakeAws) -> None:
+        raise KeyboardInterrupt
+
+    factory = FakeFactory(aws=FakeAws(on_poll=interrupt))
+
+    said = call(factory, "run", "flights", "s3://b/k", "--name", "r1")
+
+    assert said.code == 130
+    assert factory.aws.executions_[RUN].status is Status.ABORTED
+    assert "mapfold show r1" in said.err
