@@ -14,6 +14,7 @@ import base64
 import hashlib
 import os
 import re
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 RUNS = "mapfold-runs"
 AT_ONCE = 8
 CHUNK = 1 << 20
+INDEX_EVERY_SECONDS = 1.0
+"""Thousands of objects take seconds (200 to 500 a second): who is killed meanwhile has kept what was copied so far."""
+
 _PLAIN_SEGMENT = re.compile(r"[A-Za-z0-9_=+@,-][A-Za-z0-9._=+@,-]{0,127}")
 
 
@@ -99,14 +103,21 @@ class RunsKeeper:
                 now[key] = old
             else:
                 changed.append((key, etag, size))
+        written = time.monotonic()
         with ThreadPoolExecutor(AT_ONCE) as threads:
             for kept in threads.map(lambda found: self._save_object(s3, *found), changed):
                 now[kept.key] = kept
-        _write_lines(self._index, (asdict(now[key]) for key in sorted(now)))
+                if time.monotonic() - written > INDEX_EVERY_SECONDS:
+                    self._write_index({**before, **now})
+                    written = time.monotonic()
+        self._write_index(now)
         for key in before.keys() - now.keys():
             (self._objects / before[key].file).unlink(missing_ok=True)
         self._kept = now
         return len(now)
+
+    def _write_index(self, kept: dict[str, KeptObject]) -> None:
+        _write_lines(self._index, (asdict(kept[key]) for key in sorted(kept)))
 
     def _save_object(self, s3: S3Client, key: str, etag: str, size: int) -> KeptObject:
         name = file_name(key)

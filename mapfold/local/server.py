@@ -40,6 +40,9 @@ INTERRUPTED = 130
 GRACE_SECONDS = 1
 """How long requests under way (a synchronous Invoke) may go on when we stop."""
 
+KEEP_ALIVE_SECONDS = 75
+"""Longer than SDKs leave a connection unused, so that they never write to one that we are just closing."""
+
 CRASH_ERROR = "Mapfold.Interrupted"
 CRASH_CAUSE = "The embedded AWS ended unexpectedly while this execution ran; it was closed at the next start."
 
@@ -130,6 +133,7 @@ class _Server:
                         log_config=None,
                         access_log=False,
                         server_header=False,
+                        timeout_keep_alive=KEEP_ALIVE_SECONDS,
                         timeout_graceful_shutdown=GRACE_SECONDS,
                     )
                 )

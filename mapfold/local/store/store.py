@@ -256,7 +256,9 @@ class Store:
 
 @asynccontextmanager
 async def open_store(data: Path) -> AsyncIterator[Store]:
-    """The store in a data directory (made if needed). StoreError if its file is not ours to read.
+    """The store in a data directory (made if needed).
+
+    StoreError if its file is not ours to read, and at the end if anything could not be written.
 
     Hold `lock_data_directory` meanwhile: two processes would give out the same ids.
     """
@@ -265,6 +267,8 @@ async def open_store(data: Path) -> AsyncIterator[Store]:
         yield store
     finally:
         await store.close()
+    if store.failure is not None:  # the last writes count as well
+        raise store.failure
 
 
 def _marks(count: int) -> str:

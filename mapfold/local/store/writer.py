@@ -120,6 +120,15 @@ class Writer:
         self._enough.set()
         await asyncio.to_thread(self._thread.join)
 
+    def _give_up(self, waiting: list[asyncio.Future[None]], failure: StoreError) -> None:
+        """Tell everybody who waits. On the loop's thread, where after `failure` is set nobody new can come."""
+        waiting += [target for target, _, _ in self._queue if isinstance(target, asyncio.Future)]
+        self._queue.clear()
+        for future in waiting:
+            if not future.done():
+                future.set_exception(failure)
+        self._on_failure(failure)
+
     # --- on the writer's thread ---------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -134,9 +143,7 @@ class Writer:
             failure.__cause__ = error
             self.failure = failure
             log.exception("store failed")
-            waiting += [target for target, _, _ in list(self._queue) if isinstance(target, asyncio.Future)]
-            self._call(_fail, waiting, failure)
-            self._call(self._on_failure, failure)
+            self._call(self._give_up, list(waiting), failure)
         finally:
             self._connection.close()
 
@@ -203,9 +210,3 @@ def _finish(waiting: list[asyncio.Future[None]]) -> None:
     for future in waiting:
         if not future.done():
             future.set_result(None)
-
-
-def _fail(waiting: list[asyncio.Future[None]], failure: StoreError) -> None:
-    for future in waiting:
-        if not future.done():
-            future.set_exception(failure)

@@ -1,6 +1,7 @@
 """`mapfold local` with the fake engine: `python -m tests.integration.local_server.fake_server PORT AWS_PORT DATA`.
 
-With SLOW_STOP in the environment it says `stopping` and takes a minute to stop.
+With SLOW_STOP in the environment it says `stopping` and takes a minute to stop; with FULL_DISK nothing more can be
+written.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from tests.integration.service.conftest import FakeEngine, Names, check_definiti
 
 @asynccontextmanager
 async def open_fake(data: Path, store: Store, endpoints: Endpoints) -> AsyncIterator[Backend]:
+    if os.environ.get("FULL_DISK"):
+        store._writer._connection.execute("PRAGMA max_page_count = 1")
     yield Backend(FakeEngine(store), Names(), check_definition)
     if os.environ.get("SLOW_STOP"):
         sys.stdout.write("stopping\n")

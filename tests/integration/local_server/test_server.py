@@ -18,7 +18,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from tests.integration.service.conftest import PASS, ROLE, sfn_client
+from tests.integration.service.conftest import PASS, ROLE, error_of, sfn_client
 
 ROOT = Path(__file__).parents[3]
 
@@ -231,6 +231,20 @@ def test_when_moto_ends_so_do_we_with_a_reason(started: Any) -> None:
 
     assert local.process.wait(20) == 1
     assert "moto ended while it was needed" in local.errors()
+
+
+def test_a_full_disk_ends_it_with_a_reason(started: Any) -> None:
+    """The call that could not be kept fails, and the process ends: it does not go on and forget."""
+    local = started(environment={"FULL_DISK": "1"})
+    local.ready()
+    client = sfn_client(local.url)
+
+    error = error_of(lambda: client.create_state_machine(name="jobs", definition=PASS + " " * 100_000, roleArn=ROLE))
+
+    client.close()
+    assert error[0] == "InternalFailure"
+    assert local.process.wait(20) == 1
+    assert "database or disk is full" in local.errors()
 
 
 def test_ctrl_c_while_it_starts_ends_it(started: Any) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sqlite3
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -26,30 +27,51 @@ async def test_a_flush_commits_what_was_queued_before_it(store: Store) -> None:
     assert store.backlog == (0, 0)
 
 
+async def start_twice(store: Store) -> None:
+    """The second's id is taken, as only a bug would have it: the write fails."""
+    store.execution_started(execution(1))
+    store.execution_started(execution(1))
+
+
+async def end_children(store: Store) -> None:
+    """More than fits on the disk: SQLite's own limit of pages stands in for it."""
+    await store.flush()
+    store._writer._connection.execute("PRAGMA max_page_count = 40")
+    for number in range(1000):
+        store.child_ended(1, number, "SUCCEEDED", 1.0, 2.0, 1, "x" * 1000, "{}")
+
+
+async def session(data: Path, work: Callable[[Store], Awaitable[None]]) -> None:
+    """Open the store, work, close it."""
+    async with open_store(data) as store:
+        await work(store)
+
+
 async def test_a_write_that_fails_is_raised_by_the_flush_and_by_later_writes(tmp_path: Path) -> None:
     """The first failure stays: the engine must stop, not go on with holes in its histories."""
-    async with open_store(tmp_path) as store:
-        store.execution_started(execution(1))
-        store.execution_started(execution(1))  # its id is taken, as nothing but a bug or a full disk would have it
+    heard: list[str] = []
 
-        with pytest.raises(StoreError, match="cannot be written"):
+    async def work(store: Store) -> None:
+        await start_twice(store)
+        with pytest.raises(StoreError) as raised:
             await store.flush()
-
+        heard.append(str(raised.value))
         await store.failed.wait()
-        with pytest.raises(StoreError):
-            store.add_events(1, 1, 1, events(1, 1))
+        store.add_events(1, 1, 1, events(1, 1))
+
+    with pytest.raises(StoreError, match="cannot be written"):
+        await session(tmp_path, work)
+
+    assert "UNIQUE constraint failed" in heard[0]
 
 
-async def test_a_full_disk_is_a_failure_that_says_so(tmp_path: Path) -> None:
-    """SQLite's own limit of pages stands in for the disk's."""
-    async with open_store(tmp_path) as store:
-        await store.flush()
-        store._writer._connection.execute("PRAGMA max_page_count = 40")
-        for number in range(1000):
-            store.child_ended(1, number, "SUCCEEDED", 1.0, 2.0, 1, "x" * 1000, "{}")
-
-        with pytest.raises(StoreError, match="full"):
-            await store.flush()
+@pytest.mark.parametrize(("work", "reason"), [(start_twice, "UNIQUE"), (end_children, "disk is full")])
+async def test_the_last_writes_of_a_session_are_heard_of_too(
+    tmp_path: Path, work: Callable[[Store], Awaitable[None]], reason: str
+) -> None:
+    """They are committed when the store closes, and nobody flushes after that."""
+    with pytest.raises(StoreError, match=reason):
+        await session(tmp_path, work)
 
 
 async def test_room_waits_only_when_much_is_queued(store: Store) -> None:
