@@ -15,6 +15,7 @@ LOCAL_BUCKET = "mapfold-local"
 """`Code={"S3Bucket": LOCAL_BUCKET, "S3Key": "/an/absolute/folder"}` runs that folder in place."""
 
 _NAME = re.compile(r"[A-Za-z0-9-_]{1,64}")
+_QUALIFIER = re.compile(r"\$LATEST|[A-Za-z0-9-_]{1,128}")
 _ARN = re.compile(r"arn:(aws[a-zA-Z-]*):lambda:([a-z0-9-]+):(\d{12}):function:(.*)", re.DOTALL)
 _PARTIAL_ARN = re.compile(r"(?:(\d{12}):)?(?:function:)?(.*)", re.DOTALL)
 _REFERENCE_RULE = (
@@ -78,7 +79,7 @@ class Scope:
             if match[1] not in (None, self.account):
                 raise function_not_found(reference)
         name, _, own = rest.partition(":")
-        if not _NAME.fullmatch(name) or (":" in rest and not own):
+        if not _NAME.fullmatch(name) or (":" in rest and not _QUALIFIER.fullmatch(own)):
             raise validation_failed(reference, at="functionName", rule=_REFERENCE_RULE)
         if own and qualifier and own != qualifier:
             message = "The derived qualifier from the function name does not match the specified qualifier."

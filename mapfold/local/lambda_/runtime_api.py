@@ -75,6 +75,8 @@ class RuntimeConnection(asyncio.Protocol):
             self._transport.write(data)
 
     def data_received(self, data: bytes) -> None:
+        if self._transport is None:  # refused, or hung up
+            return
         if self._target is None and not self._head and data.startswith(_NEXT) and data.endswith(_END_OF_HEAD):
             self._ask()  # the usual request in its usual shape: one packet, nothing after it
             return
