@@ -34,12 +34,7 @@ format: .venv/ready  ## put code into shape
 	$(BIN)/ruff format .
 
 definitions: .venv/ready  ## write each job's state machine to workflows/JOB.asl.json
-	@for module in jobs/[a-z]*.py; do \
-		job=$$(basename $$module .py | tr _ -); \
-		$(BIN)/mapfold definition $$job > workflows/$$job.asl.json.new || exit 1; \
-		mv workflows/$$job.asl.json.new workflows/$$job.asl.json; \
-		echo workflows/$$job.asl.json; \
-	done
+	$(BIN)/python -m workflows
 
 bench: .venv/ready $(FLIGHTS)  ## what we claim about speed, measured on this machine
 	$(BIN)/python -m benchmarks.children

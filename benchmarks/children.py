@@ -69,12 +69,18 @@ def create_machine(aws: EmbeddedAws) -> str:
 
 
 def map_items(aws: EmbeddedAws, machine_arn: str, items: int) -> float:
-    """Seconds that one execution over so many items takes, by the service's own clock: from its start to its stop."""
-    started = aws.stepfunctions.start_execution(stateMachineArn=machine_arn, input=json.dumps(list(range(items))))
+    """Seconds that one execution over so many items takes, by the service's own clock: from its start to its stop.
+
+    A wrong answer is no measurement: every item must have come back from its function, in order.
+    """
+    expected = list(range(items))
+    started = aws.stepfunctions.start_execution(stateMachineArn=machine_arn, input=json.dumps(expected))
     status = until_ended(aws.stepfunctions, started["executionArn"], within_seconds=300, ask_every_seconds=0.5)
     ended = aws.stepfunctions.describe_execution(executionArn=started["executionArn"])
     if status != "SUCCEEDED":
         raise SystemExit(f"the execution ended {status}: {ended.get('error')}: {ended.get('cause')}")
+    if json.loads(ended["output"]) != expected:
+        raise SystemExit("the execution's output is not its items")
     return (ended["stopDate"] - ended["startDate"]).total_seconds()
 
 

@@ -227,7 +227,7 @@ class Job:
                 continue
             return
         shapes = " or ".join(f"{function.__name__}({', '.join(parameters)})" for parameters in allowed)
-        found = f"{function.__name__}{inspect.signature(function)}"
+        found = f"{function.__name__}({', '.join(inspect.signature(function).parameters)})"
         raise self._error(f"@job.{role} cannot be called as it will be: {found}", f"Write it as {shapes}")
 
     def _check_declaration(self) -> None:

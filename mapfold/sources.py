@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from urllib.parse import unquote_plus
 
-from mapfold.errors import UsageError
+from mapfold.errors import JobError, UsageError
 
 Json = Any
 
@@ -86,7 +86,9 @@ class CsvRows(Source):
     items_are_text: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        Delimiter(self.delimiter)
+        if self.delimiter not in set(Delimiter):
+            fix = f"Use one of {', '.join(repr(str(each)) for each in Delimiter)}"
+            raise JobError("Step Functions cannot split at it", at=f"CsvRows(delimiter={self.delimiter!r})", fix=fix)
 
     def reader_config(self) -> dict[str, Json]:
         """CSV, with the delimiter by its AWS name."""

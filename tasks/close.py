@@ -23,7 +23,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     job, run_id = settings().job, event["run_id"]
     logger.append_keys(job=job, run=run_id, execution=event["execution"])
     error = event["failure"].get("Error") or "Failed"
-    cause = readable_cause(event["failure"].get("Cause"))
+    cause = readable_cause(event["failure"].get("Cause"), error=error)
     facts = {"job": job, "execution": event["execution"], "error": error, "cause": cause}
     records().close(run_id, "FAILED", facts)
     count(job, RunsFailed=1)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from starlette.routing import BaseRoute
 
@@ -36,7 +37,7 @@ async def open_backend(data: Path, store: Store, endpoints: Endpoints) -> AsyncI
     from mapfold.local.map_run import identity
     from mapfold.states import compile_machine
 
-    s3 = SharedClient(endpoints).s3
+    s3: Callable[[], Any] = SharedClient(endpoints).s3  # each asks for a client by its own type
     lambda_service = LambdaService(
         data=data, region=endpoints.region, environment=endpoints.worker_environment(), s3=s3
     )

@@ -76,7 +76,7 @@ class Endpoints:
         from botocore.config import Config
 
         session: Any = boto3.session.Session  # its stubs want each service's name written out
-        common = {"max_pool_connections": 32, "retries": {"mode": "standard", "max_attempts": 5}}
+        common: dict[str, Any] = {"max_pool_connections": 32, "retries": {"mode": "standard", "max_attempts": 5}}
         if not self.is_ours(service.upper()):
             url = self.foreign[f"{_PREFIX}{service.upper()}"]
             return session(region_name=self.region).client(service, endpoint_url=url, config=Config(**common))

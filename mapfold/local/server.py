@@ -107,7 +107,7 @@ class _Server:
             self._moto = moto
             closed = await store.close_unfinished(time.time(), error=CRASH_ERROR, cause=CRASH_CAUSE)
             if closed:
-                log.warning("closed executions that a crash had left", extra={"executions": closed})
+                log.warning("closed as ABORTED what a crash had left running: %d execution(s)", closed)
             endpoints = Endpoints.of(
                 service=f"http://{HOST}:{self._port}", aws=moto.endpoint, environment=self._settings.environment
             )

@@ -134,12 +134,15 @@ def _of_child(job: Job, record: Mapping[str, Any], s3: S3Client, folder: RunFold
     error = record.get("Error") or f"Execution{record.get('Status', 'FAILED').title().replace('_', '')}"
     for entry in items:
         line = {"item": shown_item(job, entry["v"], source), "index": entry["i"], "error": error}
-        told = readable_cause(record.get("Cause"))
+        told = readable_cause(record.get("Cause"), error=error)
         yield dumps({**line, "message": told, "traceback": None, "execution": record.get("ExecutionArn")})
 
 
-def readable_cause(cause: str | None) -> str:
-    """A cause in words: Lambda's is a JSON document, of which the message is what a reader wants."""
+def readable_cause(cause: str | None, *, error: str) -> str:
+    """A cause in words: Lambda's is a JSON document, of which the message is what a reader wants.
+
+    The type of the exception stands before it, unless that is `error`, which is shown beside it anyway.
+    """
     if not cause:
         return ""
     try:
@@ -149,4 +152,4 @@ def readable_cause(cause: str | None) -> str:
     if not isinstance(document, dict) or "errorMessage" not in document:
         return cause
     kind = document.get("errorType")
-    return f"{kind}: {document['errorMessage']}" if kind else str(document["errorMessage"])
+    return f"{kind}: {document['errorMessage']}" if kind and kind != error else str(document["errorMessage"])

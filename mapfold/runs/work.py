@@ -10,6 +10,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from mapfold.codec import Place, decode, encode, holds_dataclass
@@ -117,7 +118,7 @@ def item_mapper(job: Job, source: Mapping[str, str]) -> Callable[[Any, Context],
 
 
 def _failure(job: Job, batch: Batch, entry: Mapping[str, Any], error: Exception) -> dict[str, Any]:
-    text = "".join(traceback.format_exception(error))
+    text = "".join(traceback.format_exception(type(error), error, _without_our_frames(error)))
     return {
         "item": _shown_item(job, batch, entry),
         "index": entry["i"],
@@ -126,6 +127,14 @@ def _failure(job: Job, batch: Batch, entry: Mapping[str, Any], error: Exception)
         "traceback": text if len(text) <= TRACEBACK_CHARACTERS else f"…{text[-TRACEBACK_CHARACTERS:]}",
         "execution": batch.execution,
     }
+
+
+def _without_our_frames(error: Exception) -> TracebackType | None:
+    """The traceback from where it leaves this module: what the author can do something about."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None and frame.tb_frame.f_code.co_filename == __file__:
+        frame = frame.tb_next
+    return frame
 
 
 def _out_of_time(job: Job, batch: Batch, entry: Mapping[str, Any], count: int) -> dict[str, Any]:

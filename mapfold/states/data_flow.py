@@ -71,7 +71,7 @@ def compile_assign(node: Node, *, extra: str | None = None) -> Assign | None:
     if node.is_jsonata:
         return node.json("Assign", extra=extra)
     template = compile_template(fields, lambda field, text: node.problem(text, "Assign"))
-    return lambda raw, basis, frame: template(basis, frame)  # type: ignore[no-any-return]
+    return lambda raw, basis, frame: template(basis, frame)
 
 
 def compile_result_path(node: Node) -> Output | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mapfold.errors import Problem
 from mapfold.states.effects import Json
@@ -107,13 +107,15 @@ class Node:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
-            return self._mistyped(name, "Integer")
+            self._mistyped(name, "Integer")
+            return None
         return int(value) if self._in_bounds(name, value, least, most) else None
 
     def number(self, name: str, *, least: float, most: float | None = None) -> float | None:
         value = self.fields.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            return self._mistyped(name, "Number")
+            self._mistyped(name, "Number")
+            return None
         return value if self._in_bounds(name, value, least, most) else None
 
     def object(self, name: str) -> Node | None:
@@ -139,7 +141,8 @@ class Node:
                 self.problem("Expected value of type Object", name, index)
         return nodes
 
-    def _mistyped(self, name: str, type_: str) -> None:
+    def _mistyped(self, name: str, type_: str) -> Any:
+        """Report a field that is there and of the wrong type. Gives None, which stands for an absent field."""
         if name in self.fields:
             self.problem(f"Expected value of type {type_}, but was {_brief(self.fields[name])}", name)
 

@@ -100,7 +100,11 @@ class Sleep:
 
 @dataclass(slots=True)
 class RunBranches:
-    """Run the branches of a Parallel at once, each with the same input. Answer: `list[Json]` or `TaskFailed`."""
+    """Run the branches of a Parallel at once, each with the same input. Answer: `list[Json]` or `TaskFailed`.
+
+    Every branch has a `Frame.fork` that starts at the frame's `previous`. Before the driver answers it sets the
+    frame's `previous` to the last inner event (on failure: the failing one), which later events point back to.
+    """
 
     branches: Sequence[Scope]
     data: Json
@@ -111,7 +115,8 @@ class RunIterations:
     """Run an inline Map: one iteration per input, `at_once` at a time (0: no bound of its own).
 
     Answer: `list[Json]` in the order of the items, or `TaskFailed`. The driver records MapIteration… events.
-    `select(index)` gives the iteration's input (ItemSelector applied) and may raise `StateError`.
+    `select(index)` gives the iteration's input (ItemSelector applied) and may raise `StateError`: the driver answers
+    with its error, cause and `catchable` as they are. The frame's `previous` is set as for `RunBranches`.
     """
 
     name: str
@@ -160,7 +165,7 @@ class RunMap:
 
     The state has recorded MapStateEntered and MapStateStarted; the driver records MapRunStarted and how it ended.
     `select(index, value, key, source)` applies ItemSelector (None: items go as they are); `key` is None but for
-    the members of an object. It may raise `StateError`.
+    the members of an object. It may raise `StateError`, whose error, cause and `catchable` stand as they are.
     """
 
     state_name: str

@@ -17,6 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
+import orjson
+
 from mapfold.states.effects import Json
 from mapfold.states.frame import encode
 
@@ -90,14 +92,10 @@ def parse_json(arguments: Sequence[Json], random: Random) -> Json:
     if not text.strip():
         return None
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
-    except ValueError as error:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
         raise IntrinsicError(f"the string is not JSON: {error}") from error
-    return 0 if value == 0 and isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _refuse_constant(name: str) -> Json:
-    raise ValueError(f"{name} is not JSON")
+    return 0 if text.strip() == "-0" else value
 
 
 def split_string(arguments: Sequence[Json], random: Random) -> list[str]:
@@ -122,7 +120,7 @@ def decode_base64(arguments: Sequence[Json], random: Random) -> str:
 def hash_value(arguments: Sequence[Json], random: Random) -> str:
     """States.Hash: lower-case hex over the string, or over the JSON text of any other value."""
     data, algorithm = arguments
-    if algorithm not in ALGORITHMS:
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         raise IntrinsicError(f"the algorithm must be one of {', '.join(ALGORITHMS)}, not {encode(algorithm)}")
     text = _short_text(data if isinstance(data, str) else encode(data))
     return hashlib.new(ALGORITHMS[algorithm], text.encode(), usedforsecurity=False).hexdigest()
@@ -182,7 +180,7 @@ def merge_objects(arguments: Sequence[Json], random: Random) -> dict[str, Json]:
 
 def same(left: Json, right: Json) -> bool:
     """Deep equality of JSON: 1 is 1.0, but not true."""
-    return left == right and _normal(left) == _normal(right)
+    return bool(left == right and _normal(left) == _normal(right))
 
 
 def _normal(value: Json) -> Json:
@@ -248,6 +246,8 @@ def _whole(value: Json, name: str) -> int:
     """A number as a whole one: halves go up, towards +infinity (-1.5 is -1, as seen on the service)."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise IntrinsicError(f"{name} must be a number, not {encode(value)}")
+    if abs(value) >= 2**63:
+        raise IntrinsicError(f"{name} is out of range: {value}")
     return value if isinstance(value, int) else math.floor(value + 0.5)
 
 

@@ -12,6 +12,7 @@ from mapfold.states.frame import Frame, encode
 from mapfold.states.templates import Query
 
 RESOURCES = {"arn:aws:states:::s3:getObject": "s3:getObject", "arn:aws:states:::s3:listObjectsV2": "s3:listObjectsV2"}
+_REQUIRED = {"arn:aws:states:::s3:getObject": ("Bucket", "Key"), "arn:aws:states:::s3:listObjectsV2": ("Bucket",)}
 INPUT_TYPES = ("CSV", "JSON", "JSONL", "PARQUET", "MANIFEST")
 MANIFEST_TYPES = ("S3_INVENTORY", "ATHENA_DATA")
 DELIMITERS = ("COMMA", "PIPE", "SEMICOLON", "SPACE", "TAB")
@@ -41,8 +42,7 @@ class ItemReader:
     def evaluate(self, inputs: Json, frame: Frame) -> ReaderSpec:
         """The reader for one map run; States.Runtime where its arguments are not usable."""
         arguments = self.arguments(inputs, frame)
-        required = "Bucket", "Key"
-        for name in required if self.resource == "s3:getObject" else required[:1]:
+        for name in _REQUIRED[f"arn:aws:states:::{self.resource}"]:
             if not isinstance(arguments, dict) or not isinstance(arguments.get(name), str):
                 raise StateError("States.Runtime", f"ItemReader must have '{name}', a string: {encode(arguments)}")
         return ReaderSpec(self.resource, self.config, arguments)
@@ -64,13 +64,18 @@ def compile_reader(state: Node) -> ItemReader | None:
     return ItemReader(
         resource=RESOURCES.get(resource or "", ""),
         config={key: value for key, value in config.fields.items() if not key.startswith("MaxItems")},
-        arguments=compile_call_arguments(node),
+        arguments=compile_call_arguments(node, required=_REQUIRED.get(resource or "", ())),
         max_items=compile_amount(config, "MaxItems", least=0, check=lambda value: None),
     )
 
 
-def compile_call_arguments(node: Node) -> Query:
-    """The Parameters or Arguments of an ItemReader or ResultWriter."""
+def compile_call_arguments(node: Node, *, required: tuple[str, ...]) -> Query:
+    """The Parameters or Arguments of an ItemReader or ResultWriter, which must have the `required` members."""
+    name = "Arguments" if node.is_jsonata else "Parameters"
+    call = node.object(name) if isinstance(node.fields.get(name), dict) else None
+    for member in required:
+        if call is not None and not call.has(f"{member}.$"):
+            call.require(member)
     if not node.is_jsonata:
         return node.template("Parameters") or (lambda data, frame: {})
     evaluate = node.json("Arguments")

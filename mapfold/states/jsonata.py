@@ -7,16 +7,16 @@ What differs from plain JSONata is the service's: there is no input document, `$
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
-from jsonata import Jsonata
-from jsonata.jexception import JException
-from jsonata.parser import Parser
-from jsonata.utils import Utils
+import orjson
+from jsonata import Jsonata  # type: ignore[import-untyped]
+from jsonata.jexception import JException  # type: ignore[import-untyped]
+from jsonata.parser import Parser  # type: ignore[import-untyped]
+from jsonata.utils import Utils  # type: ignore[import-untyped]
 
 from mapfold.states.context import build_context
 from mapfold.states.effects import Json, StateError
@@ -292,8 +292,10 @@ def plain(value: Any) -> Json:
     if value is NULL:
         return None
     kind = type(value)
-    if value is None or kind in (str, int, bool):
+    if value is None or kind is str or kind is bool:
         return value
+    if kind is int:
+        return value if -(2**63) <= value < 2**64 else float(value)
     if kind is float:
         return int(value) if value.is_integer() and abs(value) < 2**53 else value
     if isinstance(value, dict):
@@ -347,7 +349,7 @@ def _range(start: Any = None, end: Any = None, step: Any = 1) -> Any:
 def _hash(value: Any = None, algorithm: Any = None) -> Any:
     if value is None:
         return None
-    if algorithm not in ALGORITHMS:
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         raise ValueError(f"the algorithm must be one of {', '.join(ALGORITHMS)}")
     text = value if isinstance(value, str) else encode(plain(value))
     return hashlib.new(ALGORITHMS[algorithm], text.encode(), usedforsecurity=False).hexdigest()
@@ -358,5 +360,5 @@ def _parse(text: Any = None) -> Any:
         return None
     if not isinstance(text, str):
         raise JException("T0410", -1, 1, "parse")
-    value = json.loads(text)
+    value = orjson.loads(text)
     return NULL if value is None else value

@@ -34,7 +34,8 @@ def compile_items(node: Node, *, distributed: bool) -> Items:
 
 def _compile_jsonata_items(node: Node, *, distributed: bool) -> Items:
     evaluate = node.json("Items")
-    if node.has("Items") and not isinstance(node.fields["Items"], list) and not node.holds_expression("Items"):
+    literals = (list, dict) if distributed else (list,)
+    if node.has("Items") and not isinstance(node.fields["Items"], literals) and not node.holds_expression("Items"):
         node.problem("Items must be an array or a JSONata expression", "Items")
 
     def read(data: Json, frame: Frame) -> Json:

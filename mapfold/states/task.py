@@ -48,8 +48,6 @@ class Task(WorkState):
     def work(self, inputs: Json, arguments: Json, frame: Frame) -> Generator[Effect, Any, Json]:
         """Schedule the task, run it, and record how it ended."""
         resource = self.resource
-        if resource.pattern and frame.task_token is None:
-            self.before_attempt(frame)
         text = frame.known_text if arguments is frame.known else encode(arguments)
         if is_oversized(text):
             raise too_large(self._subject())

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import orjson
+
 from mapfold.states.context import build_context
 from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame, encode
@@ -194,7 +196,7 @@ def _compile_array(node: list[Json], report: Callable[[str, str], None]) -> Quer
 # --- intrinsic calls ----------------------------------------------------------------------------------------
 
 _FUNCTION = re.compile(r"States\.(\w+)\s*\(")
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?=\s*[,)])")
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?=\s*[,)])")
 _WORD = re.compile(r"(true|false|null)(?=\s*[,)])")
 _WORDS: dict[str, Json] = {"true": True, "false": False, "null": None}
 
@@ -263,8 +265,15 @@ class _CallParser:
             match = pattern.match(self.text, self.at)
             if match is not None:
                 self.at = match.end()
-                return _constant(_WORDS[match.group()] if pattern is _WORD else _number(match.group()))
+                return _constant(_WORDS[match.group()] if pattern is _WORD else self.number(match.group()))
         return self.fail("an argument expected")  # type: ignore[no-any-return]
+
+    def number(self, text: str) -> int | float:
+        """A number as in any JSON text: a whole one beyond 64 bits becomes a float."""
+        try:
+            return orjson.loads(text)  # type: ignore[no-any-return]
+        except orjson.JSONDecodeError:
+            return self.fail("the number is out of range")  # type: ignore[no-any-return]
 
     def string(self, *, keep_escapes: bool) -> str:
         characters: list[str] = []
@@ -300,10 +309,6 @@ class _CallParser:
                 break
             self.at += 1
         return self.text[start : self.at].rstrip()
-
-
-def _number(text: str) -> int | float:
-    return float(text) if set(text) & set(".eE") else int(text)
 
 
 def _constant(value: Json) -> Query:

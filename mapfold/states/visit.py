@@ -16,11 +16,14 @@ NO_VARIABLES: Mapping[str, Json] = {}
 
 
 class WorkFailed(StateError):
-    """A failure whose cause stands as it is: of a task, a branch, a map run, or a payload that is too large."""
+    """A failure whose cause stands as it is: of a task, a branch, a map run, or a payload that is too large.
+
+    `error` is what ErrorEquals is matched with, `name` what events and catchers show (None: absent).
+    """
 
     def __init__(self, error: str | None, cause: str | None, *, catchable: bool = True) -> None:
         super().__init__(error or "", cause)
-        self.name = error
+        self.name: str | None = error
         self._catchable = catchable
 
     @property

@@ -95,4 +95,7 @@ class WorkState:
 
 def failure_of(answer: TaskFailed) -> WorkFailed:
     """The world's failure, as an exception for the visit."""
-    return WorkFailed(answer.error, answer.cause, catchable=answer.catchable)
+    failure = WorkFailed(answer.error, answer.cause, catchable=answer.catchable)
+    if answer.error == "States.HeartbeatTimeout":
+        failure.name = "States.Timeout"  # matched by its own name, shown as the service shows it
+    return failure

@@ -37,7 +37,6 @@ class Call:
 
     def __init__(
         self,
-        *,
         answer: asyncio.Future[Invocation],
         arn: bytes,
         payload: bytes,

@@ -22,6 +22,8 @@ class Phase(StrEnum):
     FAILED = "failed"
     GONE = "gone"
 
+    __hash__ = str.__hash__  # Enum's is a Python function, and three lookups a call go through it
+
 
 class Signal(StrEnum):
     """What happens to a worker."""
@@ -33,6 +35,8 @@ class Signal(StrEnum):
     HUNG_UP = "hung up"
     KILLED = "killed"
     EXITED = "exited"
+
+    __hash__ = str.__hash__
 
 
 _END: Mapping[Signal, Phase] = {Signal.KILLED: Phase.FAILED, Signal.EXITED: Phase.GONE}

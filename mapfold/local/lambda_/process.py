@@ -1,23 +1,27 @@
 """A worker's operating system process: started with Lambda's environment, watched, killed with all it started.
 
-The process leads a session of its own, so that a kill takes along what the handler spawned, and a Ctrl-C at the
-terminal reaches only the server. stdout and stderr share one pipe: a log keeps their order, as CloudWatch does.
+The process leads a group of its own, so that a kill takes along what the handler spawned, and a Ctrl-C at the terminal
+reaches only the server. stdout and stderr share one pipe: a log keeps their order, as CloudWatch does.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import platform
 import signal
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 _BOOTSTRAP = str(Path(__file__).with_name("_worker.py"))
+
+_NOTHING = bytes(4)  # FIONREAD's int, when the pipe is empty
 
 _INHERITED = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SSL_CERT_FILE", "VIRTUAL_ENV")
 """What a worker takes over from the server's own environment; all else would make a laptop differ from Lambda."""
@@ -43,7 +47,9 @@ class WorkerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=write_end,
                 stderr=write_end,
-                start_new_session=True,
+                # Not a session: Linux's autogroup would give each session an equal share of the cores, and four
+                # workers' would leave the server a fifth (measured: 4,500 invocations/s in place of 11,500).
+                process_group=0,
             )
         except BaseException:
             os.close(self.output)
@@ -56,10 +62,15 @@ class WorkerProcess:
         self._watch()
 
     def kill(self) -> None:
-        """Kill the process and everything in its session's group; `on_exit` follows soon. Safe to repeat."""
+        """Kill the process and everything in its group; `on_exit` follows soon. Safe to repeat."""
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
+
+    def has_output(self) -> bool:
+        """Whether it has printed what nobody has read. Asked after every call, and most print nothing: the ioctl
+        costs a third of a read that raises BlockingIOError."""
+        return fcntl.ioctl(self.output, termios.FIONREAD, _NOTHING) != _NOTHING
 
     def read_output(self, size: int) -> bytes | None:
         """What it has printed and nobody has read, up to `size` bytes; None if nothing; b"" if the pipe ended."""

@@ -94,11 +94,11 @@ class RuntimeConnection(asyncio.Protocol):
         self._head = b""
         head, rest = data[: end + 2], data[end + 4 :]
         request = _REQUEST_LINE.match(head)
-        if request is None or _TRANSFER_ENCODING.search(head):
+        length = _CONTENT_LENGTH.search(head)
+        if request is None or (length is None and _TRANSFER_ENCODING.search(head)):
             self._refuse()
             return b""
         self._method, self._target = request[1], request[2].decode("latin-1")
-        length = _CONTENT_LENGTH.search(head)
         self._missing = int(length[1]) if length else 0
         self._too_large = self._missing > MAX_SYNC_PAYLOAD_BYTES
         if not self._missing:

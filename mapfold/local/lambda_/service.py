@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import orjson
@@ -67,6 +68,7 @@ class LambdaService:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._store)
+            self._loop = asyncio.get_running_loop()
             self._functions = {function.name: function for function in await self._store.functions()}
             await asyncio.to_thread(self._remove_stale_code)
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
@@ -81,8 +83,10 @@ class LambdaService:
             self._stack = stack.pop_all()
         return self
 
-    async def __aexit__(self, *exc: Any) -> None:
-        await self._stack.__aexit__(*exc)
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
 
     def routes(self) -> list[Route]:
         """Lambda's REST API, to be mounted at the root of a Starlette app."""
@@ -242,15 +246,9 @@ class LambdaService:
             raise request_too_large(len(payload), limit)
         if not is_json:
             payload = _checked(payload)
-        call = Call(
-            answer=asyncio.get_running_loop().create_future(),
-            arn=arn,
-            payload=payload,
-            request_id=self.new_request_id(),
-            on_started=on_started,
-            want_log=want_log,
-            client_context=client_context,
-        )
+        answer = self._loop.create_future()
+        # By position: keywords would cost 0.5 µs a call.
+        call = Call(answer, arn, payload, self.new_request_id(), on_started, want_log, client_context)
         return call, pool
 
     async def _put(self, function: Function) -> None:

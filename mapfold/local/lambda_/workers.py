@@ -27,7 +27,17 @@ logger = logging.getLogger(__name__)
 
 _PIPE_BYTES = 65536
 _DUMMY_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_SESSION_TOKEN": "local"}
-_XRAY_RANDOM = os.urandom(6).hex()
+_EVENT_HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+    b"Lambda-Runtime-Aws-Request-Id: %b\r\n"
+    b"Lambda-Runtime-Deadline-Ms: %d\r\n"
+    b"Lambda-Runtime-Invoked-Function-Arn: %b\r\n"
+    # A trace that is not sampled, as of a function without active tracing: tracers in the handler keep quiet.
+    # Its time and half of its digits are the server's: only what differs is formatted for each call.
+    b"Lambda-Runtime-Trace-Id: Root=1-"
+    + f"{int(time.time()):08x}-{os.urandom(6).hex()}%b;Parent={os.urandom(8).hex()};Sampled=0\r\n".encode()
+    + b"%bContent-Length: %d\r\n\r\n"
+)
 
 
 class Owner(Protocol):
@@ -165,7 +175,7 @@ class Worker:
         except OSError as error:
             self._not_startable(error)
             return False
-        self._loop.add_reader(self._process.output, self._output_came)
+        self._loop.add_reader(self._process.output, self._read_output)
         self._set_deadline(self._born + self._init_timeout)
         return True
 
@@ -294,11 +304,13 @@ class Worker:
             self._owner.keep_log(record)
         return record.tail() if call.want_log else b""
 
-    def _output_came(self) -> None:
-        self._drain()
-
     def _drain(self) -> None:
         """Take what the pipe holds, at most twice its capacity: a thread of the handler may print without end."""
+        if self._process is None or not self._process.has_output():
+            return
+        self._read_output()
+
+    def _read_output(self) -> None:
         if self._process is None:
             return
         for _ in range(2):
@@ -316,21 +328,13 @@ class Worker:
         self._log.add(output)
 
     def _event_head(self, call: Call) -> bytes:
-        # A trace that is not sampled, as of a function without active tracing: tracers in the handler keep quiet.
-        trace = f"Root=1-{int(call.started):08x}-{_XRAY_RANDOM}{call.request_id[-12:]};Parent={call.request_id[-12:]}0000;Sampled=0"
+        request_id = call.request_id.encode()
         context = b"Lambda-Runtime-Client-Context: %b\r\n" % call.client_context if call.client_context else b""
-        return (
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-            b"Lambda-Runtime-Aws-Request-Id: %b\r\n"
-            b"Lambda-Runtime-Deadline-Ms: %d\r\n"
-            b"Lambda-Runtime-Invoked-Function-Arn: %b\r\n"
-            b"Lambda-Runtime-Trace-Id: %b\r\n"
-            b"%bContent-Length: %d\r\n\r\n"
-        ) % (
-            call.request_id.encode(),
+        return _EVENT_HEAD % (
+            request_id,
             int((call.started + self._timeout) * 1000),
             call.arn,
-            trace.encode(),
+            request_id[24:],
             context,
             len(call.payload),
         )

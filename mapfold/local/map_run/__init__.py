@@ -18,6 +18,7 @@ from mapfold.local.map_run.model import (
     S3Client,
     S3Factory,
 )
+from mapfold.local.map_run.s3 import s3_factory
 from mapfold.local.map_run.tolerance import Tolerance
 
 __all__ = [
@@ -38,4 +39,5 @@ __all__ = [
     "child_index",
     "child_uuid",
     "name_uuid",
+    "s3_factory",
 ]

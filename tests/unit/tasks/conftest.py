@@ -110,7 +110,7 @@ class World:
         text = self.s3.get_object(Bucket="mapfold-runs", Key=key)["Body"].read()
         return [json.loads(line) for line in text.splitlines()]
 
-    def keys(self) -> list[str]:
+    def run_keys(self) -> list[str]:
         return [item["Key"] for item in self.s3.list_objects_v2(Bucket="mapfold-runs").get("Contents", ())]
 
 

@@ -97,6 +97,13 @@ def _descend(document: _Document, step: str, pointer: str) -> None:
     )
 
 
+def _expectation(message: str) -> str:
+    """What the scanner's message says that it expected."""
+    if message.startswith("Expecting "):
+        return message.removeprefix("Expecting ")
+    return f"valid JSON ({message})"
+
+
 class _Document:
     """A place in a JSON text that moves forward, and the part of the text around it."""
 
@@ -162,9 +169,10 @@ class _Document:
             try:
                 value, end = self._scan(self._text, self._at)
             except json.JSONDecodeError as error:
+                ahead = max(error.pos - self._at, 0)
                 if self._item_too_large() or not self._more():
-                    self._at = max(error.pos, self._at)
-                    raise self._error(error.msg) from error
+                    self._at += ahead
+                    raise self._error(_expectation(error.msg)) from error
                 continue
             except RecursionError as error:
                 raise self._error("a value that is nested less deeply") from error
@@ -277,4 +285,4 @@ class _Document:
         )
 
     def _refuse(self, constant: str) -> None:
-        raise json.JSONDecodeError(f"a JSON value, not {constant}", self._text, self._at)
+        raise json.JSONDecodeError(f"{constant} is no JSON value", self._text, self._at)

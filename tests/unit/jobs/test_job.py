@@ -1,0 +1,160 @@
+"""Declaring a job: what is right, and what each mistake is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mapfold import Context, CsvRows, Job, JobError, Manifest
+
+
+def declared(**limits: Any) -> Job:
+    """A job that is complete."""
+    job = Job("words", source=Manifest(), **limits)
+    job.map(lambda_free_map)
+    job.fold(lambda_free_fold)
+    return job
+
+
+def lambda_free_map(item: Any, context: Context) -> dict[str, int]:
+    return {"n": 1}
+
+
+def lambda_free_fold(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
+    return {"n": a["n"] + b["n"]}
+
+
+class TestDeclaration:
+    def test_decorated_functions_stay_plain(self) -> None:
+        """A test calls them as they stand."""
+        job = Job("words", source=Manifest())
+
+        assert job.map(lambda_free_map) is lambda_free_map
+        assert job.map_function is lambda_free_map
+
+    def test_a_job_without_finish_setup_and_example_is_whole(self) -> None:
+        """Only map and fold are asked for."""
+        job = declared()
+
+        job.check()
+
+        assert (job.setup_function, job.finish_function, job.example_function) == (None, None, None)
+
+    def test_types_come_from_the_annotations(self) -> None:
+        """A partial is what the fold takes; the item is what the map takes."""
+        job = declared()
+
+        assert job.partial_type == dict[str, int]
+        assert job.item_type is Any
+
+    @pytest.mark.parametrize("name", ["Words", "a_b", "", "-a", "x" * 41, 7])
+    def test_a_bad_name_is_refused(self, name: Any) -> None:
+        """Names become those of functions and state machines."""
+        with pytest.raises(JobError, match=r"jobs/test_job\.py:\d+, job .*: its name is not allowed\. Use at most 40"):
+            Job(name, source=Manifest())
+
+    @pytest.mark.parametrize(
+        ("limits", "told"),
+        [
+            ({"timeout_seconds": 901}, "timeout_seconds is 901. Use a whole number from 1 to 900"),
+            ({"timeout_seconds": None}, "timeout_seconds is None"),
+            ({"memory_mb": 64}, "memory_mb is 64. Use a whole number from 128 to 10,240"),
+            ({"batch_items": 0}, "batch_items is 0"),
+            ({"batch_items": True}, "batch_items is True"),
+            ({"concurrency": 10_001}, "concurrency is 10001. Use a whole number from 1 to 10,000"),
+            ({"tolerated_failure_percentage": 101}, "tolerated_failure_percentage is 101. Use a number from 0 to 100"),
+            ({"tolerated_failure_count": -1}, "tolerated_failure_count is -1"),
+            ({"children": "fast"}, 'children is \'fast\'. Use "auto", "standard" or "express"'),
+            ({"children": "express", "timeout_seconds": 600}, "whose limit is 5 minutes, and timeout_seconds 600"),
+            ({"tables": {"t": ("id",)}}, "the table name 't' is not allowed"),
+            ({"tables": {"table": "id"}}, "the keys of table 'table' are 'id'"),
+            ({"source": "s3://b/k"}, "its source is 's3://b/k'. Use Manifest(), CsvRows()"),
+        ],
+    )
+    def test_a_bad_limit_is_refused(self, limits: dict[str, Any], told: str) -> None:
+        """The message names the field, what was found, and what is allowed."""
+        with pytest.raises(JobError) as raised:
+            Job("words", **{"source": Manifest(), **limits})
+
+        assert told in str(raised.value)
+
+    def test_two_folds_are_refused(self) -> None:
+        """Both are named."""
+        job = declared()
+
+        def other(a: Any, b: Any) -> Any: ...
+
+        with pytest.raises(JobError, match=r"two functions are its @job\.fold: lambda_free_fold and other\. Keep one"):
+            job.fold(other)
+
+    def test_parameters_that_do_not_fit_are_refused(self) -> None:
+        """The message shows the signature and the one that will be called."""
+        job = Job("words", source=Manifest())
+
+        with pytest.raises(JobError, match=r"lonely\(item\)\. Write it as lonely\(item, context\)"):
+
+            @job.map
+            def lonely(item: Any) -> Any: ...
+
+        @job.finish
+        def optional(partial: Any, context: Any = None) -> Any: ...
+
+    def test_coroutines_are_refused(self) -> None:
+        """Nobody would await them."""
+        job = Job("words", source=Manifest())
+
+        with pytest.raises(JobError, match="is async or a generator"):
+
+            @job.map
+            async def later(item: Any, context: Any) -> Any: ...
+
+    def test_a_job_without_a_map_is_told_when_it_is_complete(self) -> None:
+        """Only the end of the module shows it, so `check` says it."""
+        with pytest.raises(JobError, match=r"it has no @job\.map\. Put @job\.map on a function such as day\("):
+            Job("words", source=Manifest()).check()
+
+
+class TestChildType:
+    @pytest.mark.parametrize(
+        ("timeout", "children", "expected"),
+        [
+            (60, "auto", "EXPRESS"),
+            (80, "auto", "EXPRESS"),
+            (81, "auto", "STANDARD"),
+            (900, "auto", "STANDARD"),
+            (60, "standard", "STANDARD"),
+            (290, "express", "EXPRESS"),
+        ],
+    )
+    def test_express_where_all_tries_fit_into_five_minutes(self, timeout: int, children: Any, expected: str) -> None:
+        """Three tries of 80 + 10 s and 30 s of waits are exactly 300 s."""
+        chosen, reason = declared(timeout_seconds=timeout, children=children).child_type()
+
+        assert chosen == expected
+        assert reason
+
+
+class TestTolerance:
+    @pytest.mark.parametrize(
+        ("limits", "failed", "tolerated"),
+        [
+            ({}, 0, True),
+            ({}, 1, False),
+            ({"tolerated_failure_percentage": 5}, 5, True),
+            ({"tolerated_failure_percentage": 5}, 6, False),
+            ({"tolerated_failure_count": 3}, 3, True),
+            ({"tolerated_failure_count": 3}, 4, False),
+            ({"tolerated_failure_count": 3, "tolerated_failure_percentage": 50}, 4, False),
+            ({"tolerated_failure_count": 30, "tolerated_failure_percentage": 5}, 6, False),
+        ],
+    )
+    def test_either_limit_exceeded_fails(self, limits: dict[str, Any], failed: int, tolerated: bool) -> None:
+        """As for a Map state; a limit that is not given does not bite, and with none no failure is tolerated."""
+        assert declared(**limits).tolerates(failed=failed, total=100) is tolerated
+
+
+def test_a_csv_delimiter_that_aws_cannot_split_at_is_refused() -> None:
+    """ItemReader knows five."""
+    with pytest.raises(JobError, match=r"CsvRows\(delimiter='#'\): Step Functions cannot split at it\. Use one of"):
+        CsvRows(delimiter="#")

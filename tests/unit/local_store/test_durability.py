@@ -1,0 +1,150 @@
+"""What was committed stays, what cannot be written is heard of, and only one process writes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from mapfold.local.store import Page, Store, StoreError, lock_data_directory, open_store
+from tests.unit.local_store.conftest import MACHINE, events, execution, machine, map_run
+
+
+async def test_a_flush_commits_what_was_queued_before_it(store: Store) -> None:
+    """Another connection sees it then."""
+    for number in range(1, 4001):
+        store.child_ended(1, number, "SUCCEEDED", 1.0, 2.0, 1, "{}", "{}")
+    await store.flush()
+
+    with sqlite3.connect(store.file) as other:
+        assert other.execute("SELECT count(*) FROM children").fetchone() == (4000,)
+    other.close()
+    assert store.backlog == (0, 0)
+
+
+async def test_a_write_that_fails_is_raised_by_the_flush_and_by_later_writes(tmp_path: Path) -> None:
+    """The first failure stays: the engine must stop, not go on with holes in its histories."""
+    async with open_store(tmp_path) as store:
+        store.execution_started(execution(1))
+        store.execution_started(execution(1))  # its id is taken, as nothing but a bug or a full disk would have it
+
+        with pytest.raises(StoreError, match="cannot be written"):
+            await store.flush()
+
+        await store.failed.wait()
+        with pytest.raises(StoreError):
+            store.add_events(1, 1, 1, events(1, 1))
+
+
+async def test_a_full_disk_is_a_failure_that_says_so(tmp_path: Path) -> None:
+    """SQLite's own limit of pages stands in for the disk's."""
+    async with open_store(tmp_path) as store:
+        await store.flush()
+        store._writer._connection.execute("PRAGMA max_page_count = 40")
+        for number in range(1000):
+            store.child_ended(1, number, "SUCCEEDED", 1.0, 2.0, 1, "x" * 1000, "{}")
+
+        with pytest.raises(StoreError, match="full"):
+            await store.flush()
+
+
+async def test_room_waits_only_when_much_is_queued(store: Store) -> None:
+    """Who makes many rows gives the writer time, and memory stays bounded."""
+    for number in range(20_001):
+        store.child_ended(1, number, "SUCCEEDED", 1.0, 2.0, 1, "{}", "{}")
+    await store.room()
+
+    assert store.backlog[0] <= 20_000
+
+
+async def test_what_a_crash_left_running_is_closed_as_aborted(tmp_path: Path) -> None:
+    """History, status and counters agree; children that had ended stay as they are."""
+    async with open_store(tmp_path) as store:
+        store.put_machine(machine(store.next_revision()))
+        store.execution_started(execution(1))
+        store.add_events(1, 1, 3, events(1, 3))
+        counts = {"total": 5, "running": 2, "pending": 1, "succeeded": 2}
+        store.map_run_started(map_run(item_counts=counts, execution_counts=counts))
+        store.child_ended(1, 0, "SUCCEEDED", 1.0, 2.0, 1, "{}", "{}")
+        store.child_ended(1, 1, "FAILED", 1.0, 2.0, 1, "{}", None, "E", "C")
+
+    async with open_store(tmp_path) as store:
+        closed = await store.close_unfinished(9.0, error=None, cause="it crashed")
+        (row,) = await store.executions(MACHINE, Page(10))
+        run = await store.map_run(map_run().arn)
+        history = await store.events(1, Page(10))
+
+    assert (closed, row.status, row.stop) == (1, "ABORTED", 9.0)
+    assert history[-1]["executionAbortedEventDetails"] == {"cause": "it crashed"}
+    assert history[-1]["id"] == 4
+    assert run is not None
+    assert run.status == "ABORTED"
+    assert run.item_counts == {
+        "total": 5, "running": 0, "pending": 0, "succeeded": 1, "failed": 1, "timedOut": 0, "aborted": 3,
+    }  # fmt: skip
+
+
+async def test_what_was_flushed_survives_kill_9(tmp_path: Path) -> None:
+    """The process writes, says that it is committed, and is killed without any end."""
+    script = (
+        "import asyncio, sys, pathlib\n"
+        "from mapfold.local.store import open_store\n"
+        "async def main():\n"
+        "    async with open_store(pathlib.Path(sys.argv[1])) as store:\n"
+        "        for n in range(500): store.child_ended(1, n, 'SUCCEEDED', 1.0, 2.0, 1, '{}', '{}')\n"
+        "        await store.flush()\n"
+        "        sys.stdout.write('committed\\n'); sys.stdout.flush()\n"
+        "        await asyncio.sleep(60)\n"
+        "asyncio.run(main())\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, str(tmp_path), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"committed\n"
+    process.kill()
+    await process.wait()
+
+    async with open_store(tmp_path) as store:
+        assert await store.child_counts(1) == {"SUCCEEDED": (500, 500)}
+
+
+async def test_a_store_of_another_version_is_left_alone(tmp_path: Path) -> None:
+    """The error says both versions and what to do."""
+    async with open_store(tmp_path) as store:
+        file = store.file
+    with sqlite3.connect(file) as other:
+        other.execute("PRAGMA user_version = 99")
+    other.close()
+
+    with pytest.raises(StoreError, match="version 99"):
+        async with open_store(tmp_path):
+            pass
+
+
+async def test_a_file_that_is_no_store_is_left_alone(tmp_path: Path) -> None:
+    """Its name is in the error."""
+    (tmp_path / "stepfunctions.sqlite").write_bytes(b"not a database" * 100)
+
+    with pytest.raises(StoreError, match=r"stepfunctions\.sqlite"):
+        async with open_store(tmp_path):
+            pass
+
+
+def test_a_second_process_hears_who_has_the_data_directory(tmp_path: Path) -> None:
+    """flock: two opens in one process exclude one another as two processes do."""
+    data = tmp_path / "data"
+
+    with (
+        lock_data_directory(data),
+        pytest.raises(StoreError, match=f"process {os.getpid()}"),
+        lock_data_directory(data),
+    ):
+        pass
+
+    with lock_data_directory(data):
+        pass

@@ -1,0 +1,153 @@
+"""ItemSelector and ItemBatcher: from items to the inputs of children."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mapfold.local.map_run.batcher import ChildBuilder
+from mapfold.local.map_run.model import PAYLOAD_LIMIT_BYTES, Child, Chunk, DataLimitError
+from mapfold.states.effects import BatcherSpec, Json, StateError
+
+scalars = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=20)
+values = scalars | st.lists(scalars, max_size=2) | st.dictionaries(st.text(max_size=5), scalars, max_size=2)
+
+
+def build(chunks: list[Chunk], batcher: BatcherSpec | None, select: Callable[..., Json] | None = None) -> list[Child]:
+    """All children that come of `chunks`."""
+    builder = ChildBuilder(select=select, source="STATE_DATA", batcher=batcher)
+    waiting = list(chunks)
+    children = []
+    while not builder.exhausted:
+        child = builder.next_child()
+        if child is not None:
+            children.append(child)
+        elif builder.starved and waiting:
+            builder.feed(waiting.pop(0))
+        elif builder.starved:
+            builder.end()
+    return children
+
+
+def items_of(children: list[Child]) -> list[Json]:
+    return [item for child in children for item in json.loads(child.input_text)["Items"]]
+
+
+class TestBatching:
+    @given(
+        chunks=st.lists(st.lists(values, min_size=1, max_size=12), max_size=3),
+        max_items=st.none() | st.integers(1, 12),
+        max_bytes=st.none() | st.integers(500, 1_500),
+        batch_input=st.none() | st.dictionaries(st.text(max_size=3), scalars, max_size=2),
+        selecting=st.booleans(),
+    )
+    def test_no_item_is_lost_or_doubled_and_the_limits_are_kept(
+        self,
+        chunks: list[list[Json]],
+        max_items: int | None,
+        max_bytes: int | None,
+        batch_input: Json,
+        selecting: bool,
+    ) -> None:
+        """
+        Batches hold all items in their order, never more than MaxItemsPerBatch, and never more than
+        MaxInputBytesPerBatch bytes of the whole input's UTF-8, whether a selector is applied or not.
+        """
+        spec = BatcherSpec(max_items or (None if max_bytes else 5), max_bytes, batch_input)
+        select = (lambda index, value, key, source: value) if selecting else None
+
+        children = build([Chunk(items) for items in chunks], spec, select)
+
+        assert items_of(children) == [item for items in chunks for item in items]
+        assert [child.index for child in children] == list(range(len(children)))
+        for child in children:
+            text = json.loads(child.input_text)
+            assert len(text["Items"]) == child.item_count > 0
+            assert child.item_count <= (spec.max_items or child.item_count)
+            assert len(child.input_text.encode()) <= (max_bytes or PAYLOAD_LIMIT_BYTES)
+            assert text.get("BatchInput") == batch_input
+
+    @given(sizes=st.lists(st.integers(0, 60), min_size=1, max_size=60), limit=st.integers(100, 300))
+    def test_a_batch_by_bytes_is_as_full_as_it_can_be(self, sizes: list[int], limit: int) -> None:
+        """With only MaxInputBytesPerBatch given, the next item would never have fitted."""
+        texts = ["é" * (size // 2) for size in sizes]
+
+        children = build([Chunk(texts)], BatcherSpec(None, limit))
+
+        for child, following in pairwise(children):
+            next_item = json.dumps(json.loads(following.input_text)["Items"][0], ensure_ascii=False).encode()
+            assert len(child.input_text.encode()) + len(next_item) + 1 > limit
+
+    def test_1130_items_by_100_make_12_children(self) -> None:
+        """The Developer Guide's example: the last child has the 30 that are left."""
+        chunks = [Chunk(list(range(1000))), Chunk(list(range(1000, 1130)))]
+
+        children = build(chunks, BatcherSpec(100, None))
+
+        assert [child.item_count for child in children] == [100] * 11 + [30]
+
+    def test_a_batch_is_capped_at_256_kib_where_only_items_are_limited(self) -> None:
+        """MaxItemsPerBatch alone still leaves every input within a payload."""
+        children = build([Chunk(["x" * 100_000] * 7)], BatcherSpec(1000, None))
+
+        assert [child.item_count for child in children] == [2, 2, 2, 1]
+
+    def test_the_input_is_batch_input_and_items(self) -> None:
+        """Exactly `{"BatchInput":…,"Items":[…]}`, BatchInput first, and absent when it is not defined."""
+        with_it = build([Chunk([1, 2])], BatcherSpec(2, None, {"a": "b"}))
+        without = build([Chunk([1, 2])], BatcherSpec(2, None))
+
+        assert with_it[0].input_text == '{"BatchInput":{"a":"b"},"Items":[1,2]}'
+        assert without[0].input_text == '{"Items":[1,2]}'
+
+    def test_an_item_that_fits_into_no_batch_is_an_error_that_names_it(self) -> None:
+        """An item over MaxInputBytesPerBatch by itself can be in no child."""
+        with pytest.raises(DataLimitError, match=r"Item 1 has 102 bytes, .* may have 50 bytes"):
+            build([Chunk(["a", "x" * 100])], BatcherSpec(None, 50))
+
+
+class TestSingleItems:
+    def test_a_childs_input_is_the_items_json(self) -> None:
+        """Without an ItemBatcher nothing is wrapped around an item."""
+        children = build([Chunk([{"a": 1}, "é", None])], None)
+
+        assert [child.input_text for child in children] == ['{"a":1}', '"é"', "null"]
+
+    def test_the_selector_sees_index_value_key_and_source(self) -> None:
+        """The index counts over all chunks; the key is None but for the members of an object."""
+        seen: list[tuple[Any, ...]] = []
+
+        def select(*arguments: Any) -> Json:
+            seen.append(arguments)
+            return arguments[0]
+
+        children = build([Chunk(["a", "b"]), Chunk(["c"], ["k"])], None, select)
+
+        assert seen == [(0, "a", None, "STATE_DATA"), (1, "b", None, "STATE_DATA"), (2, "c", "k", "STATE_DATA")]
+        assert [child.input_text for child in children] == ["0", "1", "2"]
+
+    def test_the_selectors_error_passes(self) -> None:
+        """A StateError is the map run's failure, with the error's own name."""
+
+        def select(*_: Any) -> Json:
+            raise StateError("States.Runtime", "no such field")
+
+        with pytest.raises(StateError, match="no such field"):
+            build([Chunk([1])], None, select)
+
+    def test_an_input_over_256_kib_is_an_error(self) -> None:
+        """Items of up to 8 MB may be read, but the selected input has to fit a payload."""
+        with pytest.raises(DataLimitError, match="child execution for item 0 has 300002 bytes"):
+            build([Chunk(["x" * 300_000])], None)
+
+    def test_a_member_of_an_object_is_its_key_and_value_without_a_selector(self) -> None:
+        """AWS's default for members of an object is unconfirmed; this is ours."""
+        children = build([Chunk([1], ["a"])], None)
+
+        assert children[0].input_text == '{"Key":"a","Value":1}'

@@ -1,0 +1,346 @@
+"""Item readers against objects of an S3 in memory."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Mapping
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mapfold.local.map_run.model import Chunk, ItemReaderError, MapRunError
+from mapfold.local.map_run.readers import open_reader, read_state_input, source_name
+from mapfold.local.map_run.readers.csv_reader import DELIMITERS
+from mapfold.states.effects import Json, ReaderSpec
+from tests.unit.map_run.fakes import FakeS3
+
+FIRST_ROW = {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"}
+
+
+def read_chunks(
+    data: bytes | str, config: Mapping[str, Json], *, key: str = "k", s3: FakeS3 | None = None
+) -> list[Chunk]:
+    s3 = s3 or FakeS3()
+    s3.objects["b", key] = data.encode() if isinstance(data, str) else data
+    return list(open_reader(s3, ReaderSpec("s3:getObject", config, {"Bucket": "b", "Key": key})))
+
+
+def read(data: bytes | str, config: Mapping[str, Json], *, key: str = "k", s3: FakeS3 | None = None) -> list[Json]:
+    return [value for chunk in read_chunks(data, config, key=key, s3=s3) for value in chunk.values]
+
+
+class TestCsv:
+    @pytest.mark.parametrize(
+        ("text", "items"),
+        [
+            ("a,b\n1,2\n", [{"a": "1", "b": "2"}]),
+            ("a,b\r\n1,2\r\n3,4", [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]),
+            ("a,b\r1,2\r", [{"a": "1", "b": "2"}]),
+            ("\ufeffa,b\n1,2\n", [{"a": "1", "b": "2"}]),
+            ('a,b\n"1,5","say ""hi"""\n', [{"a": "1,5", "b": 'say "hi"'}]),
+            ('a,b\n"x\ny",2\n', [{"a": "x\ny", "b": "2"}]),
+            ("a,b\n1\n", [{"a": "1", "b": ""}]),
+            ("a,b\n1,2,3\n", [{"a": "1", "b": "2"}]),
+            ("a,b\n,\n", [{"a": "", "b": ""}]),
+            ("a,b\n  \n", [{"a": "  ", "b": ""}]),
+            ("a,b\n\n1,2\n\n", [{"a": "1", "b": "2"}]),
+            ("a,b\n'1',true\n", [{"a": "'1'", "b": "true"}]),
+            ('a,b\nx\\,y,\\"z\\"\n', [{"a": "x,y", "b": '"z"'}]),
+            ("a,b\nx\\\\y,C:\\new\n", [{"a": "x\\y", "b": "C:new"}]),
+            (",0,{},True\n1,2,3,4\n", [{"": "1", "0": "2", "{}": "3", "True": "4"}]),
+            ("a,b\n", []),
+            ("é\nü\n", [{"é": "ü"}]),
+        ],
+    )
+    def test_rows_become_objects_as_aws_reads_them(self, text: str, items: list[Json]) -> None:
+        """Quotes, short and long rows, blanks, backslashes, line ends, a byte order mark."""
+        assert read(text, FIRST_ROW) == items
+
+    @pytest.mark.parametrize("name", DELIMITERS)
+    def test_five_delimiters(self, name: str) -> None:
+        """CSVDelimiter names the character."""
+        text = "a,b\n1,2\n".replace(",", DELIMITERS[name])
+
+        assert read(text, FIRST_ROW | {"CSVDelimiter": name}) == [{"a": "1", "b": "2"}]
+
+    def test_a_given_header_makes_the_first_row_an_item_and_cuts_rows(self) -> None:
+        """With CSVHeaderLocation GIVEN, columns past the given names are left out."""
+        config = {"InputType": "CSV", "CSVHeaderLocation": "GIVEN", "CSVHeaders": ["x"]}
+
+        assert read("1,2\n3,4\n", config) == [{"x": "1"}, {"x": "3"}]
+
+    @pytest.mark.parametrize(
+        ("text", "config", "cause"),
+        [
+            ("a,a\n1,2\n", FIRST_ROW, r"^CSV headers cannot contain duplicates\.$"),
+            ("", FIRST_ROW, r"^s3://b/k is empty; expected a header in its first row"),
+            ("a" * 10_241, FIRST_ROW, r"^s3://b/k, line 1: the header has 10241 bytes; at most 10240"),
+            ("a\n1\n", {"InputType": "CSV"}, r"CSVHeaderLocation is None; expected FIRST_ROW or GIVEN"),
+            ("a\n", {"InputType": "CSV", "CSVHeaderLocation": "GIVEN"}, r"CSVHeaders is None; expected a list"),
+            ("a\n", FIRST_ROW | {"CSVDelimiter": "X"}, r"CSVDelimiter is 'X'; expected one of COMMA, PIPE"),
+            ('a\n"' + "x\n" * 4_200_000, FIRST_ROW, r"^s3://b/k, line \d+: .*Is a quote not closed\?"),
+            ("a\n" + "x" * 8_500_000, FIRST_ROW, r"^s3://b/k, line 2: the line has more than 8388608 bytes"),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, text: str, config: Mapping[str, Json], cause: str) -> None:
+        """The cause says which object, which line or field, and what was expected."""
+        with pytest.raises(ItemReaderError, match=cause):
+            read(text, config)
+
+    def test_bytes_that_are_not_utf_8_are_named_with_their_line(self) -> None:
+        """The line is counted over all blocks before."""
+        data = b"a\n" + b"x\n" * 300_000 + b"\xff\n"
+
+        with pytest.raises(ItemReaderError, match=r"s3://b/k, line 300002: byte 0xff is not UTF-8"):
+            read(data, FIRST_ROW)
+
+    @given(
+        rows=st.lists(
+            st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\\\x00")), min_size=2, max_size=2),
+            max_size=20,
+        )
+    )
+    def test_what_a_csv_writer_wrote_is_read_back(self, rows: list[list[str]]) -> None:
+        """Generated files: any text in any field comes back as it was."""
+        text = io.StringIO(newline="")
+        csv.writer(text, quoting=csv.QUOTE_ALL).writerows([["a", "b"], *rows])
+
+        assert read(text.getvalue(), FIRST_ROW) == [{"a": row[0], "b": row[1]} for row in rows]
+
+    def test_a_wide_header_is_read_like_a_narrow_one(self) -> None:
+        """Past 200 columns the rows are built without a compiled function."""
+        names = [f"c{number}" for number in range(250)]
+
+        items = read(",".join(names) + "\n" + ",".join(names[:249]), FIRST_ROW)
+
+        assert items == [dict(zip(names, [*names[:249], ""], strict=True))]
+
+    def test_chunks_are_bounded_by_rows_and_by_bytes(self) -> None:
+        """About a thousand small rows make a chunk; rows of 300 KB come a few at a time."""
+        small = read_chunks("a\n" + "x\n" * 5000, FIRST_ROW)
+        large = read_chunks("a\n" + ("x" * 300_000 + "\n") * 40, FIRST_ROW)
+
+        assert all(len(chunk.values) < 1200 for chunk in small)
+        assert sum(len(chunk.values) for chunk in small) == 5000
+        assert max(sum(len(item["a"]) for item in chunk.values) for chunk in large) < 4_000_000
+
+
+class TestJsonLines:
+    def test_each_line_is_a_value_and_empty_ones_are_left_out(self) -> None:
+        """Any JSON value may stand on a line; line ends may be CR LF; big whole numbers stay whole."""
+        text = '{"a": 1}\r\n\n[1]\n"x"\n  \nnull\n' + str(2**70)
+
+        assert read(text, {"InputType": "JSONL"}) == [{"a": 1}, [1], "x", None, pytest.approx(2**70)]
+
+    def test_the_line_that_is_not_json_is_named(self) -> None:
+        """Empty lines count, too."""
+        text = "1\n" * 2500 + '\n{"a": }\n'
+
+        with pytest.raises(ItemReaderError, match=r"s3://b/k, line 2502: .*; expected one JSON value on each line"):
+            read(text, {"InputType": "JSONL"})
+
+
+class TestJson:
+    @pytest.mark.parametrize(
+        ("text", "pointer", "items"),
+        [
+            ("[]", None, []),
+            (' [1, 2.5 ,"x" , {"a": [1]}, null]\n', None, [1, 2.5, "x", {"a": [1]}, None]),
+            ("\ufeff[1]", None, [1]),
+            ('{"a": {"b": [1, 2]}, "c": 3}', "/a/b", [1, 2]),
+            ('{"x": "]}\\"", "y": [[{}], {"b": "{"}], "a": [1]}', "/a", [1]),
+            ("[[1], [2, 3], [4]]", "/1", [2, 3]),
+            ('{"a/b": {"c~d": [1]}}', "/a~1b/c~0d", [1]),
+            ('{"": [1]}', "/", [1]),
+            ("[123456789012345678901234567890]", None, [123456789012345678901234567890]),
+        ],
+    )
+    def test_the_elements_of_an_array(self, text: str, pointer: str | None, items: list[Json]) -> None:
+        """At the top, or where ItemsPointer (a JSON Pointer) points."""
+        assert read(text, {"InputType": "JSON", "ItemsPointer": pointer}) == items
+
+    def test_the_members_of_an_object(self) -> None:
+        """Each item has its key."""
+        chunks = read_chunks('{"a": 1, "b": [2]}', {"InputType": "JSON"})
+
+        assert chunks == [Chunk([1, [2]], ["a", "b"])]
+
+    @pytest.mark.parametrize(
+        ("text", "pointer", "cause"),
+        [
+            ("3", None, r"^Attempting to map over non-iterable node\.$"),
+            ("", None, r"^Attempting to map over non-iterable node\.$"),
+            ('{"a": 3}', "/a", r"^Attempting to map over non-iterable node\.$"),
+            ('{"a": 3}', "/b", r"s3://b/k: ItemsPointer /b points to nothing"),
+            ("[1,\n 2", None, r"s3://b/k, line 2: .* expected ',' or '\]'"),
+            ("[1,\n oops]", None, r"s3://b/k, line 2: the document is not JSON at 'oops\]'"),
+            ("[1,]", None, r"s3://b/k, line 1: the document is not JSON at '\]'"),
+            ("[NaN]", None, r"NaN is no JSON value"),
+            ("[1] 2", None, r"expected the end of the document"),
+            ("[1", "x", r"ItemsPointer is 'x'; expected a JSON Pointer"),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, text: str, pointer: str | None, cause: str) -> None:
+        """The cause says which object, which line or pointer, and what was expected."""
+        with pytest.raises(ItemReaderError, match=cause):
+            read(text, {"InputType": "JSON", "ItemsPointer": pointer})
+
+    @given(
+        values=st.lists(
+            st.recursive(
+                st.none()
+                | st.booleans()
+                | st.integers(-(2**80), 2**80)
+                | st.floats(allow_nan=False, allow_infinity=False)
+                | st.text(),
+                lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+            ),
+            max_size=20,
+        ),
+        indent=st.none() | st.integers(0, 2),
+        ascii_only=st.booleans(),
+    )
+    def test_what_json_wrote_is_read_back(self, values: list[Json], indent: int | None, ascii_only: bool) -> None:
+        """Generated documents, with and without spaces, inside an object that is skipped up to them."""
+        text = json.dumps({"skipped": values, "items": values}, indent=indent, ensure_ascii=ascii_only)
+
+        assert read(text.encode("utf-8", "surrogatepass"), {"InputType": "JSON", "ItemsPointer": "/items"}) == values
+
+    def test_a_long_document_is_read_in_pieces(self) -> None:
+        """Elements that lie across the blocks of the stream come out whole, and chunks stay small."""
+        values = [{"n": number, "text": "é" * (number % 700)} for number in range(5000)]
+
+        chunks = read_chunks(json.dumps(values), {"InputType": "JSON"})
+
+        assert [value for chunk in chunks for value in chunk.values] == values
+        assert max(len(chunk.values) for chunk in chunks) <= 1000
+
+    def test_one_value_larger_than_the_buffer(self) -> None:
+        """The buffer grows with the largest element alone."""
+        values = ["x" * 3_000_000, 1]
+
+        assert read(json.dumps(values), {"InputType": "JSON"}) == values
+
+
+class TestListing:
+    def test_every_page_is_read(self) -> None:
+        """More than 1,000 keys come in pages; each is metadata as AWS spells it."""
+        s3 = FakeS3({("b", f"p/{number:04d}"): b"x" for number in range(25)}, page_size=10)
+
+        chunks = list(open_reader(s3, ReaderSpec("s3:listObjectsV2", {}, {"Bucket": "b", "Prefix": "p/"})))
+
+        assert [len(chunk.values) for chunk in chunks] == [10, 10, 5]
+        assert chunks[0].values[0] == {
+            "Etag": '"e"',
+            "Key": "p/0000",
+            "LastModified": 1767312000,
+            "Size": 1,
+            "StorageClass": "STANDARD",
+        }
+
+    def test_a_parameter_that_is_none_is_named(self) -> None:
+        """boto3 would refuse it with a text that knows no ItemReader."""
+        with pytest.raises(ItemReaderError, match="parameters name Key; s3:listObjectsV2 takes Bucket"):
+            list(open_reader(FakeS3(), ReaderSpec("s3:listObjectsV2", {}, {"Bucket": "b", "Key": "k"})))
+
+
+class TestObjects:
+    @pytest.mark.parametrize("key", ["k.jsonl.gz", "k.GZIP"])
+    def test_gzip_by_name(self, key: str) -> None:
+        """Unpacked as a stream; several members follow one another."""
+        lines = [orjson.dumps({"n": number}) for number in range(100_000)]
+        data = gzip.compress(b"\n".join(lines[:50_000]) + b"\n") + gzip.compress(b"\n".join(lines[50_000:]))
+
+        items = read(data, {"InputType": "JSONL"}, key=key)
+
+        assert items == [{"n": number} for number in range(100_000)]
+
+    @pytest.mark.parametrize(
+        ("data", "cause"),
+        [
+            (b"plain text", "s3://b/k.gz is named like a gzip file but cannot be unpacked"),
+            (gzip.compress(b"1\n2\n")[:-10], "s3://b/k.gz is named like a gzip file but ends in the middle"),
+        ],
+    )
+    def test_a_broken_gzip_file_is_named(self, data: bytes, cause: str) -> None:
+        """What cannot be unpacked, or only half, is an error, not fewer items."""
+        with pytest.raises(ItemReaderError, match=cause):
+            read(data, {"InputType": "JSONL"}, key="k.gz")
+
+    def test_a_connection_that_breaks_is_taken_up_again(self) -> None:
+        """The rest is asked for from the byte after the last one, of the same version of the object."""
+        s3 = FakeS3(break_after=300_000)
+        data = "".join(f"{number}\n" for number in range(200_000))
+
+        items = read(data, {"InputType": "JSONL"}, s3=s3)
+
+        assert items == list(range(200_000))
+        assert [call.get("Range") for call in s3.calls("get_object")][:2] == [None, "bytes=300000-"]
+        assert s3.calls("get_object")[1]["IfMatch"] == '"e"'
+
+    def test_a_connection_that_never_gives_a_byte_is_given_up(self) -> None:
+        """Five attempts without progress are the bound."""
+        s3 = FakeS3(break_after=0)
+
+        with pytest.raises(ItemReaderError, match=r"Cannot read s3://b/k from byte 0 on, tried 5 times: Read timeout"):
+            read("1", {"InputType": "JSONL"}, s3=s3)
+
+    def test_a_missing_object_and_a_missing_bucket_are_named(self) -> None:
+        """With S3's own code and message."""
+        s3 = FakeS3({("b", "x"): b""})
+        missing_key = ReaderSpec("s3:getObject", {"InputType": "JSONL"}, {"Bucket": "b", "Key": "k"})
+        missing_bucket = ReaderSpec("s3:getObject", {"InputType": "JSONL"}, {"Bucket": "c", "Key": "k"})
+
+        with pytest.raises(ItemReaderError, match=r"Cannot read s3://b/k: S3 answered NoSuchKey: The specified key"):
+            list(open_reader(s3, missing_key))
+        with pytest.raises(ItemReaderError, match=r"Cannot read s3://c/k: S3 answered NoSuchBucket"):
+            list(open_reader(s3, missing_bucket))
+
+    def test_version_and_owner_are_passed_on(self) -> None:
+        """VersionId and ExpectedBucketOwner of the reader's parameters go to GetObject."""
+        s3 = FakeS3({("b", "k"): b"1"})
+        arguments = {"Bucket": "b", "Key": "k", "VersionId": "v", "ExpectedBucketOwner": "123456789012"}
+
+        list(open_reader(s3, ReaderSpec("s3:getObject", {"InputType": "JSONL"}, arguments)))
+
+        assert s3.calls("get_object") == [arguments]
+
+
+@pytest.mark.parametrize(
+    ("resource", "config", "what"),
+    [
+        ("s3:getObject", {"InputType": "PARQUET"}, "InputType PARQUET"),
+        ("s3:getObject", {"InputType": "MANIFEST"}, "InputType MANIFEST"),
+        ("s3:getObject", {"ManifestType": "ATHENA_DATA", "InputType": "CSV"}, "ManifestType ATHENA_DATA"),
+        ("s3:listObjectsV2", {"Transformation": "LOAD_AND_FLATTEN"}, "Transformation LOAD_AND_FLATTEN"),
+        ("s3:headObject", {}, "resource s3:headObject"),
+    ],
+)
+def test_a_form_that_is_not_supported_says_what_is(resource: str, config: Mapping[str, Json], what: str) -> None:
+    """States.ItemReaderFailed, naming the supported forms."""
+    with pytest.raises(ItemReaderError, match=f"cannot read with {what}.*CSV, JSON, JSONL, s3:listObjectsV2"):
+        list(open_reader(FakeS3(), ReaderSpec(resource, config, {"Bucket": "b", "Key": "k"})))
+
+
+class TestStateInput:
+    def test_arrays_and_objects(self) -> None:
+        """Elements, or members with their keys, a thousand at a time."""
+        assert [len(chunk.values) for chunk in read_state_input(list(range(2500)))] == [1000, 1000, 500]
+        assert list(read_state_input({"a": 1, "b": 2})) == [Chunk([1, 2], ["a", "b"])]
+
+    def test_anything_else_is_no_dataset(self) -> None:
+        """AWS's words, as States.Runtime."""
+        with pytest.raises(MapRunError, match="must point to array"):
+            read_state_input("text")
+
+
+def test_the_source_of_an_item() -> None:
+    """What `$$.Map.Item.Source` says for the three kinds of source."""
+    assert source_name(None) == "STATE_DATA"
+    assert source_name(ReaderSpec("s3:listObjectsV2", {}, {"Bucket": "b", "Prefix": "p"})) == "S3://b"
+    assert source_name(ReaderSpec("s3:getObject", {}, {"Bucket": "b", "Key": "k"})) == "S3://b/k"

@@ -1,0 +1,123 @@
+"""How Plan shapes batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mapfold import CsvRows, Job, JsonArray, JsonLines, Manifest, Objects
+from mapfold.runs.plan import PlanRequest, SourceError, batch_size, estimate_items, make_plan, parse_source
+from mapfold.runs.records import Records
+from mapfold.sources import Source
+from tests.unit.tasks.conftest import World
+
+REQUEST = PlanRequest("words-1", {"uri": "s3://mapfold-data/x", "bucket": "mapfold-data", "key": "x"}, {}, "arn")
+
+
+def plan(world: World, *, most_at_once: int | None = None, body: bytes = b"b,k\n" * 1000, **limits: Any) -> Any:
+    """The plan for a manifest of 1,000 lines."""
+    world.s3.put_object(Bucket="mapfold-data", Key="x", Body=body)
+    job = Job("words", source=Manifest(), **limits)
+    runs = Records(world.dynamodb, "mapfold-runs", lambda: 0.0)
+    return make_plan(job, REQUEST, s3=world.s3, records=runs, folder=world.folder, most_at_once=most_at_once)
+
+
+class TestBatches:
+    @pytest.mark.parametrize(
+        ("items", "concurrency", "expected"),
+        [(0, 1000, 1), (365, 1000, 1), (365, 2, 46), (1_000_000, 1000, 250), (100_000_000, 1000, 1000), (9, 1, 3)],
+    )
+    def test_every_slot_gets_four_batches(self, items: int, concurrency: int, expected: int) -> None:
+        """Bounded by 1,000, so that a batch that fails repeats little."""
+        assert batch_size(items, concurrency) == expected
+
+    def test_what_the_job_says_wins(self, world: World) -> None:
+        """Both numbers, whatever the source and the environment say."""
+        made = plan(world, batch_items=7, concurrency=20, most_at_once=2)
+
+        assert (made.max_items_per_batch, made.max_concurrency) == (7, 20)
+
+    def test_no_more_than_can_run_at_once(self, world: World) -> None:
+        """The embedded AWS says how many workers it has: 1,000 items in 4 x 2 batches."""
+        made = plan(world, most_at_once=2)
+
+        assert (made.max_items_per_batch, made.max_concurrency) == (125, 2)
+
+    @pytest.mark.parametrize(
+        ("limits", "percentage", "count"),
+        [
+            ({}, 100.0, 100_000_000),
+            ({"tolerated_failure_percentage": 5}, 100.0, 100_000_000),
+            ({"stop_early": True}, 0.0, 0),
+            ({"stop_early": True, "tolerated_failure_percentage": 5}, 5.0, 100_000_000),
+            ({"stop_early": True, "tolerated_failure_count": 3}, 100.0, 3),
+        ],
+    )
+    def test_the_map_state_stops_only_a_job_that_wants_it(
+        self, world: World, limits: dict[str, Any], percentage: float, count: int
+    ) -> None:
+        """Otherwise every item has its turn, and Finish judges."""
+        made = plan(world, **limits)
+
+        assert (made.tolerated_failure_percentage, made.tolerated_failure_count) == (percentage, count)
+
+
+class TestEstimate:
+    def estimate(self, world: World, source: Source, body: bytes, *, key: str = "data") -> int:
+        world.s3.put_object(Bucket="mapfold-data", Key=key, Body=body)
+        return estimate_items(Job("words", source=source), source.parse_uri(f"s3://mapfold-data/{key}"), world.s3)
+
+    @pytest.mark.parametrize(
+        ("source", "body", "expected"),
+        [
+            (Manifest(), b"b,k\nb,k", 2),
+            (CsvRows(), b"a,b\n1,2\n3,4\n", 2),
+            (CsvRows(headers=("a", "b")), b"1,2\n3,4\n", 2),
+            (JsonLines(), b"1\n2\n3\n", 3),
+            (JsonLines(), b"", 0),
+            (JsonArray(), b'[{"a":1},{"a":2},{"a":3}]', 3),
+        ],
+    )
+    def test_small_sources_are_counted(self, world: World, source: Source, body: bytes, expected: int) -> None:
+        """All of it is in the head that is read."""
+        assert self.estimate(world, source, body) == expected
+
+    def test_large_ones_are_estimated_from_their_head(self, world: World) -> None:
+        """Within a few percent, for items of about one length."""
+        assert 49_000 < self.estimate(world, Manifest(), b"mapfold-data,flights/1.csv\n" * 50_000) < 51_000
+
+    def test_a_listing_is_counted(self, world: World) -> None:
+        """By its first pages."""
+        for n in range(3):
+            world.s3.put_object(Bucket="mapfold-data", Key=f"logs/{n}", Body=b"x")
+
+        assert self.estimate(world, Objects(), b"x", key="logs/") == 4
+
+    def test_an_empty_listing_is_an_error(self, world: World) -> None:
+        """It is a prefix that is wrong, far more often than a run that is meant to do nothing."""
+        job = Job("words", source=Objects())
+
+        with pytest.raises(SourceError, match=r"s3://mapfold-data/none/ lists no object\. Check the prefix"):
+            estimate_items(job, job.source.parse_uri("s3://mapfold-data/none/"), world.s3)
+
+    def test_a_missing_bucket_is_named(self, world: World) -> None:
+        """With the code that S3 gave."""
+        job = Job("words", source=Objects())
+
+        with pytest.raises(SourceError, match=r"there is no such bucket \(NoSuchBucket\)"):
+            estimate_items(job, job.source.parse_uri("s3://nobodys/none/"), world.s3)
+
+
+@pytest.mark.parametrize("given", ["s3://b/k", {"uri": "s3://b/k"}, {"bucket": "b", "key": "k"}])
+def test_a_source_is_given_in_three_ways(given: Any) -> None:
+    """By our client, or by hand with plain boto3."""
+    job = Job("words", source=Manifest())
+
+    assert parse_source(job, given) == {"uri": "s3://b/k", "bucket": "b", "key": "k"}
+
+
+def test_an_input_without_a_source_says_how_to_give_one() -> None:
+    """An execution that was started by hand may have none."""
+    with pytest.raises(SourceError, match="has no source: None"):
+        parse_source(Job("words", source=Manifest()), None)
