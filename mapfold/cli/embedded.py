@@ -80,7 +80,7 @@ def embedded_aws(
         if running:
             yield endpoints, False
             return
-        with own.stopped_in_the_end(), _second_interrupt_kills(own):
+        with _second_interrupt_kills(own), own.stopped_in_the_end():
             yield endpoints, True
             _wait_for_others(users, note)
 
@@ -112,18 +112,18 @@ class EmbeddedAws:
             raise
 
     def stop(self) -> None:
-        """SIGTERM, a bounded wait, then SIGKILL to all of its session."""
+        """SIGTERM, a bounded wait, then SIGKILL to all of its session; at once if the wait is interrupted."""
         process = self._process
         if process is None:
             return
-        if process.poll() is None:
+        try:
             process.terminate()
             with suppress(subprocess.TimeoutExpired):
                 process.wait(STOP_SECONDS)
-        if process.poll() is None:
+        finally:
             self.kill()
-        if process.stdin:
-            process.stdin.close()
+            if process.stdin:
+                process.stdin.close()
 
     def kill(self) -> None:
         """End it and what it started, at once."""
