@@ -7,7 +7,7 @@ answer, and returns the `Transition` to take. Events go to the `Frame` that it w
     definition -> definition.py (a node with its place and its problems)
                -> one module per kind of state, which compiles its fields with
                     data_flow.py     InputPath … OutputPath, Arguments, Output, Assign
-                    json_path.py, templates.py, intrinsics.py, choice_rules.py, jsonata.py
+                    json_path.py, queries.py, templates.py, intrinsic_calls.py, choice_rules.py, jsonata.py
                     recovery.py      Retry and Catch
                -> machine.py (Machine, Scope), after validate.py has looked at the whole
 """

@@ -8,7 +8,7 @@ from mapfold.states.definition import Node
 from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame, encode
 from mapfold.states.jsonata import wrong_type
-from mapfold.states.templates import Query
+from mapfold.states.queries import Query
 
 Amount = float | int | Query | None
 """A number known at compile time, a query for one, or None for an absent field."""

@@ -15,7 +15,7 @@ from mapfold.states.definition import Node
 from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame
 from mapfold.states.json_path import MISSING, Path, PathSyntaxError, compile_path
-from mapfold.states.templates import Query, compile_maybe
+from mapfold.states.queries import Query, compile_maybe
 from mapfold.states.timestamps import parse_timestamp
 
 Rule = Callable[[Json, Frame], bool]

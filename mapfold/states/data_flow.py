@@ -14,7 +14,8 @@ from mapfold.states.definition import Node
 from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame, encode
 from mapfold.states.json_path import Path, PathSyntaxError, compile_path
-from mapfold.states.templates import Query, compile_template, uses_attempt
+from mapfold.states.queries import Query
+from mapfold.states.templates import compile_template, uses_attempt
 from mapfold.states.variables import is_variable_name
 
 Output = Callable[[Json, Json, Frame], Json]

@@ -23,7 +23,8 @@ from mapfold.states.jsonata import (
     is_expression,
     is_half_open,
 )
-from mapfold.states.templates import Query, compile_path_field, compile_template
+from mapfold.states.queries import Query, compile_path_field
+from mapfold.states.templates import compile_template
 
 if TYPE_CHECKING:
     from mapfold.states.machine import Scope

@@ -10,9 +10,10 @@ from mapfold.states import visit
 from mapfold.states.definition import Node
 from mapfold.states.effects import Effect, FailScope, Json, StateError, Transition
 from mapfold.states.frame import Frame, encode
+from mapfold.states.intrinsic_calls import compile_value
 from mapfold.states.json_path import PathSyntaxError
 from mapfold.states.jsonata import wrong_type
-from mapfold.states.templates import Query, compile_value
+from mapfold.states.queries import Query
 
 TEXT_INTRINSICS = ("Format", "JsonToString", "ArrayGetItem", "Base64Encode", "Base64Decode", "Hash", "UUID")
 """The intrinsic functions that ErrorPath and CausePath take."""

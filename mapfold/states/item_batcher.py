@@ -8,7 +8,7 @@ from mapfold.states.amounts import Amount, compile_amount, read_whole
 from mapfold.states.definition import Node
 from mapfold.states.effects import BatcherSpec, Json
 from mapfold.states.frame import PAYLOAD_LIMIT, Frame
-from mapfold.states.templates import Query
+from mapfold.states.queries import Query
 
 FIELDS = (
     "MaxItemsPerBatch",

@@ -9,7 +9,7 @@ from mapfold.states.amounts import Amount, compile_amount
 from mapfold.states.definition import Node
 from mapfold.states.effects import Json, ReaderSpec, StateError
 from mapfold.states.frame import Frame, encode
-from mapfold.states.templates import Query
+from mapfold.states.queries import Query
 
 RESOURCES = {"arn:aws:states:::s3:getObject": "s3:getObject", "arn:aws:states:::s3:listObjectsV2": "s3:listObjectsV2"}
 _REQUIRED = {"arn:aws:states:::s3:getObject": ("Bucket", "Key"), "arn:aws:states:::s3:listObjectsV2": ("Bucket",)}

@@ -6,29 +6,23 @@ What differs from plain JSONata is the service's: there is no input document, `$
 
 from __future__ import annotations
 
-import hashlib
-import math
-from collections.abc import Callable, Iterator
-from random import Random
+from collections.abc import Callable
 from typing import Any
 
-import orjson
 from jsonata import Jsonata  # type: ignore[import-untyped]
 from jsonata.jexception import JException  # type: ignore[import-untyped]
-from jsonata.parser import Parser  # type: ignore[import-untyped]
-from jsonata.utils import Utils  # type: ignore[import-untyped]
 
 from mapfold.states.context import build_context
 from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame, encode
-from mapfold.states.intrinsics import ALGORITHMS, new_uuid
+from mapfold.states.jsonata_functions import NULL, UnsupportedResult, added_functions, plain
+from mapfold.states.jsonata_misuse import find_misuse
 from mapfold.states.variables import visible_variables
 
 Expression = Callable[[Json, Json, Frame], Json]
 """Takes the state's input, its result or error output (where `$states` has one), and the frame."""
 
 TIME_LIMIT_SECONDS = 1.0
-NULL = Utils.NULL_VALUE
 
 
 class ExpressionSyntaxError(ValueError):
@@ -55,7 +49,7 @@ def compile_expression(text: str, *, field: str, extra: str | None = None) -> Ex
         program = Jsonata(source)
     except (JException, IndexError, AttributeError, TypeError) as error:
         raise ExpressionSyntaxError(f"Invalid JSONata expression: {error}") from error
-    problem = next(_find_misuse(program.ast, extra), None)
+    problem = next(find_misuse(program.ast, extra), None)
     if problem is not None:
         raise ExpressionSyntaxError(problem)
     program.set_validate_input(False)
@@ -149,60 +143,6 @@ def _array_builder(value: list[Json], items: list[Expression | None]) -> Express
     ]
 
 
-def _find_misuse(node: Any, extra: str | None, *, inside: bool = False) -> Iterator[str]:
-    """What an expression reads that is not there: the input document, or members of `$states`.
-
-    `inside` a path's later steps, predicates and groups, `$` and bare names mean the value at hand.
-    """
-    if isinstance(node, list | tuple):
-        for member in node:
-            yield from _find_misuse(member, extra, inside=inside)
-        return
-    if not isinstance(node, Parser.Symbol):
-        return
-    kind = getattr(node, "type", None)
-    if kind == "path":
-        steps = node.steps or []
-        yield from _find_states_misuse(steps, extra)
-        for position, step in enumerate(steps):
-            yield from _find_misuse(step, extra, inside=inside or position > 0)
-        yield from _find_misuse(getattr(node, "group", None), extra, inside=True)
-        return
-    if not inside and kind in ("name", "wildcard", "descendant", "parent"):
-        yield f"Reference to '{node.value}' at the top level is not allowed: there is no input document"
-    if not inside and kind == "variable" and node.value in ("", "$"):
-        yield f"'${node.value}' at the top level is not allowed: there is no input document"
-    for name in _CHILDREN:
-        yield from _find_misuse(getattr(node, name, None), extra, inside=inside)
-    for name in _INNER_CHILDREN:
-        yield from _find_misuse(getattr(node, name, None), extra, inside=True)
-
-
-_CHILDREN = (
-    "arguments",
-    "body",
-    "condition",
-    "then",
-    "_else",
-    "expression",
-    "expressions",
-    "lhs",
-    "rhs",
-    "lhs_object",
-    "rhs_object",
-    "procedure",
-)
-_INNER_CHILDREN = ("predicate", "stages", "group", "expr", "terms", "rhs_terms", "pattern", "update", "delete")
-
-
-def _find_states_misuse(steps: list[Any], extra: str | None) -> Iterator[str]:
-    if len(steps) < 2 or steps[0].type != "variable" or steps[0].value != "states" or steps[1].type != "name":
-        return
-    member = steps[1].value
-    if member in ("result", "errorOutput") and member != extra:
-        yield f"The reference '$states.{member}' is not available here"
-
-
 # --- evaluating ---------------------------------------------------------------------------------------------
 
 
@@ -222,7 +162,7 @@ def _evaluator(program: Jsonata, source: str, field: str, extra: str | None) -> 
         bindings["states"] = states
         bindings["__evaluate_entry"] = _Guard(frame.clock)
         if _reads_functions(source):
-            bindings.update(_functions(frame.random))
+            bindings.update(added_functions(frame.random))
         return _checked(program, source, field, bindings)
 
     return evaluate
@@ -239,7 +179,7 @@ def _checked(program: Jsonata, source: str, field: str, bindings: dict[str, Any]
         if value is None:
             raise StateError("States.QueryEvaluationError", f"{about} returned nothing (undefined).", location=field)
         return plain(value)
-    except _Unsupported as error:
+    except UnsupportedResult as error:
         raise StateError(
             "States.QueryEvaluationError", f"{about} returned an unsupported result type.", location=field
         ) from error
@@ -266,10 +206,6 @@ class _OutOfTime(Exception):
     pass
 
 
-class _Unsupported(Exception):
-    pass
-
-
 class _Guard:
     """Called at every node: stops an expression after a second. It looks at the clock at every 256th call."""
 
@@ -285,80 +221,3 @@ class _Guard:
                 self.until = self.clock() + TIME_LIMIT_SECONDS
             elif self.clock() > self.until:
                 raise _OutOfTime
-
-
-def plain(value: Any) -> Json:
-    """The library's result as plain JSON values. Raises _Unsupported for functions."""
-    if value is NULL:
-        return None
-    kind = type(value)
-    if value is None or kind is str or kind is bool:
-        return value
-    if kind is int:
-        return value if -(2**63) <= value < 2**64 else float(value)
-    if kind is float:
-        return int(value) if value.is_integer() and abs(value) < 2**53 else value
-    if isinstance(value, dict):
-        return {str(key): plain(member) for key, member in value.items()}
-    if isinstance(value, Utils.RangeList):
-        return [value[index] for index in range(len(value))]
-    if isinstance(value, list | tuple):
-        return [plain(member) for member in value]
-    raise _Unsupported
-
-
-# --- functions that the service adds ------------------------------------------------------------------------
-
-
-def _functions(random: Random) -> dict[str, Any]:
-    return {
-        "partition": Jsonata.JLambda(_partition),
-        "range": Jsonata.JLambda(_range),
-        "hash": Jsonata.JLambda(_hash),
-        "random": Jsonata.JLambda(lambda *seed: Random(_floor(seed[0])).random() if seed else random.random()),
-        "uuid": Jsonata.JLambda(lambda: new_uuid(random)),
-        "parse": Jsonata.JLambda(_parse),
-    }
-
-
-def _floor(value: Any) -> int:
-    """Numbers are rounded down here, while intrinsic functions round to the nearest."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise JException("T0410", -1, 1, "number")
-    return math.floor(value)
-
-
-def _partition(array: Any = None, size: Any = None) -> Any:
-    if array is None:
-        return None
-    items = list(array) if isinstance(array, list) else [array]
-    width = _floor(size)
-    if width <= 0:
-        raise ValueError("the size of a partition must be positive")
-    return [items[start : start + width] for start in range(0, len(items), width)]
-
-
-def _range(start: Any = None, end: Any = None, step: Any = 1) -> Any:
-    """A sequence, as the language's own: of one member, it is that member (seen on the service)."""
-    first, last, by = _floor(start), _floor(end), _floor(step)
-    if by == 0:
-        raise ValueError("the step of a range must not be 0")
-    return Utils.create_sequence_from_iter(range(first, last + (1 if by > 0 else -1), by))
-
-
-def _hash(value: Any = None, algorithm: Any = None) -> Any:
-    if value is None:
-        return None
-    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
-        raise ValueError(f"the algorithm must be one of {', '.join(ALGORITHMS)}")
-    text = value if isinstance(value, str) else encode(plain(value))
-    return hashlib.new(ALGORITHMS[algorithm], text.encode(), usedforsecurity=False).hexdigest()
-
-
-def _parse(text: Any = None) -> Any:
-    if text is None:
-        return None
-    if not isinstance(text, str):
-        raise JException("T0410", -1, 1, "parse")
-    value = orjson.loads(text)
-    return NULL if value is None else value

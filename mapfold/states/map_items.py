@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from mapfold.states.definition import Node
 from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame, encode
-from mapfold.states.templates import Query
+from mapfold.states.queries import Query
 from mapfold.states.visit import WorkFailed, explain
 
 Items = Callable[[Json, Frame], Json]

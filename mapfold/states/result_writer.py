@@ -8,7 +8,7 @@ from mapfold.states.definition import Node
 from mapfold.states.effects import Json, StateError, WriterSpec
 from mapfold.states.frame import Frame, encode
 from mapfold.states.item_reader import compile_call_arguments
-from mapfold.states.templates import Query
+from mapfold.states.queries import Query
 
 RESOURCE = "arn:aws:states:::s3:putObject"
 

@@ -14,10 +14,11 @@ from mapfold.states.definition import Node
 from mapfold.states.effects import Effect, Json, Resource, RunTask, StateError, TaskFailed, TaskSucceeded
 from mapfold.states.fields import compile_next
 from mapfold.states.frame import NOT_TRUNCATED, Frame, encode, is_oversized
+from mapfold.states.intrinsic_calls import compile_value
 from mapfold.states.json_path import PathSyntaxError
+from mapfold.states.queries import Query
 from mapfold.states.recovery import MOST_SECONDS, compile_recovery
 from mapfold.states.resource import compile_resource
-from mapfold.states.templates import Query, compile_value
 from mapfold.states.visit import error_details, too_large
 from mapfold.states.work import WorkState, failure_of
 

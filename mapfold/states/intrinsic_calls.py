@@ -1,0 +1,159 @@
+"""Intrinsic calls: `States.Name(argument, …)`, parsed and compiled into a query."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import orjson
+
+from mapfold.states.effects import Json, StateError
+from mapfold.states.frame import Frame
+from mapfold.states.intrinsics import INTRINSICS, IntrinsicError
+from mapfold.states.json_path import PathSyntaxError
+from mapfold.states.queries import Query, compile_argument
+
+NESTING_LIMIT = 10
+"""Intrinsic functions that one field may have."""
+
+
+def compile_value(text: str, field: str) -> Query:
+    """The value of a `field` that ends in `.$`, or of ErrorPath: a path or an intrinsic. Raises PathSyntaxError."""
+    if not text.startswith("$"):
+        return CallParser(text, field).parse()
+    return compile_argument(text, field)
+
+
+_FUNCTION = re.compile(r"States\.(\w+)\s*\(")
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?=\s*[,)])")
+_WORD = re.compile(r"(true|false|null)(?=\s*[,)])")
+_WORDS: dict[str, Json] = {"true": True, "false": False, "null": None}
+
+
+class CallParser:
+    """Reads `States.Name(argument, …)`; arguments are strings in '…', numbers, words, paths, and calls."""
+
+    def __init__(self, text: str, field: str) -> None:
+        self.text, self.field, self.at, self.calls = text.strip(), field, 0, 0
+
+    def parse(self) -> Query:
+        query = self.call()
+        if self.at != len(self.text):
+            self.fail("unexpected character")
+        return query
+
+    def fail(self, problem: str) -> Any:
+        raise PathSyntaxError(problem, self.text, self.at)
+
+    def call(self) -> Query:
+        start = self.at
+        match = _FUNCTION.match(self.text, self.at)
+        if match is None or match.group(1) not in INTRINSICS:
+            self.fail("an intrinsic function expected")
+        assert match is not None
+        self.calls += 1
+        if self.calls > NESTING_LIMIT:
+            self.fail(f"more than {NESTING_LIMIT} intrinsic functions in one field")
+        self.at = match.end()
+        name = match.group(1)
+        arguments = self.arguments(keep_escapes=name == "Format")
+        intrinsic = INTRINSICS[name]
+        if len(arguments) < intrinsic.least or (intrinsic.most is not None and len(arguments) > intrinsic.most):
+            self.fail(f"wrong number of arguments for States.{name}")
+        return _compile_call(self.text[start : self.at], name, arguments)
+
+    def arguments(self, *, keep_escapes: bool) -> list[Query]:
+        arguments: list[Query] = []
+        self.blanks()
+        if self.text.startswith(")", self.at):
+            self.at += 1
+            return arguments
+        while True:
+            self.blanks()
+            arguments.append(self.argument(keep_escapes=keep_escapes and not arguments))
+            self.blanks()
+            if self.text.startswith(")", self.at):
+                self.at += 1
+                return arguments
+            if not self.text.startswith(",", self.at):
+                self.fail("',' or ')' expected")
+            self.at += 1
+
+    def blanks(self) -> None:
+        while self.text[self.at : self.at + 1].isspace():
+            self.at += 1
+
+    def argument(self, *, keep_escapes: bool) -> Query:
+        if self.text.startswith("'", self.at):
+            return _constant(self.string(keep_escapes=keep_escapes))
+        if self.text.startswith("$", self.at):
+            return compile_argument(self.path(), self.field)
+        if self.text.startswith("States.", self.at):
+            return self.call()
+        for pattern in (_WORD, _NUMBER):
+            match = pattern.match(self.text, self.at)
+            if match is not None:
+                self.at = match.end()
+                return _constant(_WORDS[match.group()] if pattern is _WORD else self.number(match.group()))
+        return self.fail("an argument expected")  # type: ignore[no-any-return]
+
+    def number(self, text: str) -> int | float:
+        """A number as in any JSON text: a whole one beyond 64 bits becomes a float."""
+        try:
+            return orjson.loads(text)  # type: ignore[no-any-return]
+        except orjson.JSONDecodeError:
+            return self.fail("the number is out of range")  # type: ignore[no-any-return]
+
+    def string(self, *, keep_escapes: bool) -> str:
+        characters: list[str] = []
+        at = self.at + 1
+        while at < len(self.text):
+            character = self.text[at]
+            if character == "'":
+                self.at = at + 1
+                return "".join(characters)
+            if character == "\\" and at + 1 < len(self.text):
+                escaped = self.text[at + 1]
+                characters.append(escaped if escaped in "'{}\\" and not keep_escapes else f"\\{escaped}")
+                at += 2
+                continue
+            characters.append(character)
+            at += 1
+        return self.fail("the quote is not closed")  # type: ignore[no-any-return]
+
+    def path(self) -> str:
+        """The text of a path, up to the comma or bracket that ends the argument."""
+        start, depth, quote = self.at, 0, ""
+        while self.at < len(self.text):
+            character = self.text[self.at]
+            if quote:
+                quote = "" if character == quote else quote
+            elif character in "'\"":
+                quote = character
+            elif character in "[(":
+                depth += 1
+            elif depth and character in "])":
+                depth -= 1
+            elif character in ",)":
+                break
+            self.at += 1
+        return self.text[start : self.at].rstrip()
+
+
+def _constant(value: Json) -> Query:
+    return lambda data, frame: value
+
+
+def _compile_call(text: str, name: str, arguments: list[Query]) -> Query:
+    call = INTRINSICS[name].call
+
+    def run(data: Json, frame: Frame) -> Json:
+        values = [argument(data, frame) for argument in arguments]
+        try:
+            return call(values, frame.random)
+        except IntrinsicError as error:
+            raise StateError(
+                "States.IntrinsicFailure", f"The function '{text}' had the following error: {error}"
+            ) from error
+
+    return run
