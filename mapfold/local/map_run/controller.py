@@ -11,7 +11,6 @@ awaits, and a failure of a child is a value.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 
@@ -34,6 +33,7 @@ from mapfold.local.map_run.model import (
     ResultWriterError,
     S3Factory,
 )
+from mapfold.local.map_run.pacing import Pacer
 from mapfold.local.map_run.readers import open_reader, read_state_input, source_name
 from mapfold.local.map_run.readers.objects import failure_cause
 from mapfold.local.map_run.result_files import FILE_BYTES, PART_BYTES
@@ -45,10 +45,6 @@ from mapfold.states.effects import RunMap, StateError, TaskFailed, TaskSucceeded
 
 RunChild = Callable[[Child], Awaitable[ChildResult]]
 
-BURST_SECONDS = 0.004
-"""How long slots work before the event loop gets its turn."""
-WOKEN_AT_ONCE = 64
-"""Slots that go on in one turn of the loop: with 0.1 ms for a child's start, some 6 ms."""
 GROWN_AT_ONCE = 128
 WAITING_SLOTS = 64
 """Slots that may wait for the reader; more would only wake up to find nothing."""
@@ -95,29 +91,8 @@ class MapRun:
             self._open_chunks, max_items=max(spec.max_items or 0, 0), threaded=spec.reader is not None
         )
         self._builder = ChildBuilder(select=spec.select, source=source_name(spec.reader), batcher=spec.batcher)
-        self._s3_results: S3Results | None = None
-        self._state_results: StateResults | None = None
-        if spec.writer is not None and spec.writer.bucket is not None:
-            self._s3_results = S3Results(
-                spec.writer,
-                identity,
-                s3=s3,
-                child_type=spec.child_type,
-                items=self._items,
-                executions=self._executions,
-                file_bytes=result_file_bytes,
-                part_bytes=result_part_bytes,
-            )
-        else:
-            self._state_results = StateResults(
-                identity,
-                state_name=spec.state_name,
-                child_type=spec.child_type,
-                transformation=spec.writer.transformation if spec.writer else "COMPACT",
-                items=self._items,
-                executions=self._executions,
-            )
-        self._results: S3Results | StateResults = self._s3_results or self._state_results  # type: ignore[assignment]
+        self._results = self._open_results(file_bytes=result_file_bytes, part_bytes=result_part_bytes)
+        self._s3_results = self._results if isinstance(self._results, S3Results) else None
         self._at_once = spec.max_concurrency or MAX_CONCURRENCY
         self._input_bytes_at_once = input_bytes_at_once
         self._input_bytes = 0
@@ -128,9 +103,7 @@ class MapRun:
         self._ending = False
         self._waiting = 0
         self._growing = False
-        self._parked: deque[asyncio.Future[None]] = deque()
-        self._ticking = False
-        self._pause_at = 0.0
+        self._pacer = Pacer()
 
     @property
     def aborting(self) -> bool:
@@ -216,8 +189,8 @@ class MapRun:
                     if self._waiting >= WAITING_SLOTS:
                         return
                     await self._wait_for_chunk()
-                if perf_counter() > self._pause_at:
-                    await self._pause()
+                if perf_counter() > self._pacer.pause_at:
+                    await self._pacer.pause()
         except (StateError, MapRunError) as error:
             self._fail(TaskFailed(error.error, error.cause, catchable=error.error != "States.Runtime"))
         finally:
@@ -295,27 +268,6 @@ class MapRun:
         finally:
             self._waiting -= 1
 
-    async def _pause(self) -> None:
-        """Let the event loop have its turn, and go on when it is this slot's."""
-        loop = asyncio.get_running_loop()
-        turn: asyncio.Future[None] = loop.create_future()
-        self._parked.append(turn)
-        if not self._ticking:
-            self._ticking = True
-            loop.call_soon(self._tick)
-        await turn
-
-    def _tick(self) -> None:
-        """Wake a few of the slots that pause. All at once would block the loop for as long as they all take."""
-        self._pause_at = perf_counter() + BURST_SECONDS
-        for _ in range(min(WOKEN_AT_ONCE, len(self._parked))):
-            turn = self._parked.popleft()
-            if not turn.done():
-                turn.set_result(None)
-        self._ticking = bool(self._parked)
-        if self._ticking:
-            asyncio.get_running_loop().call_soon(self._tick)
-
     # --- the end ------------------------------------------------------------------------------------------
 
     def _judge(self) -> None:
@@ -351,8 +303,8 @@ class MapRun:
                     await self._write_pending(self._s3_results)
                 details = await self._s3_results.close()
                 output = TaskSucceeded(details, encode(details).decode())
-            elif self._state_results is not None and not self._ending:
-                output = self._state_results.output()
+            elif isinstance(self._results, StateResults) and not self._ending:
+                output = self._results.output()
         except MapRunError as error:
             self._failure = self._failure or TaskFailed(error.error, error.cause)
         if self._stopped:
@@ -379,13 +331,35 @@ class MapRun:
                 results.add_pending(child)
             if results.congested:
                 await results.drain()
-            if perf_counter() > self._pause_at:
-                await self._pause()
+            if perf_counter() > self._pacer.pause_at:
+                await self._pacer.pause()
 
     def _final_status(self, answer: TaskSucceeded | TaskFailed) -> MapRunStatus:
         if self._stopped:
             return MapRunStatus.ABORTED
         return MapRunStatus.SUCCEEDED if isinstance(answer, TaskSucceeded) else MapRunStatus.FAILED
+
+    def _open_results(self, *, file_bytes: int, part_bytes: int) -> S3Results | StateResults:
+        spec, writer = self._spec, self._spec.writer
+        if writer is not None and writer.bucket is not None:
+            return S3Results(
+                writer,
+                self.identity,
+                s3=self._s3,
+                child_type=spec.child_type,
+                items=self._items,
+                executions=self._executions,
+                file_bytes=file_bytes,
+                part_bytes=part_bytes,
+            )
+        return StateResults(
+            self.identity,
+            state_name=spec.state_name,
+            child_type=spec.child_type,
+            transformation=writer.transformation if writer else "COMPACT",
+            items=self._items,
+            executions=self._executions,
+        )
 
     def _open_chunks(self) -> Chunks:
         """Called where the reader runs, because opening may block."""

@@ -7,6 +7,7 @@ not succeed always leaves a record (Developer Guide: ResultWriter; the fields as
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 
 from mapfold.local.map_run.encoding import decode, encode
 from mapfold.local.map_run.identity import MapRunIdentity
@@ -85,17 +86,10 @@ def iso_time(seconds: float) -> str:
     return f"{_whole_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
 
 
-_last_second = (0, "1970-01-01T00:00:00")
-
-
+@lru_cache(maxsize=64)
 def _whole_second(second: int) -> str:
     """Children end thousands to a second: its text is made once, which saves 1.2 µs a date."""
-    global _last_second
-    known, text = _last_second
-    if known != second:
-        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        _last_second = (second, text)
-    return text
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
 def _one_line(text: str) -> str:

@@ -6,11 +6,11 @@ and the one whose items are being used, however large the source is.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from mapfold.local.map_run.model import MAX_ITEMS, Chunk, Chunks
+from mapfold.local.map_run.threads import settled
 
 
 class ItemStream:
@@ -45,11 +45,8 @@ class ItemStream:
 
     async def wait(self) -> None:
         """Return when `take` has something to give or to raise, or the stream has ended."""
-        if self._ahead is not None and not self._ahead.done():
-            ahead = asyncio.wrap_future(self._ahead)
-            ahead.add_done_callback(_look_at_exception)  # `take` raises it; here it would only be reported as unseen
-            # Not awaited itself: a slot that is cancelled must not take the chunk with it.
-            await asyncio.wait([ahead])
+        if self._ahead is not None:
+            await settled(self._ahead)
 
     def close(self) -> None:
         """Let go of the thread; the reader is closed in it. Does not wait for a read that is under way."""
@@ -80,8 +77,3 @@ class ItemStream:
         close = getattr(self._chunks, "close", None)
         if close is not None:
             close()
-
-
-def _look_at_exception(future: asyncio.Future[Chunk | None]) -> None:
-    if not future.cancelled():
-        future.exception()

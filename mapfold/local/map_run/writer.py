@@ -6,7 +6,6 @@ in the manifest is complete in S3 when the manifest is there.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -19,6 +18,7 @@ from mapfold.local.map_run.model import Child, ChildResult, ResultWriterError, S
 from mapfold.local.map_run.readers.objects import failure_cause
 from mapfold.local.map_run.records import ResultFormat, pending_record
 from mapfold.local.map_run.result_files import FILE_BYTES, PART_BYTES, OpenFile, Upload
+from mapfold.local.map_run.threads import settled
 from mapfold.states.effects import Json, WriterSpec
 
 PARTS_ON_THEIR_WAY = 2
@@ -133,7 +133,7 @@ class S3Results:
 
     async def _settle_first(self) -> None:
         future, file = self._jobs[0]
-        await asyncio.wait([asyncio.wrap_future(future)]) if not future.done() else None
+        await settled(future)
         if self._jobs and self._jobs[0][0] is future:  # several slots may wait for the same one
             self._jobs.popleft()
             self._settle(future, file)

@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mapfold.local.map_run import Child, MapRun, MapRunStatus
+from mapfold.local.map_run import Child, MapRun, MapRunStatus, Tolerance
 from mapfold.states.effects import (
     BatcherSpec,
     Json,
@@ -324,6 +326,55 @@ class TestToleratedFailure:
         pending = result_file(s3, "PENDING")
         assert len(pending) == counts.items.pending == 2500 - 5
         assert counts.items.total == 2500
+
+    @given(
+        count=st.integers(0, 60),
+        failing_at=st.sets(st.integers(0, 60), max_size=12),
+        batch=st.none() | st.integers(1, 7),
+        max_concurrency=st.integers(0, 9),
+        tolerated_count=st.none() | st.integers(0, 12),
+        tolerated_percentage=st.none() | st.floats(0, 100),
+        waits=st.booleans(),
+    )
+    async def test_the_verdict_is_the_rules_and_no_item_runs_twice(
+        self,
+        count: int,
+        failing_at: set[int],
+        batch: int | None,
+        max_concurrency: int,
+        tolerated_count: int | None,
+        tolerated_percentage: float | None,
+        waits: bool,
+    ) -> None:
+        """
+        Whatever the batches, the concurrency and the order of events: the run fails exactly when all failed items
+        together exceed the tolerance, and a run that succeeds has run every item once.
+        """
+        wait = asyncio.Event()
+        wait.set()
+        spec = map_spec(
+            list(range(count)),
+            batcher=BatcherSpec(batch, None) if batch else None,
+            max_concurrency=max_concurrency,
+            tolerated_count=tolerated_count,
+            tolerated_percentage=tolerated_percentage,
+        )
+        children = Children(failing(*failing_at), wait=wait if waits else None)
+        run = new_run(spec, children)
+
+        answer = await run.run()
+
+        sizes = [min(batch or 1, count - start) for start in range(0, count, batch or 1)]
+        failed = sum(size for index, size in enumerate(sizes) if index in failing_at)
+        tolerance = Tolerance(tolerated_count, tolerated_percentage)
+        assert isinstance(answer, TaskFailed) == tolerance.is_exceeded(failed=failed, total=count)
+        counts = run.counts().items
+        assert counts.total == count
+        assert counts.running == 0
+        indexes = [child.index for child in children.started]
+        assert len(set(indexes)) == len(indexes)
+        if isinstance(answer, TaskSucceeded):
+            assert (counts.succeeded, counts.failed, len(indexes)) == (count - failed, failed, len(sizes))
 
 
 class MixedChildren(Children):

@@ -220,6 +220,12 @@ class TestJson:
         assert [value for chunk in chunks for value in chunk.values] == values
         assert max(len(chunk.values) for chunk in chunks) <= 1000
 
+    @pytest.mark.parametrize("size", [8_400_000, 30_000_000])
+    def test_an_item_over_8_mb_is_an_error(self, size: int) -> None:
+        """Whether or not its end was found."""
+        with pytest.raises(ItemReaderError, match=r"s3://b/k, line 1: "):
+            read('["' + "x" * size + '", 1]', {"InputType": "JSON"})
+
     def test_one_value_larger_than_the_buffer(self) -> None:
         """The buffer grows with the largest element alone."""
         values = ["x" * 3_000_000, 1]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
+import threading
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -261,6 +266,32 @@ class TestFiles:
         assert "S3 answered NoSuchBucket: The specified bucket does not exist" in caught.value.cause
         results._thread.shutdown(wait=True)
         assert not s3.uploads
+
+    async def test_a_refusal_is_reported_once(self) -> None:
+        """The error comes out of `close`, which waits for it; asyncio has nothing left to complain about."""
+        complaints: list[object] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda loop, context: complaints.append(context))
+        s3 = SlowS3(refuse_writes=refusal("NoSuchBucket", "The specified bucket does not exist"))
+        results = s3_results(s3)
+        loop.call_soon(s3.answers.set)
+
+        with pytest.raises(ResultWriterError):
+            await written(results, ended(0))
+        gc.collect()
+
+        assert complaints == []
+
+
+@dataclass
+class SlowS3(FakeS3):
+    """Answers a PutObject when it is allowed to."""
+
+    answers: threading.Event = field(default_factory=threading.Event)
+
+    def put_object(self, **kwargs: Any) -> Any:
+        self.answers.wait(10)
+        return super().put_object(**kwargs)
 
 
 class TestStateOutput:

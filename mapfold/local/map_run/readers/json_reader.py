@@ -48,7 +48,7 @@ def _elements(document: _Document) -> Chunks:
     before = document.offset
     for _ in document.array():
         document.plain_elements(values, CHUNK_ITEMS - 1)
-        values.append(document.value())
+        values.append(document.item())
         if len(values) >= CHUNK_ITEMS or document.offset - before > CHUNK_CHARACTERS:
             yield Chunk(values)
             values, before = [], document.offset
@@ -62,7 +62,7 @@ def _members(document: _Document) -> Chunks:
     before = document.offset
     for key in document.object():
         keys.append(key)
-        values.append(document.value())
+        values.append(document.item())
         if len(values) >= CHUNK_ITEMS or document.offset - before > CHUNK_CHARACTERS:
             yield Chunk(values, keys)
             keys, values, before = [], [], document.offset
@@ -161,6 +161,14 @@ class _Document:
             yield key
             if self._next_or_end("}"):
                 return
+
+    def item(self) -> Json:
+        """The value that begins here, which may have no more than 8 MB (taken as characters)."""
+        start = self.offset
+        value = self.value()
+        if self.offset - start > ITEM_LIMIT_BYTES:
+            raise self._error(f"at most {ITEM_LIMIT_BYTES} characters in the item before it")
+        return value
 
     def value(self) -> Json:
         """The value that begins here."""
@@ -280,8 +288,7 @@ class _Document:
         line = self._lines + self._text.count("\n", 0, self._at) + 1
         found = self._text[self._at : self._at + 20] or "the end of the object"
         return ItemReaderError(
-            f"{self.source}, line {line}: the document is not JSON at {found!r}; expected {expected}. "
-            "(An item may have at most 8 MB.)"
+            f"{self.source}, line {line}: the document is not JSON at {found!r}; expected {expected}."
         )
 
     def _refuse(self, constant: str) -> None:
