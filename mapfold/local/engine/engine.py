@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -26,6 +27,9 @@ from mapfold.states import Machine, compile_machine
 FLUSH_SECONDS = 0.5
 COMPILED_MACHINES = 256
 """How many compiled state machines are kept; the least recently started goes first."""
+
+STOP_ANSWER_SECONDS = 1.0
+"""How long StopExecution waits for the end that it asked for."""
 
 SHUTDOWN_CAUSE = "The embedded AWS was stopped while this execution ran."
 
@@ -99,8 +103,11 @@ class Engine:
         execution = self._live.get(arn)
         if execution is not None:
             execution.stop(error, cause)
-            await execution.ended.wait()
-            return execution.row.stop
+            # EXPRESS children of a map run cannot be stopped, and run out first: the caller need not wait for them.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STOP_ANSWER_SECONDS):
+                    await execution.ended.wait()
+            return execution.row.stop or self._clock()
         live = self._map_runs.of_child(arn)
         if live is None or not live.children.stop(arn, error, cause):
             return None
