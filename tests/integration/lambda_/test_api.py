@@ -165,7 +165,7 @@ class TestFunctions:
             create(client, "taken", handler="handlers.echo")
 
     @pytest.mark.parametrize(
-        "code", [{"ZipFile": b"no zip"}, {"S3Bucket": "mapfold-local", "S3Key": "relative"}, {"S3Bucket": "b"}]
+        "code", [{"ZipFile": b"no zip"}, {"S3Bucket": "mapfold-local", "S3Key": "relative"}, {"S3Bucket": "a-bucket"}]
     )
     def test_code_that_is_none(self, client: LambdaClient, code: Any) -> None:
         """InvalidParameterValueException; nothing is created."""
@@ -225,7 +225,7 @@ class TestInvoke:
             client.invoke(FunctionName="refuses", Payload=b"{")
         with pytest.raises(client.exceptions.RequestTooLargeException):
             client.invoke(FunctionName="refuses", Payload=b'"' + b"x" * 6_291_555 + b'"')
-        with pytest.raises(ClientError, match="Function not found: .*:function:refuses:7"):
+        with pytest.raises(ClientError, match=r"Function not found: .*:function:refuses:7"):
             client.invoke(FunctionName="refuses", Qualifier="7")
 
     def test_the_client_context_arrives(self, client: LambdaClient) -> None:

@@ -21,7 +21,7 @@ def slow(event: Any, context: Any) -> Any:
 
 
 def crash(event: Any, context: Any) -> Any:
-    print("last words", flush=True)
+    print("last words", flush=True)  # noqa: T201 - what a log is made of
     if event.get("signal"):
         os.kill(os.getpid(), signal.SIGKILL)
     if "status" in event:
@@ -42,8 +42,8 @@ def large(event: Any, context: Any) -> Any:
 
 
 def talk(event: Any, context: Any) -> Any:
-    print(event)
-    print("to stderr: é", file=sys.stderr)
+    print(event)  # noqa: T201
+    print("to stderr: é", file=sys.stderr)  # noqa: T201
     logging.getLogger().warning("by logging")
     return None
 
