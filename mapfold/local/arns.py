@@ -2,12 +2,11 @@
 
     stateMachine:<machine>                      stateMachine:<machine>:<version or alias>
     stateMachine:<machine>/<label>              what the children of a map run belong to
-    execution:<machine>:<name>                  execution:<machine>/<label>:<uuid>         a STANDARD child
-    express:<machine>:<name>:<uuid>             express:<machine>/<label>:<map run>:<uuid> an EXPRESS child
+    execution:<machine>:<name>                  execution:<machine>/<label>:<uuid>         a map run's child
+    express:<machine>:<name>:<uuid>
     mapRun:<machine>/<label>:<uuid>             activity:<name>
 
-No page of AWS shows the ARN of an EXPRESS child; ours puts the map run's uuid where a plain Express execution has
-its name, so that a child's ARN leads to its map run.
+No page of AWS shows the ARN of an EXPRESS child; ours has the form of a STANDARD one's.
 """
 
 from __future__ import annotations
@@ -44,8 +43,8 @@ class ArnError(MapfoldError):
 class Arn:
     """An ARN of Step Functions, taken apart.
 
-    `name`: the execution's name (for a STANDARD child and a map run: the uuid; for an EXPRESS child: the map run's
-    uuid), or the version or alias of a state machine. `uuid`: of an EXPRESS execution only.
+    `name`: the execution's name (for a child and a map run: the uuid), or the version or alias of a state machine.
+    `uuid`: of an EXPRESS execution only.
     """
 
     kind: Kind
@@ -65,7 +64,7 @@ class Arn:
     @property
     def is_child(self) -> bool:
         """Whether this is an execution that a map run started."""
-        return self.label is not None and self.kind in (Kind.EXECUTION, Kind.EXPRESS)
+        return self.label is not None and self.kind is Kind.EXECUTION
 
     @property
     def machine_arn(self) -> str:
@@ -149,11 +148,9 @@ def map_run_arn(machine: str, label: str, uuid: str, *, region: str) -> str:
     return str(Arn(Kind.MAP_RUN, machine, label, uuid, region=region))
 
 
-def child_arn(map_run: Arn, uuid: str, *, express: bool = False) -> str:
+def child_arn(map_run: Arn, uuid: str) -> str:
     """ARN of a child execution of `map_run`."""
     home = {"region": map_run.region, "account": map_run.account, "partition": map_run.partition}
-    if express:
-        return str(Arn(Kind.EXPRESS, map_run.machine, map_run.label, map_run.name, uuid, **home))
     return str(Arn(Kind.EXECUTION, map_run.machine, map_run.label, uuid, **home))
 
 

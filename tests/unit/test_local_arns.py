@@ -30,7 +30,6 @@ HOME = "arn:aws:states:eu-west-1:123456789012"
         f"{HOME}:execution:jobs:run-1",
         f"{HOME}:execution:jobs/Map:0d3b",
         f"{HOME}:express:jobs:run-1:0d3b",
-        f"{HOME}:express:jobs/Map:77aa:0d3b",
         f"{HOME}:mapRun:jobs/Map:77aa",
         f"{HOME}:activity:approve",
     ],

@@ -86,8 +86,7 @@ class ChildRunner:
         self._clock = clock
         owner = identity.child_machine_arn
         self._machine = {"Id": owner, "Name": owner.rpartition(":")[2]}
-        kind = f"express:{self._machine['Name']}:{identity.uuid}" if express else f"execution:{self._machine['Name']}"
-        self._arn_prefix = owner.replace(f"stateMachine:{self._machine['Name']}", kind) + ":"
+        self._arn_prefix = identity.child_arn(0).rpartition(":")[0] + ":"
 
     async def __call__(self, child: Child) -> ChildResult:
         """Run `child` to its end and hand it to the store."""

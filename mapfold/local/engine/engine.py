@@ -64,7 +64,7 @@ class Engine:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._map_runs.closing = True
+        self._map_runs.close()
         for execution in list(self._live.values()):
             execution.stop("Mapfold.Stopped", SHUTDOWN_CAUSE)
         assert self._flusher is not None

@@ -50,8 +50,11 @@ class MapRuns:
         self._s3 = s3
         self._clock = clock
         self._live: dict[str, LiveMapRun] = {}
-        self.closing = False
-        """The engine shuts down: a map run that is stopped does not write its result files any more."""
+        self._closing = asyncio.Event()
+
+    def close(self) -> None:
+        """The engine shuts down: a map run that is stopped waits for nothing and writes no result files any more."""
+        self._closing.set()
 
     def find(self, arn: str) -> LiveMapRun | None:
         """The running map run with this ARN."""
@@ -98,8 +101,10 @@ class MapRuns:
                 return await asyncio.shield(work)
             except asyncio.CancelledError:
                 live.run.stop()
-                await asyncio.wait([work], timeout=0 if self.closing else STOP_SECONDS)
+                closing = group.create_task(self._closing.wait())
+                await asyncio.wait([work, closing], timeout=STOP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 work.cancel()
+                closing.cancel()
                 raise
 
     def _make(self, effect: RunMap, frame: Frame, *, role_arn: str, world: EngineWorld) -> LiveMapRun:

@@ -64,7 +64,7 @@ async def describe_execution(service: Service, request: Request) -> Answer:
     arn = request.arn("executionArn", Kind.EXECUTION, Kind.EXPRESS)
     included = request.choice("includedData", ("ALL_DATA", "METADATA_ONLY"), "ALL_DATA")
     request.done()
-    if arn.kind is Kind.EXPRESS and not arn.is_child:
+    if arn.kind is Kind.EXPRESS:
         raise execution_missing(str(arn))
     row, _ = await find_execution(service, arn)
     answer = execution_answer(row)
@@ -147,7 +147,7 @@ async def find_execution(service: Service, arn: Arn) -> tuple[ExecutionRow, MapR
 
 async def find_child(service: Service, arn: Arn) -> tuple[MapRunRow, int]:
     """The map run and the index that a child's ARN stands for. ExecutionDoesNotExist."""
-    uuid = (arn.uuid if arn.kind is Kind.EXPRESS else arn.name) or ""
+    uuid = arn.name or ""
     for row in await service.store.map_runs_of_label(arn.machine_arn, arn.label or ""):
         try:
             index = service.children.child_index(row.arn.rpartition(":")[2], uuid)
