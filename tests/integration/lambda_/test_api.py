@@ -198,6 +198,7 @@ class TestInvoke:
         """`GET /mapfold/logs/<request id>`: all that it printed; 404 for an invocation that there never was."""
         create(client, "told", "def handler(event, context):\n    print('once upon a time')\n")
         answer = client.invoke(FunctionName="told", Payload=b"{}")
+        answer["Payload"].close()
         logs = f"{client.meta.endpoint_url}/mapfold/logs/"
 
         with urllib.request.urlopen(logs + answer["ResponseMetadata"]["RequestId"], timeout=10) as response:
