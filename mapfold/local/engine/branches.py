@@ -12,6 +12,7 @@ from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 
 from mapfold.local.engine.driver import World, drive
+from mapfold.local.engine.event_log import HistoryFull
 from mapfold.states import Scope, State
 from mapfold.states.effects import EndScope, FailScope, Json, RunBranches, RunIterations, StateError, TaskFailed
 from mapfold.states.frame import Frame
@@ -119,7 +120,8 @@ async def _run_iteration(effect: RunIterations, index: int, frame: Frame, world:
         raise
     except asyncio.CancelledError:
         if siblings.failure is not None:
-            frame.record_leaf("MapIterationAborted", "mapIterationAbortedEventDetails", details)
+            with suppress(HistoryFull):
+                frame.record_leaf("MapIterationAborted", "mapIterationAbortedEventDetails", details)
         raise
     frame.record_leaf("MapIterationSucceeded", "mapIterationSucceededEventDetails", details)
     return output
@@ -134,7 +136,8 @@ async def _run_scope(scope: Scope, data: Json, frame: Frame, world: World, sibli
         ending = await drive(scope, data, frame, world)
     except asyncio.CancelledError:
         if siblings.failure is not None and frame.state[0] in scope.states:
-            _record_abort(scope.states[frame.state[0]], frame)
+            with suppress(HistoryFull):
+                _record_abort(scope.states[frame.state[0]], frame)
         raise
     if isinstance(ending, EndScope):
         siblings.end(frame.previous)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
+from mapfold.local.engine.event_log import HistoryFull
 from mapfold.states.effects import EndScope, FailScope
 from mapfold.states.frame import NOT_TRUNCATED, Frame
+
+logger = logging.getLogger(__name__)
 
 MAX_ERROR = 256
 MAX_CAUSE = 32_768
@@ -29,6 +33,17 @@ def ending_of(end: EndScope | FailScope, frame: Frame) -> Ending:
     error = end.error[:MAX_ERROR] if end.error is not None else None
     cause = end.cause[:MAX_CAUSE] if end.cause is not None else None
     return Ending("FAILED", error=error, cause=cause)
+
+
+def failure_of(fault: Exception, arn: str) -> FailScope:
+    """How the execution `arn` ends that `fault` broke: a full history, or a bug of ours, which ends no other."""
+    while isinstance(fault, ExceptionGroup):  # it came through branches that run together
+        fault = fault.exceptions[0]
+    if isinstance(fault, HistoryFull):
+        return FailScope("States.Runtime", str(fault), catchable=False)
+    logger.error("execution broke the engine", extra={"execution": arn}, exc_info=fault)
+    cause = f"The embedded AWS has a fault: {type(fault).__name__}: {fault}"
+    return FailScope("States.Runtime", cause, catchable=False)
 
 
 EVENTS = {
