@@ -83,10 +83,10 @@ async def run_iterations(effect: RunIterations, frame: Frame, world: World) -> l
     waiting = iter(range(slots, effect.count))
     not_begun = set(range(slots))
 
-    async def run_slot(index: int, inner: Frame) -> None:
-        not_begun.discard(index)
+    async def run_slot(first: int, inner: Frame) -> None:
+        not_begun.discard(first)
         with suppress(_ScopeFailed):
-            outputs[index] = await _run_iteration(effect, index, inner, world, siblings)
+            outputs[first] = await _run_iteration(effect, first, inner, world, siblings)
             for index in waiting:
                 if siblings.failure is not None:  # the abort reaches only those that wait for something
                     return
@@ -94,10 +94,10 @@ async def run_iterations(effect: RunIterations, frame: Frame, world: World) -> l
                 outputs[index] = await _run_iteration(effect, index, inner, world, siblings)
 
     # The first wave is started as a whole before any iteration goes on (history-events 4).
-    first = [_start_iteration(effect, index, frame, previous=frame.previous) for index in range(slots)]
-    answer = await _together((run_slot(index, inner) for index, inner in enumerate(first)), siblings, frame, outputs)
+    wave = [_start_iteration(effect, index, frame, previous=frame.previous) for index in range(slots)]
+    answer = await _together((run_slot(index, inner) for index, inner in enumerate(wave)), siblings, frame, outputs)
     for index in sorted(not_begun):  # the failure came before their task had its first turn
-        first[index].record_leaf("MapIterationAborted", "mapIterationAbortedEventDetails", _iteration(effect, index))
+        wave[index].record_leaf("MapIterationAborted", "mapIterationAbortedEventDetails", _iteration(effect, index))
     return answer
 
 

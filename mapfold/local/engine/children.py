@@ -195,7 +195,7 @@ class ChildRunner:
             data = frame.execution["Execution"]["Input"]
             frame.remember(data, child.input_text)
             return await drive(self._processor, data, frame, self._world)
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - a bug of ours ends this one, and no other
             return failure_of(fault, frame.execution["Execution"]["Id"])
 
     def _aborted(self, child: Child, frame: Frame, running: RunningChild) -> None:

@@ -60,6 +60,8 @@ def record_ending(frame: Frame, ending: Ending) -> None:
         frame.record("ExecutionSucceeded", "executionSucceededEventDetails", details)
         return
     type_, key = EVENTS[ending.status]
+    if ending.status == "ABORTED" and frame.previous == frame.entered:
+        frame.previous = frame.before  # in a Wait, which records nothing meanwhile (history-events 3, rule 7)
     found = {"error": ending.error, "cause": ending.cause}
     frame.record(type_, key, {name: value for name, value in found.items() if value is not None})
 

@@ -51,7 +51,7 @@ class Execution:
             status=ending.status,
             stop=self._clock(),
             output=ending.output,
-            error=ending.error,
+            error=None if ending.status == "TIMED_OUT" else ending.error,  # it is in the event only (history-events 4)
             cause=ending.cause,
         )
         assert self.row.stop is not None
@@ -60,7 +60,7 @@ class Execution:
             status=ending.status,
             stop=self.row.stop,
             output=ending.output,
-            error=ending.error,
+            error=self.row.error,
             cause=ending.cause,
         )
 
@@ -107,7 +107,7 @@ class Execution:
             data = self._frame.execution["Execution"]["Input"]
             self._frame.remember(data, self.row.input)
             return await drive(self._program.scope, data, self._frame, world)
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - a bug of ours ends this one, and no other
             return failure_of(fault, self.row.arn)
 
 

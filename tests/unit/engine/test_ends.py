@@ -34,13 +34,14 @@ class TestTimeouts:
         assert ended.output == {"Error": "States.Timeout", "Cause": ""}
 
     async def test_a_machine_that_takes_too_long_is_timed_out_whatever_it_has_caught(self, world: World) -> None:
-        """A failed and caught Parallel before does not matter."""
+        """A failed and caught Parallel before does not matter. The error is in the event, not in DescribeExecution."""
         catch = [{"ErrorEquals": ["States.ALL"], "Next": "W"}]
         states = {"Both": parallel(FAIL, {"B": wait()}, Catch=catch), "W": wait()}
 
         ended = await world.run(states, TimeoutSeconds=1)
 
-        assert ended.row.status == "TIMED_OUT"
+        assert ended.failure == ("TIMED_OUT", None, None)
+        assert ended.details("ExecutionTimedOut") == {"error": "States.Timeout"}
         assert ended.types[-2:] == ["WaitStateEntered", "ExecutionTimedOut"]
 
 
