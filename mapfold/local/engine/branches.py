@@ -12,6 +12,7 @@ from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 
 from mapfold.local.engine.driver import World, drive
+from mapfold.local.engine.event_log import HistoryFull
 from mapfold.states import Scope, State
 from mapfold.states.effects import EndScope, FailScope, Json, RunBranches, RunIterations, StateError, TaskFailed
 from mapfold.states.frame import Frame
@@ -82,10 +83,10 @@ async def run_iterations(effect: RunIterations, frame: Frame, world: World) -> l
     waiting = iter(range(slots, effect.count))
     not_begun = set(range(slots))
 
-    async def run_slot(index: int, inner: Frame) -> None:
-        not_begun.discard(index)
+    async def run_slot(first: int, inner: Frame) -> None:
+        not_begun.discard(first)
         with suppress(_ScopeFailed):
-            outputs[index] = await _run_iteration(effect, index, inner, world, siblings)
+            outputs[first] = await _run_iteration(effect, first, inner, world, siblings)
             for index in waiting:
                 if siblings.failure is not None:  # the abort reaches only those that wait for something
                     return
@@ -93,10 +94,10 @@ async def run_iterations(effect: RunIterations, frame: Frame, world: World) -> l
                 outputs[index] = await _run_iteration(effect, index, inner, world, siblings)
 
     # The first wave is started as a whole before any iteration goes on (history-events 4).
-    first = [_start_iteration(effect, index, frame, previous=frame.previous) for index in range(slots)]
-    answer = await _together((run_slot(index, inner) for index, inner in enumerate(first)), siblings, frame, outputs)
+    wave = [_start_iteration(effect, index, frame, previous=frame.previous) for index in range(slots)]
+    answer = await _together((run_slot(index, inner) for index, inner in enumerate(wave)), siblings, frame, outputs)
     for index in sorted(not_begun):  # the failure came before their task had its first turn
-        first[index].record_leaf("MapIterationAborted", "mapIterationAbortedEventDetails", _iteration(effect, index))
+        wave[index].record_leaf("MapIterationAborted", "mapIterationAbortedEventDetails", _iteration(effect, index))
     return answer
 
 
@@ -119,7 +120,8 @@ async def _run_iteration(effect: RunIterations, index: int, frame: Frame, world:
         raise
     except asyncio.CancelledError:
         if siblings.failure is not None:
-            frame.record_leaf("MapIterationAborted", "mapIterationAbortedEventDetails", details)
+            with suppress(HistoryFull):
+                frame.record_leaf("MapIterationAborted", "mapIterationAbortedEventDetails", details)
         raise
     frame.record_leaf("MapIterationSucceeded", "mapIterationSucceededEventDetails", details)
     return output
@@ -134,7 +136,8 @@ async def _run_scope(scope: Scope, data: Json, frame: Frame, world: World, sibli
         ending = await drive(scope, data, frame, world)
     except asyncio.CancelledError:
         if siblings.failure is not None and frame.state[0] in scope.states:
-            _record_abort(scope.states[frame.state[0]], frame)
+            with suppress(HistoryFull):
+                _record_abort(scope.states[frame.state[0]], frame)
         raise
     if isinstance(ending, EndScope):
         siblings.end(frame.previous)

@@ -88,7 +88,7 @@ class World:
     async def until(self, true: Callable[[], bool]) -> None:
         """Let everybody work until something is so. Ends by itself: within seconds, or the test fails."""
         async with asyncio.timeout(10):
-            while not true():
+            while not true():  # noqa: ASYNC110 - what is waited for tells nobody
                 await asyncio.sleep(0.001)
 
 
