@@ -7,7 +7,7 @@ endpoints differ. Methods may be called from several threads.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -213,13 +213,14 @@ class AwsClient:
         timeout_seconds: int,
         memory_mb: int,
         environment: Mapping[str, str],
-    ) -> None:
-        """Create a Lambda function that runs a local folder in place. Only the embedded AWS knows the convention.
+    ) -> bool:
+        """Create a Lambda function that runs a local folder in place; False if one of that name is there already.
 
-        Its sign is the bucket `mapfold-local`, with the folder's absolute path as the key.
+        Only the embedded AWS knows the convention: the bucket `mapfold-local`, the folder's absolute path as the key.
         """
-        with _speaking("lambda"):
-            self._lambda.create_function(
+        return self._created(
+            "ResourceConflictException",
+            lambda: self._lambda.create_function(
                 FunctionName=name,
                 Runtime=cast(Any, runtime),
                 Role=self._role,
@@ -228,7 +229,8 @@ class AwsClient:
                 Timeout=timeout_seconds,
                 MemorySize=memory_mb,
                 Environment={"Variables": dict(environment)},
-            )
+            ),
+        )
 
     def delete_function(self, name: str) -> None:
         """Delete a Lambda function; nothing happens if there is none."""
@@ -244,9 +246,7 @@ class AwsClient:
         place: dict[str, Any] = (
             {} if self.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
         )
-        with _speaking("s3"):
-            self._s3.create_bucket(Bucket=name, **place)
-        return True
+        return self._created("BucketAlreadyOwnedByYou", lambda: self._s3.create_bucket(Bucket=name, **place))
 
     def ensure_table(self, name: str, keys: Sequence[str]) -> bool:
         """Make sure that a table with these key attributes (strings: hash, then range) exists; whether it was made."""
@@ -260,14 +260,16 @@ class AwsClient:
                 )
             return False
         kinds: tuple[Literal["HASH", "RANGE"], ...] = ("HASH", "RANGE")
-        with _speaking("dynamodb"):
-            self._dynamodb.create_table(
+        created = self._created(
+            "ResourceInUseException",
+            lambda: self._dynamodb.create_table(
                 TableName=name,
                 BillingMode="PAY_PER_REQUEST",
                 AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
                 KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, kinds, strict=False)],
-            )
-        return True
+            ),
+        )
+        return created or self.ensure_table(name, keys)
 
     def object_size(self, bucket: str, key: str) -> int | None:
         """Bytes of an object, or None if there is none."""
@@ -355,6 +357,20 @@ class AwsClient:
             if error.code in ((missing,) if isinstance(missing, str) else missing):
                 return None
             raise
+
+    def _created(self, taken: str, call: Callable[[], Any]) -> bool:
+        """Whether `call` created a thing; False where it is refused with the code that says that it is there.
+
+        Another command may have made it since we looked.
+        """
+        try:
+            with _speaking("AWS"):
+                call()
+        except ServiceError as error:
+            if error.code == taken:
+                return False
+            raise
+        return True
 
 
 def _config(endpoint: str | None) -> Config:

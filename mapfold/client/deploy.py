@@ -52,7 +52,7 @@ class Deploys(Protocol):
         timeout_seconds: int,
         memory_mb: int,
         environment: Mapping[str, str],
-    ) -> None: ...
+    ) -> bool: ...
     def delete_function(self, name: str) -> None: ...
     def find_definition(self, machine_arn: str) -> str | None: ...
     def create_state_machine(self, name: str, definition: str) -> None: ...
@@ -195,7 +195,7 @@ def _function(aws: Deploys, plan: FunctionPlan, folder: Path) -> Change | None:
         return None
     if facts is not None:
         aws.delete_function(plan.name)
-    aws.create_folder_function(
+    created = aws.create_folder_function(
         plan.name,
         folder=str(folder),
         handler=plan.handler,
@@ -204,6 +204,8 @@ def _function(aws: Deploys, plan: FunctionPlan, folder: Path) -> Change | None:
         memory_mb=plan.memory_mb,
         environment=plan.environment,
     )
+    if not created:  # by another command, since we looked
+        return _function(aws, plan, folder)
     return Change("created" if facts is None else "replaced", "function", plan.name)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mapfold.client import Deployment, carry_out, plan_deployment, source_digest, substitutions
-from mapfold.client.values import Json
+from mapfold.client.deploy import FunctionPlan
+from mapfold.client.values import FunctionFacts, Json
 from tests.unit.client.fakes import FakeAws
 
 
@@ -55,6 +56,33 @@ def test_a_second_deployment_changes_nothing(tmp_path: Path) -> None:
 
     assert len(first) == 2 + 2 + 5 + 1
     assert carry_out(plan(tmp_path), aws) == []
+
+
+class LateFinds(FakeAws):
+    """Another command has made every function just after we looked."""
+
+    def find_function(self, name: str) -> FunctionFacts | None:
+        found = super().find_function(name)
+        if found is None:
+            for plan in self.others:
+                if plan.name == name:
+                    self.functions[name] = FunctionFacts(
+                        name, plan.handler, plan.timeout_seconds, plan.memory_mb, plan.environment
+                    )
+        return found
+
+    others: tuple[FunctionPlan, ...] = ()
+
+
+def test_a_function_that_another_command_made_meanwhile_is_used(tmp_path: Path) -> None:
+    """Two runs of a job may start at once."""
+    aws = LateFinds()
+    aws.others = plan(tmp_path).functions
+
+    changes = carry_out(plan(tmp_path), aws)
+
+    assert "function" not in {change.kind for change in changes}
+    assert len(aws.functions) == 5
 
 
 def test_functions_are_made_again_when_the_source_has_changed(tmp_path: Path) -> None:
