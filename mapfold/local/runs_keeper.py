@@ -106,7 +106,7 @@ class RunsKeeper:
                 changed.append((key, etag, size))
         written = time.monotonic()
         with ThreadPoolExecutor(AT_ONCE) as threads:
-            for kept in threads.map(lambda found: self._save_object(s3, *found, folders), changed):
+            for kept in threads.map(lambda found: self._save_object(s3, folders, *found), changed):
                 now[kept.key] = kept
                 if time.monotonic() - written > INDEX_EVERY_SECONDS:
                     self._write_index({**before, **now})
@@ -120,7 +120,7 @@ class RunsKeeper:
     def _write_index(self, kept: dict[str, KeptObject]) -> None:
         _write_lines(self._index, (asdict(kept[key]) for key in sorted(kept)))
 
-    def _save_object(self, s3: S3Client, key: str, etag: str, size: int, folders: Container[str]) -> KeptObject:
+    def _save_object(self, s3: S3Client, folders: Container[str], key: str, etag: str, size: int) -> KeptObject:
         name = _hashed(key) if key in folders else file_name(key)  # keys `a` and `a/b`: one file name for two
         path = self._objects / name
         answer = s3.get_object(Bucket=RUNS, Key=key)
