@@ -6,6 +6,7 @@ What a command needs is imported when it is called, so that `--help` answers at 
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import click
 
-from mapfold.cli.factory import Factory, Place
+from mapfold.cli.factory import DEFAULT_DATA, Factory, Place, command_name
 from mapfold.cli.output import Output, Streams
 from mapfold.errors import UsageError
 
@@ -34,7 +35,7 @@ _jobs = click.option(
 _data = click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path(".mapfold"),
+    default=DEFAULT_DATA,
     envvar="MAPFOLD_DATA",
     show_default=True,
     help="The directory where the embedded AWS keeps its state.",
@@ -77,12 +78,14 @@ def mapfold(context: click.Context, debug: bool) -> None:
     mapfold show RUN                     one run: counts, result, error
     mapfold history RUN --failed         its states and map runs, with the children that failed
     mapfold failures RUN                 the items that failed, with reasons
+    mapfold stop RUN                     end a run that is running
+    mapfold definition JOB               a job's state machine in the Amazon States Language
     mapfold local                        keep the embedded AWS running, for boto3 or the AWS CLI
 
     \b
     Exit codes: 0 succeeded, 1 the run failed, 2 the command line or the job is wrong, 130 interrupted.
     """
-    context.obj = context.obj or (Factory(), Streams())
+    context.obj = context.obj or (Factory(command=command_name(sys.argv[0])), Streams())
 
 
 def _handed(command: Command) -> Command:
@@ -109,6 +112,7 @@ def jobs(factory: Factory, output: Output, jobs_folder: Path, as_json: bool) -> 
 
 @mapfold.command()
 @click.argument("job")
+@click.option("--json", is_flag=True, expose_value=False, help="No change: the States Language is JSON.")
 @_jobs
 @_handed
 def definition(factory: Factory, output: Output, job: str, jobs_folder: Path) -> int:
@@ -196,7 +200,11 @@ def show(factory: Factory, output: Output, place: Place, run_: str, as_json: boo
 @click.argument("run_", metavar="RUN")
 @click.option("--failed", is_flag=True, help="Of the children, only those that failed.")
 @click.option("--events", is_flag=True, help="All events of the run and its children, not the tree.")
-@click.option("--limit", type=click.IntRange(min=0), help="Children to show of a map run (0: all). [text: 1000]")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    help="Children to show of a map run; 0 is all. [default: 1000, with --json all]",
+)
 @_json
 @_place
 @_handed
@@ -258,7 +266,7 @@ def local(port: int, aws_port: int, data: Path, no_console: bool, until_eof: boo
     \b
     export AWS_ENDPOINT_URL=http://127.0.0.1:8084
     export AWS_ENDPOINT_URL_SFN=http://127.0.0.1:8083 AWS_ENDPOINT_URL_LAMBDA=http://127.0.0.1:8083
-    export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_REGION=us-east-1
+    export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_DEFAULT_REGION=us-east-1
     aws stepfunctions list-state-machines
 
     `mapfold run` and the other commands find it by its data directory.

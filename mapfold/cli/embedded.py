@@ -81,7 +81,11 @@ def embedded_aws(
             yield endpoints, False
             return
         with _second_interrupt_kills(own), own.stopped_in_the_end():
-            yield endpoints, True
+            try:
+                yield endpoints, True
+            except Exception:  # ours has failed: that is no reason to take the server away from the others
+                _wait_for_others(users, note)
+                raise
             _wait_for_others(users, note)
 
 

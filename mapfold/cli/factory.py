@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shlex
+import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mapfold.client.values import Json
-from mapfold.errors import UsageError
+from mapfold.errors import JobError, MapfoldError, UsageError
 
 if TYPE_CHECKING:
     from mapfold.client.aws import AwsClient
     from mapfold.job import Job, LoadedJobs
+
+
+DEFAULT_DATA = Path(".mapfold")
+
+
+def command_name(path: str) -> str:
+    """How this command is called again: `mapfold` where the shell finds it, otherwise as it was called."""
+    name = Path(path).name
+    if name == "__main__.py":
+        return "python -m mapfold"
+    return name if shutil.which(name) else shlex.quote(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +56,17 @@ class Factory:
     """The real things: jobs from their folder, boto3, a server process."""
 
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    command: str = "mapfold"
+
+    def typed(self, verb: str, run: str, place: Place) -> str:
+        """The command line that looks at a run, as it can be pasted into the shell that this one came from."""
+        words = [verb, run]
+        if place.on == "aws":
+            words += ["--on", "aws", *(["--profile", place.profile] if place.profile else [])]
+            words += ["--region", place.region] if place.region else []
+        elif place.data != Path(self.environment.get("MAPFOLD_DATA") or DEFAULT_DATA):
+            words += ["--data", str(place.data)]
+        return f"{self.command} {shlex.join(words)}"
 
     def jobs(self, folder: Path) -> LoadedJobs:
         """All jobs of a folder."""
@@ -84,12 +108,21 @@ class Factory:
         """Let the job put its example into the embedded AWS; gives the SOURCE, or None if it has no example."""
         if job.example_function is None:
             return None
+        from mapfold.client.aws import speaking
         from mapfold.context import Context
         from mapfold.storage import Storage
 
         storage = Storage(connection.aws.s3_client())
         context = Context(job=job.name, run_id="example", storage=storage, tables=job.tables)
-        return str(job.example_function(context))
+        try:
+            with speaking():
+                return str(job.example_function(context))
+        except MapfoldError:
+            raise
+        except Exception as error:
+            raise JobError(
+                f"it raised {type(error).__name__}: {error}", at=f"job {job.name!r}, @job.example", fix="Mend it"
+            ) from error
 
     @contextmanager
     def connect(self, place: Place, note: Callable[[str], None]) -> Iterator[Connection]:
@@ -104,7 +137,9 @@ class Factory:
             raise UsageError("--profile and --region say where on AWS: add --on aws")
         chosen = environment_target(self.environment)
         if chosen is not None:
-            yield Connection(AwsClient(chosen), f"AWS_ENDPOINT_URL_SFN={chosen.endpoints['stepfunctions']}", True)
+            place_said = f"AWS_ENDPOINT_URL_SFN={chosen.endpoints['stepfunctions']}"
+            with _hint_if_unreachable("AWS_ENDPOINT_URL… are set: start `mapfold local` there, or unset them."):
+                yield Connection(AwsClient(chosen), place_said, True)
             return
         from mapfold.cli.embedded import embedded_aws
 
@@ -113,7 +148,20 @@ class Factory:
                 service_url=endpoints.service_url, aws_url=endpoints.aws_url, environment=self.environment
             )
             running = "started for this command" if is_own else f"running at {endpoints.service_url}"
-            yield Connection(AwsClient(target), f"the embedded AWS, {running} (data in {place.data})", True, is_own)
+            where = f"the embedded AWS, {running} (data in {place.data})"
+            hint = f"The embedded AWS that was {running} has ended. `mapfold runs` tells what became of its runs."
+            with nullcontext() if is_own else _hint_if_unreachable(hint):
+                yield Connection(AwsClient(target), where, True, is_own)
+
+
+@contextmanager
+def _hint_if_unreachable(hint: str) -> Iterator[None]:
+    from mapfold.client import Unreachable
+
+    try:
+        yield
+    except Unreachable as error:
+        raise Unreachable(f"{error}. {hint}", code=error.code) from error
 
 
 def _code_folders(root: Path) -> list[Path]:

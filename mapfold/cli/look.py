@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mapfold.cli.factory import Factory, Place
 from mapfold.cli.output import Output
-from mapfold.cli.present import clock_time, columns, counts_document, duration, moment, result_lines, tally
+from mapfold.cli.present import clock_time, columns, counted, counts_document, duration, moment, result_lines, tally
+from mapfold.client.arns import MAP_LABEL
 from mapfold.client.values import Json, MapRun, decode, explain_cause
 from mapfold.errors import UsageError
 
@@ -124,6 +126,10 @@ def show(place: Place, name: str, factory: Factory, output: Output, *, as_json: 
     lines = [f"{key:<10}{value}" for key, value in facts.items() if value]
     for run in view.map_runs:
         lines += [f"map run   {run.label} {run.status}", *(f"          {said}" for said in map_run_counts(run))]
+    if ended is not None:
+        lines += [
+            f"          {said}" for said in kept_apart(ended, view.map_runs, factory.typed("failures", name, place))
+        ]
     if ended is not None and ended.result is not None:
         lines += ["", *result_lines(ended.result)]
     output.facts(lines)
@@ -145,9 +151,9 @@ def failures(place: Place, name: str, factory: Factory, output: Output, *, trace
             some = True
             output.facts(_failure_lines(failure, with_traceback=traceback))
         if not some:
-            status = execution.status.lower()
-            why = f" ({execution.error}: {execution.cause})" if execution.error else ""
-            output.note(f"no item of {execution.name} failed; the run is {status}{why}")
+            why = f" with {execution.error}: {explain_cause(execution.cause)[0]}" if execution.error else ""
+            state = f"ended {execution.status}{why}" if execution.status.is_terminal else "is still running"
+            output.note(f"no item of {execution.name} failed; the run {state}")
     return 0
 
 
@@ -215,5 +221,13 @@ def map_run_counts(run: MapRun) -> list[str]:
     return [tally(run.items, "item"), tally(run.children, "child execution")]
 
 
+def kept_apart(ended: Outcome, map_runs: Iterable[MapRun], command: str) -> list[str]:
+    """A line where the run counts more failed items than its map runs, which know whole batches only."""
+    more = ended.items.failed - sum(run.items.failed for run in map_runs if run.label == MAP_LABEL)
+    if more <= 0:
+        return []
+    return [f"{counted(more, 'more item')} failed in batches that succeeded with the rest: {command}"]
+
+
 def span(started: float, stopped: float | None) -> float | None:
-    return None if stopped is None else round(stopped - started, 3)
+    return None if stopped is None else max(0.0, round(stopped - started, 3))

@@ -48,7 +48,7 @@ def describe(progress: Progress) -> str:
     """`120 of 365 items · 15 of 46 batches · 48 items/s · 5.10 s left`; failures where there are any."""
     items, batches = progress.items, progress.batches
     if not items.total and not batches.total:
-        return duration(progress.seconds)
+        return f"{duration(progress.seconds)} so far"
     failed = items.failed + items.timed_out
     parts = [
         f"{items.done:,} of {items.total:,} items",

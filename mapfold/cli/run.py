@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,13 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 _REASONS = 5
 _STOP_SECONDS = 3.0
+_SOURCE_ERROR = "SourceError"
+_PUT_INPUT = """\
+  The embedded AWS was started for this run alone, and of what was put into it earlier only the runs are kept.
+  To run on input of yours: start `mapfold local` in another terminal, put the input into its S3, and run again."""
+
+Typed = Callable[[str, str], str]
+"""A verb and a run to the command line that can be pasted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +77,18 @@ def run(options: RunOptions, factory: Factory, output: Output) -> int:
         uri = options.source or _example(job, factory, connection, output)
         _introduce(job, run_id, uri, connection, output)
         started = start(connection.aws, job.name, source=job.source.parse_uri(uri), params=options.params, name=run_id)
-        execution = _follow(started, connection, output)
+        execution = _follow(started, connection, options.place, factory, output)
         if execution is None:
             return INTERRUPTED
         ended = outcome(connection.aws, execution)
         if options.as_json:
             output.document(ended.as_document())
         else:
-            output.facts(_outcome_lines(ended, connection, execution))
+            output.facts(_outcome_lines(ended, connection, execution, partial(factory.typed, place=options.place)))
         if not ended.succeeded:
             output.note(f"mapfold: run {run_id} ended {ended.status}: {_why(ended)}")
+        if ended.error == _SOURCE_ERROR and connection.is_own:
+            output.note(_PUT_INPUT)
         return 0 if ended.succeeded else 1
 
 
@@ -116,7 +126,7 @@ def _introduce(job: Job, run_id: str, uri: str, connection: Connection, output: 
     output.note(f"  children  {children}: {why}")
 
 
-def _follow(started: Run, connection: Connection, output: Output) -> Execution | None:
+def _follow(started: Run, connection: Connection, place: Place, factory: Factory, output: Output) -> Execution | None:
     """The execution as it ended, or None if Ctrl-C came first."""
     try:
         with output.watching() as watcher:
@@ -125,7 +135,7 @@ def _follow(started: Run, connection: Connection, output: Output) -> Execution |
     except KeyboardInterrupt:
         output.note(f"interrupted: stopping run {started.run_id} (Ctrl-C again leaves at once)")
         _stop(started, connection)
-        output.note(f"look at it with: mapfold show {started.run_id}, mapfold history {started.run_id}")
+        output.note(f"look      {factory.typed('show', started.run_id, place)}")
         return None
 
 
@@ -147,14 +157,13 @@ def _stop(started: Run, connection: Connection) -> None:
     asking.join(_STOP_SECONDS)
 
 
-def _outcome_lines(ended: Outcome, connection: Connection, execution: Execution) -> list[str]:
+def _outcome_lines(ended: Outcome, connection: Connection, execution: Execution, typed: Typed) -> list[str]:
     items = ended.items
-    lines = [
-        f"{ended.run_id} {ended.status.lower().replace('_', ' ')} in {duration(ended.seconds)}",
-        f"{counted(items.total, 'item')}: {items.succeeded:,} succeeded, {items.failed:,} failed",
-    ]
+    lines = [f"{ended.run_id} {ended.status.lower().replace('_', ' ')} in {duration(ended.seconds)}"]
+    if items.total or ended.succeeded:
+        lines.append(f"{counted(items.total, 'item')}: {items.succeeded:,} succeeded, {items.failed:,} failed")
     if items.failed:
-        lines += _reasons(ended, connection, execution)
+        lines += _reasons(ended, connection, execution, typed)
     if ended.result is not None:
         lines += ["", *result_lines(ended.result)]
     lines.append("")
@@ -162,15 +171,17 @@ def _outcome_lines(ended: Outcome, connection: Connection, execution: Execution)
         lines.append(f"result    {ended.result_uri}")
     if ended.failures_uri:
         lines.append(f"failures  {ended.failures_uri}")
-    return [*lines, f"look on   mapfold show {ended.run_id}", f"          mapfold history {ended.run_id}"]
+    return [*lines, f"look      {typed('show', ended.run_id)}", f"          {typed('history', ended.run_id)}"]
 
 
-def _reasons(ended: Outcome, connection: Connection, execution: Execution) -> list[str]:
+def _reasons(ended: Outcome, connection: Connection, execution: Execution, typed: Typed) -> list[str]:
     """The first few failed items; how they can all be seen."""
     first = list(islice(failures(connection.aws, execution), _REASONS))
     lines = [f"  item {failure.index}: {failure.error}: {_one_line(failure.message)}" for failure in first]
     left = ended.items.failed - len(first)
-    return [*lines, f"  {f'… {left:,} more: ' if left > 0 else ''}mapfold failures {ended.run_id}"]
+    more = f"… {left:,} more" if left > 0 else "with tracebacks"
+    command = typed("failures", ended.run_id) + ("" if left > 0 else " --traceback")
+    return [*lines, f"  {more}: {command}"]
 
 
 def _why(ended: Outcome) -> str:

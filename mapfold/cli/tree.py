@@ -8,7 +8,7 @@ from itertools import islice
 
 from mapfold import client
 from mapfold.cli.factory import Factory, Place
-from mapfold.cli.look import map_run_counts, map_run_document, span
+from mapfold.cli.look import kept_apart, map_run_counts, map_run_document, span
 from mapfold.cli.output import Output
 from mapfold.cli.present import counted, duration, moment
 from mapfold.client.values import Execution, Json, explain_cause
@@ -49,7 +49,12 @@ def history(
             )
         else:
             shown = CHILDREN_SHOWN if limit is None else limit or None
-            output.facts(_tree_lines(client.history(aws, execution, failed_only=failed), shown))
+            node = client.history(aws, execution, failed_only=failed)
+            output.facts(_tree_lines(node, shown))
+            map_runs = [map_run.run for state in node.states for map_run in state.map_runs]
+            if map_runs and execution.status.is_terminal:
+                ended = client.outcome(aws, execution)
+                output.facts(kept_apart(ended, map_runs, factory.typed("failures", name, place)))
     return 0
 
 

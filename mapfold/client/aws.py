@@ -7,7 +7,7 @@ endpoints differ. Methods may be called from several threads.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -57,7 +57,7 @@ class AwsClient:
         self._lock = threading.Lock()  # a boto3 session makes clients for one thread at a time
         self._clients: dict[str, Any] = dict(clients or {})
         self._account = target.account
-        with _speaking("AWS"):
+        with speaking():
             self._session = boto3.Session(
                 profile_name=target.profile,
                 region_name=target.region,
@@ -74,7 +74,7 @@ class AwsClient:
     def account(self) -> str:
         """The account that the credentials belong to; asks STS once."""
         if self._account is None:
-            with _speaking("sts"):
+            with speaking():
                 self._account = self._client("sts").get_caller_identity()["Account"]
         return self._account
 
@@ -87,14 +87,14 @@ class AwsClient:
         except ClientError as error:
             if _code(error) == "ExecutionAlreadyExists":
                 raise RunNameTaken(name) from error
-            raise _refused("states", error) from error
+            raise _refused(error) from error
         except BotoCoreError as error:
-            raise _unreachable("states", error) from error
+            raise _unreachable(error) from error
         return answer["executionArn"]
 
     def stop_execution(self, arn: str, *, error: str, cause: str) -> None:
         """Abort an execution. Nothing happens to one that has ended."""
-        with _speaking("states"):
+        with speaking():
             self._sfn.stop_execution(executionArn=arn, error=error, cause=cause)
 
     def find_execution(self, arn: str) -> Execution | None:
@@ -125,13 +125,13 @@ class AwsClient:
                     yield _event(cast(dict[str, Any], event))
         except ClientError as error:
             if _code(error) != "StateMachineTypeNotSupported":
-                raise _refused("states", error) from error
+                raise _refused(error) from error
         except BotoCoreError as error:
-            raise _unreachable("states", error) from error
+            raise _unreachable(error) from error
 
     def map_runs(self, execution_arn: str) -> list[MapRunSummary]:
         """The map runs of an execution, oldest first. There are as many as Map states ran: a few."""
-        with _speaking("states"):
+        with speaking():
             pages = self._sfn.get_paginator("list_map_runs").paginate(executionArn=execution_arn)
             runs = [
                 MapRunSummary(
@@ -147,7 +147,7 @@ class AwsClient:
 
     def map_run(self, arn: str) -> MapRun:
         """What DescribeMapRun says."""
-        with _speaking("states"):
+        with speaking():
             answer = self._sfn.describe_map_run(mapRunArn=arn)
         return MapRun(
             arn=answer["mapRunArn"],
@@ -165,7 +165,7 @@ class AwsClient:
 
     def state_machines(self) -> Iterator[StateMachine]:
         """All state machines of the account and region."""
-        with _speaking("states"):
+        with speaking():
             for page in self._sfn.get_paginator("list_state_machines").paginate():
                 for machine in page["stateMachines"]:
                     yield StateMachine(arn=machine["stateMachineArn"], name=machine["name"])
@@ -179,12 +179,12 @@ class AwsClient:
 
     def create_state_machine(self, name: str, definition: str) -> None:
         """Create a STANDARD state machine."""
-        with _speaking("states"):
+        with speaking():
             self._sfn.create_state_machine(name=name, definition=definition, roleArn=self._role, type="STANDARD")
 
     def update_state_machine(self, machine_arn: str, definition: str) -> None:
         """Give a state machine a new definition; executions that run keep the old one."""
-        with _speaking("states"):
+        with speaking():
             self._sfn.update_state_machine(stateMachineArn=machine_arn, definition=definition)
 
     # --- functions ----------------------------------------------------------------------------------------
@@ -213,13 +213,14 @@ class AwsClient:
         timeout_seconds: int,
         memory_mb: int,
         environment: Mapping[str, str],
-    ) -> None:
-        """Create a Lambda function that runs a local folder in place. Only the embedded AWS knows the convention.
+    ) -> bool:
+        """Create a Lambda function that runs a local folder in place; False if one of that name is there already.
 
-        Its sign is the bucket `mapfold-local`, with the folder's absolute path as the key.
+        Only the embedded AWS knows the convention: the bucket `mapfold-local`, the folder's absolute path as the key.
         """
-        with _speaking("lambda"):
-            self._lambda.create_function(
+        return self._created(
+            "ResourceConflictException",
+            lambda: self._lambda.create_function(
                 FunctionName=name,
                 Runtime=cast(Any, runtime),
                 Role=self._role,
@@ -228,7 +229,8 @@ class AwsClient:
                 Timeout=timeout_seconds,
                 MemorySize=memory_mb,
                 Environment={"Variables": dict(environment)},
-            )
+            ),
+        )
 
     def delete_function(self, name: str) -> None:
         """Delete a Lambda function; nothing happens if there is none."""
@@ -244,9 +246,7 @@ class AwsClient:
         place: dict[str, Any] = (
             {} if self.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
         )
-        with _speaking("s3"), _made_by_another("BucketAlreadyOwnedByYou"):
-            self._s3.create_bucket(Bucket=name, **place)
-        return True
+        return self._created("BucketAlreadyOwnedByYou", lambda: self._s3.create_bucket(Bucket=name, **place))
 
     def ensure_table(self, name: str, keys: Sequence[str]) -> bool:
         """Make sure that a table with these key attributes (strings: hash, then range) exists; whether it was made."""
@@ -260,14 +260,16 @@ class AwsClient:
                 )
             return False
         kinds: tuple[Literal["HASH", "RANGE"], ...] = ("HASH", "RANGE")
-        with _speaking("dynamodb"), _made_by_another("ResourceInUseException"):
-            self._dynamodb.create_table(
+        created = self._created(
+            "ResourceInUseException",
+            lambda: self._dynamodb.create_table(
                 TableName=name,
                 BillingMode="PAY_PER_REQUEST",
                 AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
                 KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, kinds, strict=False)],
-            )
-        return True
+            ),
+        )
+        return created or self.ensure_table(name, keys)
 
     def object_size(self, bucket: str, key: str) -> int | None:
         """Bytes of an object, or None if there is none."""
@@ -276,7 +278,7 @@ class AwsClient:
 
     def object_text(self, bucket: str, key: str) -> str:
         """An object whole, as UTF-8 text."""
-        with _speaking("s3"):
+        with speaking():
             return self._s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
 
     def object_lines(self, bucket: str, key: str) -> Iterator[bytes] | None:
@@ -292,9 +294,9 @@ class AwsClient:
                     yield entry["Key"]
         except ClientError as error:
             if _code(error) != "NoSuchBucket":
-                raise _refused("s3", error) from error
+                raise _refused(error) from error
         except BotoCoreError as error:
-            raise _unreachable("s3", error) from error
+            raise _unreachable(error) from error
 
     # --- how ----------------------------------------------------------------------------------------------
 
@@ -333,7 +335,7 @@ class AwsClient:
             return self._clients[service]
 
     def _executions(self, **where: str) -> Iterator[ExecutionSummary]:
-        with _speaking("states"):
+        with speaking():
             paginator = self._sfn.get_paginator("list_executions")
             for page in paginator.paginate(**cast(Any, where), PaginationConfig={"PageSize": 1000}):
                 for line in page["executions"]:
@@ -349,12 +351,26 @@ class AwsClient:
     def _find(self, missing: str | tuple[str, ...], call: Any) -> Any:
         """The answer of `call`, or None where it is refused with the code that says that the thing is not there."""
         try:
-            with _speaking("AWS"):
+            with speaking():
                 return call()
         except ServiceError as error:
             if error.code in ((missing,) if isinstance(missing, str) else missing):
                 return None
             raise
+
+    def _created(self, taken: str, call: Callable[[], Any]) -> bool:
+        """Whether `call` created a thing; False where it is refused with the code that says that it is there.
+
+        Another command may have made it since we looked.
+        """
+        try:
+            with speaking():
+                call()
+        except ServiceError as error:
+            if error.code == taken:
+                return False
+            raise
+        return True
 
 
 def _config(endpoint: str | None) -> Config:
@@ -374,40 +390,30 @@ def _config(endpoint: str | None) -> Config:
 
 
 @contextmanager
-def _speaking(service: str) -> Iterator[None]:
+def speaking() -> Iterator[None]:
     """Turn what botocore raises into ours."""
     try:
         yield
     except ClientError as error:
-        raise _refused(service, error) from error
+        raise _refused(error) from error
     except BotoCoreError as error:
-        raise _unreachable(service, error) from error
-
-
-@contextmanager
-def _made_by_another(code: str) -> Iterator[None]:
-    """What was not there a moment ago is there now: another command deploys beside us."""
-    try:
-        yield
-    except ClientError as error:
-        if _code(error) != code:
-            raise
+        raise _unreachable(error) from error
 
 
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def _refused(service: str, error: ClientError) -> ServiceError:
+def _refused(error: ClientError) -> ServiceError:
     code, message = _code(error), error.response.get("Error", {}).get("Message", "")
     return ServiceError(f"{error.operation_name} was refused: {code}: {message}", code=code)
 
 
-def _unreachable(service: str, error: BotoCoreError) -> ServiceError:
+def _unreachable(error: BotoCoreError) -> ServiceError:
     """No answer is `Unreachable`; no credentials, no region, no profile are plain service errors."""
     code = type(error).__name__
     if isinstance(error, HTTPClientError | ConnectionError):
-        return Unreachable(f"{service} does not answer: {error}", code=code)
+        return Unreachable(f"nothing answers: {error}", code=code)
     return ServiceError(str(error), code=code)
 
 
@@ -450,7 +456,7 @@ def _event(event: Mapping[str, Any]) -> Event:
 
 
 def _lines(body: Any) -> Iterator[bytes]:
-    with _speaking("s3"):
+    with speaking():
         lines: Iterable[bytes] = body.iter_lines(chunk_size=65_536)
         yield from (line for line in lines if line.strip())
 

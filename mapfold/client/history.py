@@ -91,6 +91,7 @@ class _Visit:
     exited: Event | None = None
     attempts: int = 0
     failure: Event | None = None
+    is_caught: bool = False  # it failed, and nothing succeeded after: if it was left, a Catch led on
     map_runs: list[str] = field(default_factory=list)
 
 
@@ -121,11 +122,13 @@ def _note(visit: _Visit, event: Event) -> None:
         visit.attempts += 1
         visit.map_runs.append(str(event.details["mapRunArn"]))
     elif event.type.endswith(("Failed", "TimedOut", "Aborted")) and (event.details or visit.failure is None):
-        visit.failure = event
+        visit.failure, visit.is_caught = event, True
+    elif event.type.endswith("Succeeded") and not event.type.startswith("MapIteration"):
+        visit.is_caught = False
 
 
 def _state_node(aws: ReadsHistories, visit: _Visit, execution: Execution, failed_only: bool) -> StateNode:
-    # A failure that was caught or retried leaves a state that exited well; its error is kept to be seen.
+    # The error of a failure that was retried, and then went well, is kept to be seen.
     failure = visit.failure
     details = failure.details if failure else {}
     return StateNode(
@@ -145,9 +148,9 @@ def _state_node(aws: ReadsHistories, visit: _Visit, execution: Execution, failed
 
 
 def _status(visit: _Visit, execution: Execution) -> Status:
-    if visit.exited is not None:
+    if visit.exited is not None and not visit.is_caught:
         return Status.SUCCEEDED
-    if execution.status is Status.SUCCEEDED:
+    if execution.status is Status.SUCCEEDED and not visit.is_caught:
         return Status.SUCCEEDED
     if visit.failure is not None and visit.failure.type.endswith("TimedOut"):
         return Status.TIMED_OUT

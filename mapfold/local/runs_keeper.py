@@ -15,10 +15,10 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -95,6 +95,7 @@ class RunsKeeper:
         listing = _objects_of(s3)
         if listing is None:
             return 0
+        folders = {str(parent) for key, _, _ in listing for parent in PurePosixPath(key).parents}
         before, now = self._kept, {}
         changed = []
         for key, etag, size in listing:
@@ -105,7 +106,7 @@ class RunsKeeper:
                 changed.append((key, etag, size))
         written = time.monotonic()
         with ThreadPoolExecutor(AT_ONCE) as threads:
-            for kept in threads.map(lambda found: self._save_object(s3, *found), changed):
+            for kept in threads.map(lambda found: self._save_object(s3, folders, *found), changed):
                 now[kept.key] = kept
                 if time.monotonic() - written > INDEX_EVERY_SECONDS:
                     self._write_index({**before, **now})
@@ -119,15 +120,15 @@ class RunsKeeper:
     def _write_index(self, kept: dict[str, KeptObject]) -> None:
         _write_lines(self._index, (asdict(kept[key]) for key in sorted(kept)))
 
-    def _save_object(self, s3: S3Client, key: str, etag: str, size: int) -> KeptObject:
-        name = file_name(key)
+    def _save_object(self, s3: S3Client, folders: Container[str], key: str, etag: str, size: int) -> KeptObject:
+        name = _hashed(key) if key in folders else file_name(key)  # keys `a` and `a/b`: one file name for two
         path = self._objects / name
         answer = s3.get_object(Bucket=RUNS, Key=key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.is_dir():
                 raise IsADirectoryError(path)
-        except (FileExistsError, NotADirectoryError, IsADirectoryError):  # keys `a` and `a/b`: one file name for two
+        except (FileExistsError, NotADirectoryError, IsADirectoryError):  # an earlier session had the other of the two
             name = _hashed(key)
             path = self._objects / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -163,6 +163,9 @@ class _Server:
         self._serving = True
         sys.stdout.write(f"ready http://{HOST}:{self._port}\n")
         sys.stdout.flush()
+        if self._moto is not None and sys.stderr.isatty():
+            sys.stderr.write(for_people(self._port, self._moto.port, self._settings.data))
+            sys.stderr.flush()
 
     @contextmanager
     def _announced(self, aws_port: int) -> Iterator[None]:
@@ -249,6 +252,17 @@ def _open_keeper(data: Path, endpoints: Endpoints) -> RunsKeeper:
         s3=endpoints.s3() if endpoints.is_ours("S3") else None,
         dynamodb=endpoints.dynamodb() if endpoints.is_ours("DYNAMODB") else None,
     )
+
+
+def for_people(port: int, aws_port: int, data: Path) -> str:
+    """What a person who started us in a terminal does next."""
+    service = f"http://{HOST}:{port}"
+    return f"""\
+`mapfold run` finds it by its data directory, {data}. Any SDK does in a terminal where you paste:
+  export AWS_ENDPOINT_URL=http://{HOST}:{aws_port} AWS_ENDPOINT_URL_SFN={service} AWS_ENDPOINT_URL_LAMBDA={service}
+  export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_DEFAULT_REGION=us-east-1
+Executions and runs are kept; other buckets and tables end with it. Ctrl-C stops it.
+"""
 
 
 def version() -> str:

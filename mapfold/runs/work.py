@@ -34,7 +34,7 @@ class BatchFailed(Exception):
     """Every item of the batch failed. The class's name is the error that Step Functions sees."""
 
     def __init__(self, items: int, first: str, uri: str) -> None:
-        super().__init__(f"all {items} items of the batch failed, the first with {first}; all are in {uri}")
+        super().__init__(f"all items of the batch failed ({items}), the first with {first}; they are in {uri}")
         self.items = items
 
 

@@ -56,6 +56,17 @@ async def test_objects_of_any_name_come_back(clients: Any, tmp_path: Path) -> No
     assert {s3.get_object(Bucket=RUNS, Key=name)["Body"].read().decode() for name in names} == set(names)
 
 
+async def test_a_key_that_is_a_folder_of_another_does_not_take_its_place(clients: Any, tmp_path: Path) -> None:
+    """Whichever of the two is written first: both are copied at once, and the larger one takes longer."""
+    s3, _ = clients
+    s3.create_bucket(Bucket=RUNS)
+    sizes = {f"{n}{end}": 8 << 20 if end == "" else 1 for n in range(4) for end in ("", "/under")}
+    for name, size in sizes.items():
+        s3.put_object(Bucket=RUNS, Key=name, Body=b"x" * size)
+
+    assert RunsKeeper(tmp_path, s3=s3, dynamodb=None).save() == (len(sizes), 0)
+
+
 async def test_only_new_and_changed_objects_are_copied(clients: Any, tmp_path: Path) -> None:
     """An unchanged file is not written again; one whose object was deleted goes."""
     s3, _ = clients

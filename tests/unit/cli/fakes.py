@@ -58,6 +58,7 @@ class FakeFactory(Factory):
     aws: FakeAws = field(default_factory=FakeAws)
     known: LoadedFakes = field(default_factory=lambda: LoadedFakes(flights=FakeJob()))
     places: list[Place] = field(default_factory=list)
+    is_own: bool = False
 
     def jobs(self, folder: Path) -> Any:
         return self.known
@@ -85,7 +86,7 @@ class FakeFactory(Factory):
     @contextmanager
     def connect(self, place: Place, note: Callable[[str], None]) -> Iterator[Connection]:
         self.places.append(place)
-        yield Connection(cast(Any, self.aws), "an AWS in dicts", is_local=place.on == "local")
+        yield Connection(cast(Any, self.aws), "an AWS in dicts", is_local=place.on == "local", is_own=self.is_own)
 
 
 @dataclass(frozen=True)

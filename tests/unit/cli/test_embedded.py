@@ -36,6 +36,15 @@ print(f"ready http://127.0.0.1:{server.server_port}", flush=True)
 server.serve_forever()
 """
 
+HOLDER = """
+import fcntl, os, sys, time
+with open(sys.argv[1]) as users:
+    fcntl.flock(users, fcntl.LOCK_SH)
+    print("holding", flush=True)
+    time.sleep(0.3)
+    print("the server is gone" if os.path.exists(sys.argv[2]) else "the server is still there", flush=True)
+"""
+
 Opened = Callable[[Path], Sequence[str]]
 
 
@@ -82,6 +91,25 @@ def test_ours_is_stopped_also_when_the_command_fails(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     assert (tmp_path / "stopped").exists()
+
+
+def test_a_command_that_fails_waits_for_those_that_use_its_server(tmp_path: Path) -> None:
+    """Otherwise the failure of one run would be the failure of another that has nothing to do with it."""
+    holder = [sys.executable, "-c", HOLDER, str(tmp_path / "local.users"), str(tmp_path / "stopped")]
+
+    def fail_while_another_uses_it() -> subprocess.Popen[str]:
+        with open_one(tmp_path):
+            other = subprocess.Popen(holder, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True)
+            started.append(other)
+            assert other.stdout is not None
+            other.stdout.readline()
+            raise ServiceError("refused")
+
+    started: list[subprocess.Popen[str]] = []
+    with pytest.raises(ServiceError, match="refused"):
+        fail_while_another_uses_it()
+
+    assert started[0].communicate()[0] == "the server is still there\n"
 
 
 def test_sigterm_stops_ours_too(tmp_path: Path) -> None:

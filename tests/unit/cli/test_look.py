@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+
+import pytest
 
 from mapfold.client.values import Counts, Status
 from mapfold.errors import JobError
@@ -70,6 +73,13 @@ def test_definition_prints_the_states_language_and_nothing_else() -> None:
     said = call(FakeFactory(), "definition", "flights")
 
     assert json.loads(said.out)["StartAt"] == "Plan"
+
+
+def test_definition_takes_json_as_every_command_that_prints_facts_does() -> None:
+    """It is JSON either way."""
+    assert (
+        call(FakeFactory(), "definition", "flights", "--json").out == call(FakeFactory(), "definition", "flights").out
+    )
 
 
 def test_runs_are_listed_newest_first() -> None:
@@ -173,6 +183,39 @@ def test_failures_lists_items_with_their_reasons() -> None:
 
     assert call(factory, "failures", "r1").out == '3: {"key": "a"}\n    ValueError: broken\n'
     assert json.loads(call(factory, "failures", "r1", "--json").out) == {"run_id": "r1", "failures": [line]}
+
+
+def test_where_no_item_failed_it_is_told_how_the_run_ended() -> None:
+    """A run can fail before it has looked at an item."""
+    factory = FakeFactory(aws=FakeAws().has(execution(RUN, Status.FAILED, error="SourceError", cause="no such object")))
+
+    said = call(factory, "failures", "r1")
+
+    assert (said.code, said.out) == (0, "")
+    assert said.err == "no item of r1 failed; the run ended FAILED with SourceError: no such object\n"
+
+
+def partly_failed() -> FakeFactory:
+    """A run with 4 failed items, of which the map run, which counts batches, knows 1."""
+    report = {"run_id": "r1", "items": {"total": 21, "succeeded": 17, "failed": 4}, "result": 17}
+    counts = Counts(total=21, succeeded=20, failed=1)
+    log = events(
+        ("MapStateEntered", {"name": "Map"}),
+        ("MapRunStarted", {"mapRunArn": MAP_RUN}),
+        ("MapRunSucceeded", {}),
+        ("MapStateExited", {"name": "Map"}),
+    )
+    ended = replace(execution(RUN), output=json.dumps(report))
+    return FakeFactory(aws=FakeAws(events_={RUN: log}, map_runs_={MAP_RUN: map_run(items=counts)}).has(ended))
+
+
+@pytest.mark.parametrize("command", ["show", "history"])
+def test_failed_items_that_a_map_run_does_not_know_are_told_beside_its_counts(command: str) -> None:
+    """Otherwise the two numbers of failed items look like a mistake."""
+    said = call(partly_failed(), command, "r1")
+
+    assert "21 items: 20 succeeded, 1 failed" in said.out
+    assert "3 more items failed in batches that succeeded with the rest: mapfold failures r1\n" in said.out
 
 
 def test_stop_aborts_a_run_and_refuses_one_that_has_ended() -> None:

@@ -21,6 +21,13 @@ def test_a_line_tells_items_batches_rate_and_time_left() -> None:
     assert told == "100 of 400 items · 10 of 40 batches · 50 items/s · 8.00 s left"
 
 
+def test_before_anything_is_counted_a_line_tells_the_time() -> None:
+    """In words: a bare number of seconds could be anything."""
+    told = describe(Progress("r1", Status.RUNNING, "Map", Counts(), Counts(), 0.38, None, None))
+
+    assert told == "0.38 s so far"
+
+
 def test_where_there_is_no_terminal_lines_come_seldom() -> None:
     """When the stage changes, and then ever further apart; not at the end, which has words of its own."""
     stream = io.StringIO()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 from mapfold.client.values import Json, Status
 from mapfold.errors import UsageError
@@ -89,7 +90,27 @@ def test_too_many_failed_items_are_told_with_the_first_reasons() -> None:
     said = call(factory, "run", "flights", "s3://b/k", "--name", "r1")
 
     assert said.code == 1
-    assert "  item 2: ValueError: broken\n  mapfold failures r1\n" in said.out
+    assert "  item 2: ValueError: broken\n  with tracebacks: mapfold failures r1 --traceback\n" in said.out
+
+
+def test_what_to_type_next_names_the_data_directory_that_was_named(tmp_path: Path) -> None:
+    """Pasted as it stands, it finds the run: with the command as it was called, and a path with spaces quoted."""
+    factory = replace(ending(Status.SUCCEEDED, REPORT), command=".venv/bin/mapfold")
+    data = tmp_path / "my data"
+
+    said = call(factory, "run", "flights", "s3://b/k", "--name", "r1", "--data", str(data))
+
+    assert f"look      .venv/bin/mapfold show r1 --data '{data}'\n" in said.out
+
+
+def test_a_source_that_is_not_there_is_told_with_what_to_do() -> None:
+    """Whoever put input into an embedded AWS that has been stopped since wonders where it is."""
+    factory = replace(ending(Status.FAILED, error="SourceError", cause="there is no such object"), is_own=True)
+
+    said = call(factory, "run", "flights", "s3://b/k", "--name", "r1")
+
+    assert "start `mapfold local` in another terminal" in said.err
+    assert "0 items" not in said.out
 
 
 def test_parameters_and_source_go_into_the_executions_input() -> None:

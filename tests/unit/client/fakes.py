@@ -178,10 +178,12 @@ class FakeAws:
         timeout_seconds: int,
         memory_mb: int,
         environment: Mapping[str, str],
-    ) -> None:
-        assert name not in self.functions, "AWS refuses a second function of the same name"
+    ) -> bool:
+        if name in self.functions:
+            return False
         self.functions[name] = FunctionFacts(name, handler, timeout_seconds, memory_mb, dict(environment))
         self.folders[name] = folder
+        return True
 
     def delete_function(self, name: str) -> None:
         del self.functions[name]

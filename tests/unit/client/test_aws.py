@@ -39,12 +39,13 @@ class Stubbed:
                 aws_access_key_id="a",
                 aws_secret_access_key="b",
             )
-            for name in ("stepfunctions", "lambda", "s3")
+            for name in ("stepfunctions", "lambda", "s3", "dynamodb")
         }
-        self.sfn, self.functions, self.s3 = (Stubber(client) for client in clients.values())
+        self.stubs = [Stubber(client) for client in clients.values()]
+        self.sfn, self.functions, self.s3, self.tables = self.stubs
         target = local_target(service_url="http://127.0.0.1:1", aws_url="http://127.0.0.1:1", environment={})
         self.aws = AwsClient(target, clients=clients)
-        for stub in (self.sfn, self.functions, self.s3):
+        for stub in self.stubs:
             stub.activate()
 
 
@@ -58,7 +59,7 @@ def made() -> Stubbed:
 def stubbed(made: Stubbed) -> Iterator[Stubbed]:
     """Each test has its own answers, and has used all of them in the end."""
     yield made
-    for stub in (made.sfn, made.functions, made.s3):
+    for stub in made.stubs:
         stub.assert_no_pending_responses()
 
 
@@ -96,6 +97,24 @@ def test_a_name_that_exists_is_a_class_of_its_own(stubbed: Stubbed) -> None:
 
     with pytest.raises(RunNameTaken):
         stubbed.aws.start_execution(MACHINES + "mapfold-flights", name="r1", input="{}")
+
+
+def test_a_table_that_another_command_makes_meanwhile_is_as_good(stubbed: Stubbed) -> None:
+    """Two runs that start at once both find none, and one of them is refused: it looks again."""
+    key = [{"AttributeName": "day", "KeyType": "HASH"}]
+    stubbed.tables.add_client_error("describe_table", "ResourceNotFoundException")
+    stubbed.tables.add_client_error("create_table", "ResourceInUseException", "Table already exists: daily")
+    stubbed.tables.add_response("describe_table", {"Table": {"KeySchema": key}})
+
+    assert stubbed.aws.ensure_table("daily", ("day",)) is False
+
+
+def test_a_function_that_another_command_makes_meanwhile_is_not_made(stubbed: Stubbed) -> None:
+    """The deployment looks whether it is the one that it wants."""
+    stubbed.functions.add_client_error("create_function", "ResourceConflictException")
+    wanted = {"folder": "/f", "handler": "h", "runtime": "python3.11", "timeout_seconds": 1, "memory_mb": 128}
+
+    assert stubbed.aws.create_folder_function("f", **wanted, environment={}) is False  # type: ignore[arg-type]
 
 
 def test_children_are_paged_as_they_are_taken(stubbed: Stubbed) -> None:
@@ -181,14 +200,6 @@ def test_a_function_that_is_not_there_is_none(stubbed: Stubbed) -> None:
     stubbed.functions.add_client_error("get_function", "ResourceNotFoundException")
 
     assert stubbed.aws.find_function("f") is None
-
-
-def test_a_bucket_that_another_command_made_meanwhile_is_there(stubbed: Stubbed) -> None:
-    """Two runs that start at once find nothing, and both create it."""
-    stubbed.s3.add_client_error("head_bucket", "404")
-    stubbed.s3.add_client_error("create_bucket", "BucketAlreadyOwnedByYou")
-
-    assert stubbed.aws.ensure_bucket("mapfold-runs")
 
 
 class Broken:

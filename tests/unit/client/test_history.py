@@ -62,6 +62,25 @@ def test_a_failed_state_says_why() -> None:
     assert (state.error, state.cause) == ("States.ExceedToleratedFailureThreshold", "too many")
 
 
+def test_a_failure_that_was_caught_is_a_state_that_failed() -> None:
+    """It was left for another state; that is no success. A retry that went well is one."""
+    caught = events(
+        ("TaskStateEntered", {"name": "Plan"}),
+        ("TaskFailed", {"error": "SourceError", "cause": "no such object"}),
+        ("TaskStateExited", {"name": "Plan"}),
+        ("TaskStateEntered", {"name": "Close"}),
+        ("TaskFailed", {"error": "Lambda.ServiceException"}),
+        ("TaskSucceeded", {}),
+        ("TaskStateExited", {"name": "Close"}),
+    )
+    aws = FakeAws(events_={RUN: caught})
+
+    plan, close = history(aws, execution(RUN, Status.SUCCEEDED)).states
+
+    assert (plan.status, plan.error) == (Status.FAILED, "SourceError")
+    assert close.status is Status.SUCCEEDED
+
+
 def test_a_map_state_has_its_map_run_and_the_children() -> None:
     """Only children that ended badly are described, for their error and cause."""
     aws = mapped()

@@ -90,7 +90,9 @@ class TestWork:
         """Its failed items are in S3 all the same, and the error's name is BatchFailed."""
         world.put_texts({"bad": "fail"})
 
-        with pytest.raises(BatchFailed, match="all 2 items of the batch failed, the first with ValueError: texts/bad"):
+        with pytest.raises(
+            BatchFailed, match="all items of the batch failed \\(2\\), the first with ValueError: texts/bad"
+        ):
             world.work(world.batch(["bad", "gone"]))
 
         assert len(world.lines("runs/words-1/failed/000000000000.jsonl")) == 2
