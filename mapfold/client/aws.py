@@ -244,7 +244,7 @@ class AwsClient:
         place: dict[str, Any] = (
             {} if self.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
         )
-        with _speaking("s3"):
+        with _speaking("s3"), _made_by_another("BucketAlreadyOwnedByYou"):
             self._s3.create_bucket(Bucket=name, **place)
         return True
 
@@ -260,7 +260,7 @@ class AwsClient:
                 )
             return False
         kinds: tuple[Literal["HASH", "RANGE"], ...] = ("HASH", "RANGE")
-        with _speaking("dynamodb"):
+        with _speaking("dynamodb"), _made_by_another("ResourceInUseException"):
             self._dynamodb.create_table(
                 TableName=name,
                 BillingMode="PAY_PER_REQUEST",
@@ -382,6 +382,16 @@ def _speaking(service: str) -> Iterator[None]:
         raise _refused(service, error) from error
     except BotoCoreError as error:
         raise _unreachable(service, error) from error
+
+
+@contextmanager
+def _made_by_another(code: str) -> Iterator[None]:
+    """What was not there a moment ago is there now: another command deploys beside us."""
+    try:
+        yield
+    except ClientError as error:
+        if _code(error) != code:
+            raise
 
 
 def _code(error: ClientError) -> str:

@@ -24,6 +24,7 @@ from typing import Protocol
 from mapfold.client.arns import function_arn, function_name, machine_arn, machine_name
 from mapfold.client.target import DATA_BUCKET, RUNS_TABLE
 from mapfold.client.values import FunctionFacts, Json
+from mapfold.errors import ServiceError
 
 SOURCE_DIGEST = "MAPFOLD_SOURCE_DIGEST"
 _ROLES = ("plan", "work", "fold", "finish", "close")
@@ -195,15 +196,24 @@ def _function(aws: Deploys, plan: FunctionPlan, folder: Path) -> Change | None:
         return None
     if facts is not None:
         aws.delete_function(plan.name)
-    aws.create_folder_function(
-        plan.name,
-        folder=str(folder),
-        handler=plan.handler,
-        runtime=runtime(),
-        timeout_seconds=plan.timeout_seconds,
-        memory_mb=plan.memory_mb,
-        environment=plan.environment,
-    )
+    try:
+        aws.create_folder_function(
+            plan.name,
+            folder=str(folder),
+            handler=plan.handler,
+            runtime=runtime(),
+            timeout_seconds=plan.timeout_seconds,
+            memory_mb=plan.memory_mb,
+            environment=plan.environment,
+        )
+    except ServiceError as error:
+        if error.code != "ResourceConflictException":
+            raise
+        # Another command deploys the same job at this moment: fine, if it made what we wanted.
+        made = aws.find_function(plan.name)
+        if made is None or not plan.is_met_by(made):
+            raise
+        return None
     return Change("created" if facts is None else "replaced", "function", plan.name)
 
 

@@ -145,9 +145,9 @@ class ChildRunner:
         return LiveChild(row, running.log)
 
     def stop(self, arn: str, error: str | None, cause: str | None) -> bool:
-        """Stop one running child (StopExecution on its ARN). False if it does not run."""
+        """Stop one running child (StopExecution on its ARN). False if it does not run, or is an EXPRESS one."""
         running = self._running(arn)
-        if running is None or running.stopping is not None:
+        if self._express or running is None or running.stopping is not None:
             return False
         running.stopping = Ending("ABORTED", error=error, cause=cause)
         running.task.cancel()

@@ -45,7 +45,18 @@ def routes(service: LambdaService) -> list[Route]:
         ("PUT", "/{name}/configuration", _update_configuration),
         ("PUT", "/{name}/code", _update_code),
     ]
-    return [Route(_FUNCTIONS + path, _endpoint(service, handler), methods=[method]) for method, path, handler in table]
+    found = [Route(_FUNCTIONS + path, _endpoint(service, handler), methods=[method]) for method, path, handler in table]
+    return [*found, Route("/mapfold/logs/{request_id}", _endpoint(service, _get_log), methods=["GET"])]
+
+
+async def _get_log(service: LambdaService, request: Request) -> Response:
+    """No call of Lambda's, whose logs are in CloudWatch: the log of one invocation as text."""
+    request_id = request.path_params["request_id"]
+    log = await service.log(request_id)
+    if log is None:
+        message = f"No log is kept of an invocation {request_id}: there was none, or it printed nothing."
+        raise LambdaError("ResourceNotFoundException", message, 404)
+    return Response(log, media_type="text/plain; charset=utf-8")
 
 
 def _endpoint(service: LambdaService, handler: Handler) -> Callable[[Request], Awaitable[Response]]:

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Iterator
@@ -192,6 +193,21 @@ class TestInvoke:
         assert json.loads(answer["Payload"].read())["requestId"] == headers["x-amzn-requestid"]
         assert f"START RequestId: {headers['x-amzn-requestid']}" in log
         assert "[ERROR] ValueError" in log
+
+    def test_the_log_of_an_invocation_can_be_asked_for_later(self, client: LambdaClient) -> None:
+        """`GET /mapfold/logs/<request id>`: all that it printed; 404 for an invocation that there never was."""
+        create(client, "told", "def handler(event, context):\n    print('once upon a time')\n")
+        answer = client.invoke(FunctionName="told", Payload=b"{}")
+        answer["Payload"].close()
+        logs = f"{client.meta.endpoint_url}/mapfold/logs/"
+
+        with urllib.request.urlopen(logs + answer["ResponseMetadata"]["RequestId"], timeout=10) as response:
+            log = response.read().decode()
+        with pytest.raises(urllib.error.HTTPError, match="404") as missing:
+            urllib.request.urlopen(logs + "none", timeout=10)
+        missing.value.close()
+
+        assert "\nonce upon a time\n" in log
 
     def test_an_event_is_accepted_and_run(self, client: LambdaClient, tmp_path: Path) -> None:
         """202 at once, no payload; it runs afterwards."""

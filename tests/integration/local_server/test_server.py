@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -129,6 +131,28 @@ def test_it_comes_up_goes_down_and_leaves_nothing_behind(started: Any) -> None:
     assert local.errors() == ""
     assert is_gone(moto)
     assert not (local.data / "local.json").exists()
+
+
+def status_of(url: str, host: str) -> int:
+    """The status of a GET with this Host header."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+    try:
+        connection.request("GET", "/health", headers={"Host": host})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_a_host_that_is_not_this_machine_is_refused_on_both_ports(started: Any) -> None:
+    """A web page whose name was made to point at 127.0.0.1 reaches neither Step Functions nor S3."""
+    local = started()
+    aws = local.ready()["aws"]
+
+    refused = [status_of(local.url, "evil.example"), status_of(aws, "evil.example"), status_of(aws, "evil.example:80")]
+    served = [status_of(local.url, "localhost"), status_of(aws, "localhost:1"), status_of(aws, "data.s3.localhost:1")]
+
+    assert refused == [403, 403, 403]
+    assert 403 not in served
 
 
 def test_machines_and_runs_are_there_in_the_next_session(started: Any) -> None:

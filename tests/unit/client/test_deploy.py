@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from mapfold.client import Deployment, carry_out, plan_deployment, source_digest, substitutions
-from mapfold.client.values import Json
+from mapfold.client.values import FunctionFacts, Json
+from mapfold.errors import ServiceError
 from tests.unit.client.fakes import FakeAws
 
 
@@ -66,6 +70,39 @@ def test_functions_are_made_again_when_the_source_has_changed(tmp_path: Path) ->
 
     assert {(change.action, change.kind) for change in changes} == {("replaced", "function")}
     assert len(changes) == 5
+
+
+class Hasty(FakeAws):
+    """Another command has deployed the same job between our question and our call."""
+
+    def find_function(self, name: str) -> FunctionFacts | None:
+        asked_before = name in self.described
+        self.described.append(name)
+        return super().find_function(name) if asked_before else None
+
+    def create_folder_function(self, name: str, **facts: Any) -> None:
+        raise ServiceError(f"Function already exist: {name}", code="ResourceConflictException")
+
+
+def test_two_deployments_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    """Both find no function and both create it: the second takes what the first has made."""
+    first, second = FakeAws(), Hasty()
+    carry_out(plan(tmp_path), first)
+    second.functions = first.functions
+
+    changes = carry_out(plan(tmp_path), second)
+
+    assert {change.kind for change in changes} == {"bucket", "table", "state machine"}
+
+
+def test_a_conflict_with_another_deployment_is_told(tmp_path: Path) -> None:
+    """What the other command made is not what this job needs."""
+    first, second = FakeAws(), Hasty()
+    carry_out(plan(tmp_path, digest="other"), first)
+    second.functions = first.functions
+
+    with pytest.raises(ServiceError, match="already exist"):
+        carry_out(plan(tmp_path), second)
 
 
 def test_only_the_function_whose_limits_changed_is_made_again(tmp_path: Path) -> None:
