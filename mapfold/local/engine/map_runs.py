@@ -78,7 +78,7 @@ class MapRuns:
         live = self._make(effect, frame, role_arn=role_arn, world=world)
         arn = live.row.arn
         self._live[arn] = live
-        self._store.map_run_started(live.row)
+        self._store.map_run_started(live.current())  # with its items, if they are known: a crash may come first
         status = "FAILED"  # whatever breaks it: no map run stays RUNNING
         try:
             frame.record("MapRunStarted", "mapRunStartedEventDetails", {"mapRunArn": arn})
