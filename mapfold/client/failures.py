@@ -54,6 +54,8 @@ def failures(aws: ReadsFailures, execution: Execution) -> Iterator[Failure]:
     if lines is not None:
         yield from (_failure(json.loads(line)) for line in lines)
         return
+    if execution.status is Status.SUCCEEDED:
+        return  # Finish found none; a batch that was run again may have left a file of its first attempt
     for key in aws.object_keys(bucket, folder + "failed/"):
         yield from (_failure(json.loads(line)) for line in aws.object_lines(bucket, key) or ())
     for arn in _failed_children(aws, execution.arn):

@@ -31,6 +31,14 @@ def test_the_failures_of_a_finished_run_are_those_that_it_wrote() -> None:
     assert failure.as_document() == LINE
 
 
+def test_a_run_that_succeeded_without_the_file_has_no_failures() -> None:
+    """A batch's first attempt noted an item and crashed, the second had it right: what the first wrote is no failure."""
+    aws = died({"Items": []}, **{"000000000000": json.dumps(LINE)})
+    aws.children_.clear()
+
+    assert list(failures(aws, execution(RUN, Status.SUCCEEDED))) == []
+
+
 def test_a_run_that_died_has_what_its_batches_left() -> None:
     """A batch of which some items failed wrote a file of them, named by its first index."""
     aws = died({"Items": []}, **{"000000000000": json.dumps(LINE)})
