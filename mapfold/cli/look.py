@@ -147,7 +147,8 @@ def failures(place: Place, name: str, factory: Factory, output: Output, *, trace
 
         def counting() -> Iterator[Failure]:
             nonlocal listed
-            for listed, failure in enumerate(found, start=1):
+            for failure in found:
+                listed += 1
                 yield failure
 
         if as_json:
