@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import types
 import typing
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
@@ -36,8 +37,10 @@ class Place:
 def encode(value: Any, place: Place, path: str) -> Json:
     """`value` as plain JSON (new containers, nothing shared with `value`), or JobError that names the field."""
     kind = type(value)
-    if value is None or kind is str or kind is bool or kind is int:
+    if value is None or kind is str or kind is bool:
         return value
+    if kind is int:
+        return _whole(value, place, path)
     if kind is float:
         return _finite(value, place, path)
     if kind is dict:
@@ -53,9 +56,10 @@ def _encode_subclass(value: Any, place: Place, path: str) -> Json:
     """Values that are JSON by inheritance (Counter, IntEnum, StrEnum, namedtuple), or the error."""
     if isinstance(value, Enum):
         return encode(value.value, place, path)
-    for base in (str, int):
-        if isinstance(value, base):
-            return base(value)
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, int):
+        return _whole(int(value), place, path)
     if isinstance(value, float):
         return _finite(float(value), place, path)
     if isinstance(value, Mapping):
@@ -63,6 +67,13 @@ def _encode_subclass(value: Any, place: Place, path: str) -> Json:
     if isinstance(value, (list, tuple)):
         return encode(list(value), place, path)
     raise place.error(path, f"is a {type(value).__name__}, which JSON cannot carry", _advice(value))
+
+
+def _whole(value: int, place: Place, path: str) -> int:
+    """Whole numbers of 64 bits are carried exactly by everything on the way; a longer one comes back rounded."""
+    if -(2**63) <= value < 2**64:
+        return value
+    raise place.error(path, "is a whole number of more than 64 bits, which would be rounded", "Use str(...)")
 
 
 def _finite(value: float, place: Place, path: str) -> float:
@@ -116,6 +127,8 @@ def decoder(annotation: Any, from_text: bool = False) -> Decoder:
         return _list_decoder(decoder(get_args(annotation)[0], from_text))
     if origin is tuple and get_args(annotation):
         return _tuple_decoder(get_args(annotation), from_text)
+    if annotation is Counter or origin is Counter:
+        return _counter
     if origin in (dict, Mapping) or (isinstance(origin, type) and issubclass(origin, Mapping)):
         return _dict_decoder(decoder(get_args(annotation)[1], from_text))
     if origin is Literal:
@@ -136,6 +149,13 @@ def holds_dataclass(annotation: Any) -> bool:
 
 def _as_it_is(value: Json, place: Place, path: str) -> Any:
     return value
+
+
+def _counter(value: Json, place: Place, path: str) -> Any:
+    """A partial that was a Counter in the worker adds like one on later levels of the fold, too."""
+    if not isinstance(value, dict):
+        raise place.error(path, f"must be an object, not {_shown(value)}", _FIX)
+    return Counter(value)
 
 
 def _dataclass_decoder(cls: type, from_text: bool) -> Decoder:

@@ -24,6 +24,8 @@ BATCH_ITEMS = 25
 _FIRST_DELAY_SECONDS = 0.05
 _LONGEST_DELAY_SECONDS = 5.0
 _RESERVE_SECONDS = 1.0
+_LONGEST_WAIT_SECONDS = 900.0
+"""For one batch, also where nothing else ends the waiting (a job's example, a test): as long as Lambda would give."""
 _THROTTLED = frozenset({"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"})
 
 
@@ -81,12 +83,14 @@ class Table:
         return list(by_key.values())
 
     def _write_batch(self, requests: list[Any]) -> None:
-        attempt = 0
+        attempt, waited = 0, 0.0
         while requests := self._send(requests):
-            delay = min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2**attempt) * self._jitter()
-            if delay + _RESERVE_SECONDS > self._seconds_left():
+            delay = min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2 ** min(attempt, 10)) * self._jitter()
+            left = min(self._seconds_left() - _RESERVE_SECONDS, _LONGEST_WAIT_SECONDS - waited)
+            if delay > left:
                 raise TableBusy(self.name, len(requests))
             self._sleep(delay)
+            waited += delay
             attempt += 1
 
     def _send(self, requests: list[Any]) -> list[Any]:

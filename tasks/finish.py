@@ -27,7 +27,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     written = event.get("map") or find_manifest(w.s3, partials.folder.bucket, plan["map_prefix"])
     outcome = read_outcome(w.s3, written["bucket"], written["key"])
     surroundings = w.context(plan["run_id"], plan["params"], context, logger=logger)
-    output = finish_run(partials, outcome, event["fold"], surroundings, runs=records())
+    output = finish_run(partials, outcome, event["fold"], surroundings, runs=records(), execution=plan["execution"])
     succeeded = output["status"] == "SUCCEEDED"
     count(w.job.name, RunsSucceeded=int(succeeded), RunsFailed=int(not succeeded))
     logger.info("finished", extra={"status": output["status"], "items": output["items"]})

@@ -24,7 +24,6 @@ class ReadsFailures(Protocol):
     def find_execution(self, arn: str) -> Execution | None: ...
     def map_runs(self, execution_arn: str) -> list[MapRunSummary]: ...
     def children(self, map_run_arn: str, status: Status | None = None) -> Iterator[ExecutionSummary]: ...
-    def object_size(self, bucket: str, key: str) -> int | None: ...
     def object_lines(self, bucket: str, key: str) -> Iterator[bytes] | None: ...
     def object_keys(self, bucket: str, prefix: str) -> Iterator[str]: ...
 
@@ -84,18 +83,24 @@ def _failed_children(aws: ReadsFailures, execution_arn: str) -> Iterator[str]:
 
 
 def _of_child(aws: ReadsFailures, child: Execution, bucket: str, folder: str) -> Iterator[Failure]:
-    """One failure for each item of a batch that failed as a whole, unless the batch wrote its own file of them."""
+    """One failure for each item of a batch that failed as a whole, but for those in a file that the batch wrote.
+
+    Usually that holds all of them. An attempt that wrote it and then crashed knew of some only.
+    """
     batch = decode(child.input)
     items = batch.get("Items") if isinstance(batch, Mapping) else None
     if not isinstance(items, list) or not items:
         yield _whole_child(child, item=batch, index=None)
         return
     first = items[0].get("i") if isinstance(items[0], Mapping) else None
-    if isinstance(first, int) and aws.object_size(bucket, f"{folder}failed/{first:012d}.jsonl") is not None:
-        return
+    told: set[Json] = set()
+    if isinstance(first, int):
+        lines = aws.object_lines(bucket, f"{folder}failed/{first:012d}.jsonl") or ()
+        told = {json.loads(line).get("index") for line in lines}
     for item in items:
         is_ours = isinstance(item, Mapping) and {"i", "v"} <= item.keys()
-        yield _whole_child(child, item=item["v"] if is_ours else item, index=item["i"] if is_ours else None)
+        if not is_ours or item["i"] not in told:
+            yield _whole_child(child, item=item["v"] if is_ours else item, index=item["i"] if is_ours else None)
 
 
 def _whole_child(child: Execution, *, item: Json, index: int | None) -> Failure:

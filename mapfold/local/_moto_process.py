@@ -1,7 +1,11 @@
-"""What the moto process runs: `python -P _moto_process.py PARENT_PID PORT`.
+"""What the moto process runs: `python -P _moto_process.py PARENT_PID HOST PORT`.
 
 It ends with its parent, however that ends: on Linux the kernel sees to it (PR_SET_PDEATHSIG), elsewhere a thread
 watches. A script by itself, started with -P, so that this folder does not come before the package `moto`.
+
+It serves moto's application as `moto_server` does, behind a guard like that of our own port (`service/guard.py`): a
+web page in the user's browser could else read every bucket, for moto allows all origins, or empty them by one POST to
+/moto-api/reset.
 """
 
 from __future__ import annotations
@@ -12,15 +16,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import urlsplit
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 PR_SET_PDEATHSIG = 1
 LOOK_EVERY_SECONDS = 0.5
-HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
 def end_with(parent: int) -> None:
@@ -41,36 +44,42 @@ def _watch(parent: int) -> None:
     os._exit(1)
 
 
-def loopback_only(app: WSGIApplication) -> WSGIApplication:
-    """`app` for programs on this machine: 403 for a Host that is not this machine (DNS rebinding), as on our own port."""
+def guarded(application: Application) -> Application:
+    """WSGI: 403 for a Host (DNS rebinding) or an Origin (another page's script) that is not this machine."""
 
-    def guarded(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        if is_this_machine(environ.get("HTTP_HOST", "")):
-            return app(environ, start_response)
-        start_response("403 Forbidden", [("Content-Type", "text/plain"), ("Connection", "close")])
-        return [b"Host is not this machine. Call 127.0.0.1 or localhost.\n"]
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        origin = environ.get("HTTP_ORIGIN")
+        if is_this_machine(environ.get("HTTP_HOST", "")) and (
+            origin is None or is_this_machine(urlsplit(origin).netloc)
+        ):
+            return application(environ, start_response)
+        start_response("403 Forbidden", [("Content-Type", "text/plain")])
+        return [b"Only programs on this machine may call. Call 127.0.0.1 or localhost.\n"]
 
-    return guarded
+    return answer
 
 
 def is_this_machine(host: str) -> bool:
-    """Whether a Host header names this machine, also as S3's virtual hosts do (`bucket.s3.localhost:8084`)."""
-    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-    return name.lower() in HOSTS or name.lower().endswith(".localhost")
+    """Whether a Host names this machine, perhaps with what SDKs put before it: `bucket.localhost`, `data-127.0.0.1`."""
+    name, colon, port = host.rpartition(":")
+    name = (name if colon and port.isdigit() else host).lower()
+    return name == "[::1]" or any(
+        name == machine or name.endswith((f".{machine}", f"-{machine}")) for machine in ("127.0.0.1", "localhost")
+    )
 
 
 def main() -> None:
-    """Serve moto, as `python -m moto.server` does, on loopback."""
-    parent, port = map(int, sys.argv[1:])
-    end_with(parent)
-    os.environ.setdefault("MOTO_PORT", str(port))
+    """Become moto's server."""
+    parent, host, port = sys.argv[1:]
+    end_with(int(parent))
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line per request would cost more than some requests
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    os.environ["MOTO_PORT"] = port  # moto writes it into the URLs that it gives back
+    os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
     from werkzeug.serving import run_simple
 
-    app = loopback_only(DomainDispatcherApplication(create_backend_app))
-    run_simple("127.0.0.1", port, app, threaded=True, request_handler=MotoRequestHandler)
+    application: Any = DomainDispatcherApplication(create_backend_app)
+    run_simple(host, int(port), guarded(application), threaded=True, request_handler=MotoRequestHandler)
 
 
 if __name__ == "__main__":

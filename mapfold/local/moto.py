@@ -51,7 +51,7 @@ async def open_moto(*, port: int, data: Path) -> AsyncIterator[MotoServer]:
     log = data / "moto.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", str(_SCRIPT), str(os.getpid()), str(port)),
+            *(sys.executable, "-P", str(_SCRIPT), str(os.getpid()), HOST, str(port)),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -43,9 +43,15 @@ class Counts:
 
 
 def finish_run(
-    partials: Partials, outcome: MapOutcome, folded: Mapping[str, Any], context: Context, *, runs: Records
+    partials: Partials,
+    outcome: MapOutcome,
+    folded: Mapping[str, Any],
+    context: Context,
+    *,
+    runs: Records,
+    execution: str,
 ) -> dict[str, Any]:
-    """Write result and failures, judge the run, close its record; gives the execution's output.
+    """Write result and failures, judge the run, close the record of its `execution`; gives the execution's output.
 
     `folded` is {"partial", "items", "failed"} of the last fold. Where more items failed than the job tolerates, the
     output has `error` and `cause` too: the state machine then fails with them.
@@ -66,7 +72,7 @@ def finish_run(
         **ended,
     }
     status = "FAILED" if ended else "SUCCEEDED"
-    runs.close(folder.run_id, status, {"job": job.name, **facts})
+    runs.close(folder.run_id, status, {"job": job.name, "execution": execution, **facts})
     inline = result if len(text) <= INLINE_RESULT_BYTES else None
     return {"run_id": folder.run_id, "status": status, "result": inline, **facts}
 

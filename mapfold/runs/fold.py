@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+GROWTH = 8
+
+
 @dataclass(frozen=True, slots=True)
 class FoldSizes:
     """How much one Lambda folds. Bytes of outputs: 32 MiB take a few seconds to parse, far from 15 minutes.
@@ -66,7 +69,7 @@ def fold_or_split(
 
     Either way all of {"done", "level", "partial", "items", "failed", "bucket", "key"}: the state machine selects them.
     """
-    direct, group_bytes = _bytes_at_once(partials.s3, outcome, sizes or FoldSizes())
+    direct, group_bytes = _bytes_at_once(partials.s3, outcome, sizes or FoldSizes(), level)
     if outcome.succeeded_bytes <= direct:
         groups = (Group(0, file.bucket, file.key, 0, file.size) for file in outcome.succeeded)
         folded = fold_groups(partials, groups, stage=f"folded-{level}", number=0)
@@ -128,13 +131,17 @@ def _outputs(s3: S3Client, groups: Iterable[Group], failed: LineWriter) -> Itera
             yield output
 
 
-def _bytes_at_once(s3: S3Client, outcome: MapOutcome, sizes: FoldSizes) -> tuple[int, int]:
-    """What is folded directly, and in one group; fewer bytes where the first output only refers to its partial."""
+def _bytes_at_once(s3: S3Client, outcome: MapOutcome, sizes: FoldSizes, level: int) -> tuple[int, int]:
+    """What is folded directly, and in one group; fewer bytes where the first output only refers to its partial.
+
+    The others may be partials themselves, and one of them larger than such a group: then a level leaves as many as it
+    was given. So each level takes GROWTH times the bytes of the one before, and the fold comes to its end.
+    """
     for file in outcome.succeeded:
         for line in read_lines(s3, file.bucket, file.key, end=1):
             partial = json.loads(line)["partial"]
             if isinstance(partial, dict) and partial.keys() == {"$s3"}:
-                most = sizes.referenced_partials * (len(line) + 1)
+                most = sizes.referenced_partials * (len(line) + 1) * GROWTH**level
                 return min(most, sizes.direct_bytes), min(most, sizes.group_bytes)
             return sizes.direct_bytes, sizes.group_bytes
     return sizes.direct_bytes, sizes.group_bytes

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from mapfold.job import Job
 from mapfold.runs.folder import RunFolder
+from mapfold.runs.partials import dumps
 from mapfold.runs.records import Records
 from mapfold.sources import CsvRows, JsonArray, Objects
 
@@ -38,8 +39,23 @@ _TYPICAL_RATIO = 8
 _TYPICAL_ITEM_BYTES = 100
 
 
+PARAMS_BYTES = 32_768
+"""They travel with every state and every batch, beside a partial of up to 200,000 bytes: 262,144 are for both."""
+
+
 class SourceError(Exception):
     """The run's source cannot be read. The message names it and says why."""
+
+
+class ParamsTooLarge(Exception):
+    """The run's parameters would not fit beside a batch or a partial. `size` is that of their JSON."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(
+            f"the run's params have {size:,} bytes as JSON; at most {PARAMS_BYTES:,} are allowed. "
+            "Put what is large into an object in S3, and its URI into the params."
+        )
+        self.size = size
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +106,12 @@ def make_plan(
     folder: RunFolder,
     most_at_once: int | None = None,
 ) -> Plan:
-    """Open the run's record, look at the source, decide. SourceError if it is not there; RunExists if the id is used."""
+    """Open the run's record, look at the source, decide.
+
+    SourceError if it is not there; RunExists if the id is used; ParamsTooLarge.
+    """
+    if (size := len(dumps(request.params))) > PARAMS_BYTES:
+        raise ParamsTooLarge(size)
     facts = {"job": job.name, "execution": request.execution, "params": dict(request.params)}
     records.open(request.run_id, {**facts, "source": request.source["uri"]})
     items = estimate_items(job, request.source, s3)

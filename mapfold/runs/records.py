@@ -47,12 +47,17 @@ class Records:
         )
 
     def close(self, run_id: str, status: str, facts: Mapping[str, Any]) -> bool:
-        """Note how a run has ended. A run that has succeeded stays so; False if that was the case."""
+        """Note how a run has ended; `facts` name its execution.
+
+        A run that has succeeded stays so, and a record of another execution, whose name this one took, is left alone:
+        False if that was the case.
+        """
         try:
             self._update(
                 run_id,
                 {**facts, "status": status, "stopped_at": self._now()},
-                condition="attribute_not_exists(#status) OR #status <> :succeeded OR :status = :succeeded",
+                condition="attribute_not_exists(run_id) OR "
+                "(#execution = :execution AND (#status <> :succeeded OR :status = :succeeded))",
                 also={":succeeded": {"S": "SUCCEEDED"}},
             )
         except RunExists:

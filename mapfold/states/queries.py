@@ -31,7 +31,7 @@ def compile_maybe(path: Path) -> Query:
     """What `path` finds, or MISSING: for callers with an error of their own."""
     find = path.find
     if path.root == "$":
-        return find if path.is_root else lambda data, frame: find(data)  # type: ignore[return-value]
+        return lambda data, frame: find(data)
     if path.root == "$$":
         return lambda data, frame: find(build_context(frame))
     name = path.root[1:]

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable
+from contextlib import suppress
 
 from mapfold.local.engine.driver import World, drive
+from mapfold.local.engine.event_log import HistoryFull
 from mapfold.states import Scope, State
 from mapfold.states.effects import EndScope, FailScope, Json, RunBranches, RunIterations, StateError, TaskFailed
 from mapfold.states.frame import Frame
@@ -24,21 +26,37 @@ INLINE_AT_ONCE = 40
 class _Siblings:
     """What scopes that run together share: where they stand, and the failure that ended them, if any."""
 
-    __slots__ = ("failure", "last_event")
+    __slots__ = ("failure", "last_event", "tasks")
 
     def __init__(self, last_event: int) -> None:
         self.last_event = last_event
         """The last inner event of the scope that ended last, or that failed."""
         self.failure: FailScope | None = None
+        self.tasks: list[asyncio.Task[None]] = []
+
+    def end(self, last_event: int) -> None:
+        """Note that a scope has succeeded. After a failure that changes nothing any more."""
+        if self.failure is None:
+            self.last_event = last_event
 
     def fail(self, failure: FailScope, last_event: int) -> None:
-        """Note a failure; only the first counts."""
-        if self.failure is None:
-            self.failure, self.last_event = failure, last_event
+        """Note a failure, and abort all others; only the first counts.
+
+        Not left to the TaskGroup: on Python 3.11 one that sees an error forgets that its parent is being cancelled
+        (a stop would be lost), and leaves the parent with a cancellation that nobody asked for (`asyncio.timeout`
+        around it would not know its own any more).
+        """
+        if self.failure is not None:
+            return
+        self.failure, self.last_event = failure, last_event
+        here = asyncio.current_task()
+        for task in self.tasks:
+            if task is not here:
+                task.cancel()
 
 
-class _SiblingFailed(Exception):
-    """Leaves a TaskGroup, which then cancels the others."""
+class _ScopeFailed(Exception):
+    """Leaves a scope whose failure its siblings have been told."""
 
 
 async def run_branches(effect: RunBranches, frame: Frame, world: World) -> list[Json] | TaskFailed:
@@ -49,7 +67,8 @@ async def run_branches(effect: RunBranches, frame: Frame, world: World) -> list[
 
     async def run_one(index: int, branch: Scope) -> None:
         inner = frame.fork(previous=started)
-        outputs[index] = await _run_scope(branch, effect.data, inner, world, siblings)
+        with suppress(_ScopeFailed):
+            outputs[index] = await _run_scope(branch, effect.data, inner, world, siblings)
 
     return await _together(
         (run_one(index, branch) for index, branch in enumerate(effect.branches)), siblings, frame, outputs
@@ -60,38 +79,56 @@ async def run_iterations(effect: RunIterations, frame: Frame, world: World) -> l
     """Run one iteration per item, at most `at_once` at a time: the outputs in the order of the items, or a failure."""
     outputs: list[Json] = [None] * effect.count
     siblings = _Siblings(frame.previous)
-    waiting = iter(range(effect.count))
-    started = frame.previous
-
-    async def run_slot() -> None:
-        previous = started
-        for index in waiting:
-            inner = frame.fork(previous=previous)
-            outputs[index] = await _run_iteration(effect, index, inner, world, siblings)
-            previous = inner.previous
-
     slots = min(effect.at_once or INLINE_AT_ONCE, INLINE_AT_ONCE, effect.count)
-    return await _together((run_slot() for _ in range(slots)), siblings, frame, outputs)
+    waiting = iter(range(slots, effect.count))
+    not_begun = set(range(slots))
+
+    async def run_slot(first: int, inner: Frame) -> None:
+        not_begun.discard(first)
+        with suppress(_ScopeFailed):
+            outputs[first] = await _run_iteration(effect, first, inner, world, siblings)
+            for index in waiting:
+                if siblings.failure is not None:  # the abort reaches only those that wait for something
+                    return
+                inner = _start_iteration(effect, index, frame, previous=inner.previous)
+                outputs[index] = await _run_iteration(effect, index, inner, world, siblings)
+
+    # The first wave is started as a whole before any iteration goes on (history-events 4).
+    wave = [_start_iteration(effect, index, frame, previous=frame.previous) for index in range(slots)]
+    answer = await _together((run_slot(index, inner) for index, inner in enumerate(wave)), siblings, frame, outputs)
+    for index in sorted(not_begun):  # the failure came before their task had its first turn
+        wave[index].record_leaf("MapIterationAborted", "mapIterationAbortedEventDetails", _iteration(effect, index))
+    return answer
+
+
+def _start_iteration(effect: RunIterations, index: int, frame: Frame, *, previous: int) -> Frame:
+    inner = frame.fork(previous=previous)
+    inner.record("MapIterationStarted", "mapIterationStartedEventDetails", _iteration(effect, index))
+    return inner
 
 
 async def _run_iteration(effect: RunIterations, index: int, frame: Frame, world: World, siblings: _Siblings) -> Json:
-    details = {"name": effect.name, "index": index}
-    frame.record("MapIterationStarted", "mapIterationStartedEventDetails", details)
+    details = _iteration(effect, index)
     try:
         output = await _run_scope(effect.processor, effect.select(index), frame, world, siblings)
     except StateError as error:  # ItemSelector could not be evaluated for this item
         siblings.fail(FailScope(error.error, error.cause, catchable=error.catchable), frame.previous)
         frame.record_leaf("MapIterationFailed", "mapIterationFailedEventDetails", details)
-        raise _SiblingFailed from error
-    except _SiblingFailed:
+        raise _ScopeFailed from error
+    except _ScopeFailed:
         frame.record_leaf("MapIterationFailed", "mapIterationFailedEventDetails", details)
         raise
     except asyncio.CancelledError:
         if siblings.failure is not None:
-            frame.record_leaf("MapIterationAborted", "mapIterationAbortedEventDetails", details)
+            with suppress(HistoryFull):
+                frame.record_leaf("MapIterationAborted", "mapIterationAbortedEventDetails", details)
         raise
     frame.record_leaf("MapIterationSucceeded", "mapIterationSucceededEventDetails", details)
     return output
+
+
+def _iteration(effect: RunIterations, index: int) -> dict[str, Json]:
+    return {"name": effect.name, "index": index}
 
 
 async def _run_scope(scope: Scope, data: Json, frame: Frame, world: World, siblings: _Siblings) -> Json:
@@ -99,13 +136,14 @@ async def _run_scope(scope: Scope, data: Json, frame: Frame, world: World, sibli
         ending = await drive(scope, data, frame, world)
     except asyncio.CancelledError:
         if siblings.failure is not None and frame.state[0] in scope.states:
-            _record_abort(scope.states[frame.state[0]], frame)
+            with suppress(HistoryFull):
+                _record_abort(scope.states[frame.state[0]], frame)
         raise
     if isinstance(ending, EndScope):
-        siblings.last_event = frame.previous
+        siblings.end(frame.previous)
         return ending.data
     siblings.fail(ending, frame.previous)
-    raise _SiblingFailed
+    raise _ScopeFailed
 
 
 def _record_abort(state: State, frame: Frame) -> None:
@@ -119,12 +157,8 @@ def _record_abort(state: State, frame: Frame) -> None:
 async def _together(
     scopes: Iterable[Coroutine[None, None, None]], siblings: _Siblings, frame: Frame, outputs: list[Json]
 ) -> list[Json] | TaskFailed:
-    try:
-        async with asyncio.TaskGroup() as group:
-            for scope in scopes:
-                group.create_task(scope)
-    except* _SiblingFailed:
-        pass  # the failure is in `siblings`
+    async with asyncio.TaskGroup() as group:
+        siblings.tasks += [group.create_task(scope) for scope in scopes]
     frame.previous = siblings.last_event
     if siblings.failure is None:
         return outputs

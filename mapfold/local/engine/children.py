@@ -8,7 +8,6 @@ one list of events that is encoded once, and one row for the store when it has e
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,16 +15,14 @@ import orjson
 
 from mapfold.local.engine.clock import Clock, iso_timestamp
 from mapfold.local.engine.driver import World, drive
-from mapfold.local.engine.endings import Ending, ending_of, record_ending, record_start
-from mapfold.local.engine.event_log import CountingLog, EventLog, HistoryFull
+from mapfold.local.engine.endings import Ending, ending_of, failure_of, record_ending, record_start
+from mapfold.local.engine.event_log import CountingLog, EventLog
 from mapfold.local.engine.execution import EXPRESS_SECONDS
 from mapfold.local.map_run import Child, ChildResult, MapRunIdentity, child_index
 from mapfold.local.store import ChildRow, ExecutionRow, Store
 from mapfold.states import Scope
 from mapfold.states.effects import EndScope, FailScope
 from mapfold.states.frame import Frame
-
-logger = logging.getLogger(__name__)
 
 
 class RunningChild:
@@ -198,11 +195,8 @@ class ChildRunner:
             data = frame.execution["Execution"]["Input"]
             frame.remember(data, child.input_text)
             return await drive(self._processor, data, frame, self._world)
-        except HistoryFull as full:
-            return FailScope(full.error, full.cause)
-        except Exception as fault:  # a bug of ours must end this child, and no other
-            logger.exception("child execution broke the engine")
-            return FailScope("States.Runtime", f"The embedded AWS has a fault: {type(fault).__name__}: {fault}")
+        except Exception as fault:  # noqa: BLE001 - a bug of ours ends this one, and no other
+            return failure_of(fault, frame.execution["Execution"]["Id"])
 
     def _aborted(self, child: Child, frame: Frame, running: RunningChild) -> None:
         ending = running.stopping or Ending("ABORTED")

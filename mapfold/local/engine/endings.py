@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
+from mapfold.local.engine.event_log import HistoryFull
 from mapfold.states.effects import EndScope, FailScope
 from mapfold.states.frame import NOT_TRUNCATED, Frame
+
+logger = logging.getLogger(__name__)
 
 MAX_ERROR = 256
 MAX_CAUSE = 32_768
@@ -31,6 +35,17 @@ def ending_of(end: EndScope | FailScope, frame: Frame) -> Ending:
     return Ending("FAILED", error=error, cause=cause)
 
 
+def failure_of(fault: Exception, arn: str) -> FailScope:
+    """How the execution `arn` ends that `fault` broke: a full history, or a bug of ours, which ends no other."""
+    while isinstance(fault, ExceptionGroup):  # it came through branches that run together
+        fault = fault.exceptions[0]
+    if isinstance(fault, HistoryFull):
+        return FailScope("States.Runtime", str(fault), catchable=False)
+    logger.error("execution broke the engine", extra={"execution": arn}, exc_info=fault)
+    cause = f"The embedded AWS has a fault: {type(fault).__name__}: {fault}"
+    return FailScope("States.Runtime", cause, catchable=False)
+
+
 EVENTS = {
     "FAILED": ("ExecutionFailed", "executionFailedEventDetails"),
     "TIMED_OUT": ("ExecutionTimedOut", "executionTimedOutEventDetails"),
@@ -45,6 +60,8 @@ def record_ending(frame: Frame, ending: Ending) -> None:
         frame.record("ExecutionSucceeded", "executionSucceededEventDetails", details)
         return
     type_, key = EVENTS[ending.status]
+    if ending.status == "ABORTED" and frame.previous == frame.entered:
+        frame.previous = frame.before  # in a Wait, which records nothing meanwhile (history-events 3, rule 7)
     found = {"error": ending.error, "cause": ending.cause}
     frame.record(type_, key, {name: value for name, value in found.items() if value is not None})
 

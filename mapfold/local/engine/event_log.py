@@ -9,21 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mapfold.states.effects import StateError
-
 MAX_EVENTS = 25_000
 """Events that a STANDARD execution may have (Step Functions service quotas)."""
 
 ENDINGS = frozenset({"ExecutionSucceeded", "ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut"})
 
 
-class HistoryFull(StateError):
-    """The execution has no room for another event: it fails, and nothing inside it can catch that."""
+class HistoryFull(Exception):
+    """The execution has no room for another event: it fails, and nothing inside it can catch that.
+
+    No StateError, which the state that it passes through would take for a failure of its own.
+    """
 
     def __init__(self) -> None:
-        super().__init__(
-            "States.Runtime", f"The execution reached the maximum number of history events ({MAX_EVENTS})."
-        )
+        super().__init__(f"The execution reached the maximum number of history events ({MAX_EVENTS}).")
 
 
 class EventLog:

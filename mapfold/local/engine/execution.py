@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,14 +11,12 @@ import orjson
 
 from mapfold.local.engine.clock import Clock, iso_timestamp
 from mapfold.local.engine.driver import World, drive
-from mapfold.local.engine.endings import Ending, ending_of, record_ending, record_start
-from mapfold.local.engine.event_log import CountingLog, EventLog, HistoryFull
+from mapfold.local.engine.endings import Ending, ending_of, failure_of, record_ending, record_start
+from mapfold.local.engine.event_log import CountingLog, EventLog
 from mapfold.local.store import ExecutionRow, MachineRow, Store
 from mapfold.states import Machine
 from mapfold.states.effects import EndScope, FailScope, Json
 from mapfold.states.frame import Frame
-
-logger = logging.getLogger(__name__)
 
 EXPRESS_SECONDS = 300
 """How long an EXPRESS execution may run (Step Functions service quotas)."""
@@ -54,7 +51,7 @@ class Execution:
             status=ending.status,
             stop=self._clock(),
             output=ending.output,
-            error=ending.error,
+            error=None if ending.status == "TIMED_OUT" else ending.error,  # it is in the event only (history-events 4)
             cause=ending.cause,
         )
         assert self.row.stop is not None
@@ -63,7 +60,7 @@ class Execution:
             status=ending.status,
             stop=self.row.stop,
             output=ending.output,
-            error=ending.error,
+            error=self.row.error,
             cause=ending.cause,
         )
 
@@ -110,11 +107,8 @@ class Execution:
             data = self._frame.execution["Execution"]["Input"]
             self._frame.remember(data, self.row.input)
             return await drive(self._program.scope, data, self._frame, world)
-        except HistoryFull as full:
-            return FailScope(full.error, full.cause)
-        except Exception as fault:  # a bug of ours must end this execution, and no other
-            logger.exception("execution broke the engine", extra={"execution": self.row.arn})
-            return FailScope("States.Runtime", f"The embedded AWS has a fault: {type(fault).__name__}: {fault}")
+        except Exception as fault:  # noqa: BLE001 - a bug of ours ends this one, and no other
+            return failure_of(fault, self.row.arn)
 
 
 def execution_context(row: ExecutionRow, machine: MachineRow) -> Mapping[str, Json]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import orjson
@@ -11,6 +12,7 @@ import orjson
 from mapfold.local.arns import Kind, parse_arn
 from mapfold.local.engine.children import ChildRunner
 from mapfold.local.engine.clock import Clock
+from mapfold.local.engine.event_log import HistoryFull
 from mapfold.local.engine.world import EngineWorld
 from mapfold.local.map_run import MapRun, MapRunIdentity, S3Factory, name_uuid
 from mapfold.local.store import MapRunRow, Store
@@ -76,21 +78,25 @@ class MapRuns:
         live = self._make(effect, frame, role_arn=role_arn, world=world)
         arn = live.row.arn
         self._live[arn] = live
-        self._store.map_run_started(live.row)
-        frame.record("MapRunStarted", "mapRunStartedEventDetails", {"mapRunArn": arn})
+        self._store.map_run_started(live.current())  # with its items, if they are known: a crash may come first
+        status = "FAILED"  # whatever breaks it: no map run stays RUNNING
         try:
+            frame.record("MapRunStarted", "mapRunStartedEventDetails", {"mapRunArn": arn})
             answer = await self._run(live)
+            if isinstance(answer, TaskSucceeded):
+                status = "SUCCEEDED"
         except asyncio.CancelledError:
-            frame.record("MapRunAborted")
-            self._end(live, "ABORTED")
+            status = "ABORTED"
+            with suppress(HistoryFull):
+                frame.record("MapRunAborted")
             raise
+        finally:
+            self._end(live, status)
         if isinstance(answer, TaskSucceeded):
             frame.record("MapRunSucceeded")
-            self._end(live, "SUCCEEDED")
         else:
             found = {"error": answer.error, "cause": answer.cause}
             frame.record("MapRunFailed", "mapRunFailedEventDetails", {k: v for k, v in found.items() if v is not None})
-            self._end(live, "FAILED")
         return answer
 
     async def _run(self, live: LiveMapRun) -> TaskSucceeded | TaskFailed:
@@ -100,6 +106,8 @@ class MapRuns:
             try:
                 return await asyncio.shield(work)
             except asyncio.CancelledError:
+                if work.done():  # it broke, and the group cancelled us for that
+                    raise
                 live.run.stop()
                 closing = group.create_task(self._closing.wait())
                 await asyncio.wait([work, closing], timeout=STOP_SECONDS, return_when=asyncio.FIRST_COMPLETED)

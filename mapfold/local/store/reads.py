@@ -170,8 +170,8 @@ def child_counts(connection: sqlite3.Connection, map_run_id: int) -> dict[str, t
 
 def child_events(connection: sqlite3.Connection, map_run_id: int, index: int) -> list[WireEvent]:
     """The history of one ended child."""
-    row = connection.execute("SELECT blob FROM child_events WHERE id = ?", (child_key(map_run_id, index),)).fetchone()
-    found: list[WireEvent] = [] if row is None else orjson.loads(row[0])
+    row = connection.execute("SELECT events FROM children WHERE id = ?", (child_key(map_run_id, index),)).fetchone()
+    found: list[WireEvent] = [] if row is None or row[0] is None else orjson.loads(row[0])
     return found
 
 

@@ -1,7 +1,8 @@
 """The tables, and what a store's file says of its version.
 
 A child's key is one integer, `map_run_id * 2**32 + child_index`: SQLite's rowid, so a child costs one B-tree
-insert, and a map run's children lie side by side in order.
+insert, and a map run's children lie side by side in order. Its history is the last column of its row, which a query
+for the others does not read.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from mapfold.errors import MapfoldError
 
-VERSION = 1
+VERSION = 2
 """`PRAGMA user_version` of a file with these tables. A change of the tables raises it, and says how to migrate."""
 
 CHILD_BITS = 32
@@ -96,14 +97,11 @@ CREATE TABLE children (
     input TEXT,
     output TEXT,
     error TEXT,
-    cause TEXT
+    cause TEXT,
+    events BLOB
 );
 -- Most children succeed: an index of the others finds failures among a million, and costs the rest nothing.
 CREATE INDEX unsuccessful_children ON children (id, status) WHERE status <> 'SUCCEEDED';
-CREATE TABLE child_events (
-    id INTEGER PRIMARY KEY,
-    blob BLOB NOT NULL
-);
 """
 
 

@@ -26,8 +26,7 @@ T = TypeVar("T")
 
 FILE = "stepfunctions.sqlite"
 
-CHILDREN = Bulk("children", 9)
-CHILD_EVENTS = Bulk("child_events", 2)
+CHILDREN = Bulk("children", 10)
 EVENTS = Bulk("events", 4)
 ROOMY = (20_000, 64_000_000)
 """Operations and bytes that may wait for the writer before `room` makes its caller wait."""
@@ -208,11 +207,9 @@ class Store:
         Positional and flat for speed: it is called once per child, 2 µs on the event loop.
         """
         key = (map_run_id << CHILD_BITS) | index
-        size = (len(input) if input else 0) + (len(output) if output else 0)
-        put = self._writer.put
-        put(CHILDREN, (key, status, start, stop, item_count, input, output, error, cause), size)
-        if events is not None:
-            put(CHILD_EVENTS, (key, events), len(events))
+        size = (len(input) if input else 0) + (len(output) if output else 0) + (len(events) if events else 0)
+        row = (key, status, start, stop, item_count, input, output, error, cause, events)
+        self._writer.put(CHILDREN, row, size)
 
     async def map_run(self, arn: str) -> MapRunRow | None:
         """The map run with this ARN, as last saved."""

@@ -50,6 +50,15 @@ class TestResults:
         assert [answer["calls"] for answer in answers] == [1, 2, 3]
         assert len({answer["pid"] for answer in answers}) == 1
 
+    @pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="the system has no batch scheduling")
+    async def test_a_worker_that_wakes_leaves_the_server_its_processor(self, functions: Functions) -> None:
+        """Workers are batch processes: each write to one would else interrupt the server (a fifth of the rate)."""
+        name = await functions.create("handlers.count")
+
+        pid = json.loads((await functions.call(name, {})).payload)["pid"]
+
+        assert os.sched_getscheduler(pid) == os.SCHED_BATCH
+
     async def test_the_worker_sees_what_lambda_shows(self, functions: Functions) -> None:
         """Environment, folder, sys.path and context are those of Lambda; shared and own variables come through."""
         name = await functions.create(

@@ -57,6 +57,15 @@ def test_a_batch_that_wrote_its_own_file_is_not_told_twice() -> None:
     assert len(list(failures(aws, execution(RUN, Status.FAILED)))) == 1
 
 
+def test_a_batch_that_crashed_behind_its_file_tells_of_the_others_too() -> None:
+    """Its first attempt noted one item and died: the file has that one, the child's error is the others'."""
+    aws = died({"Items": [{"i": 7, "v": "a"}, {"i": 8, "v": "b"}]}, **{"000000000007": json.dumps(LINE)})
+
+    found = list(failures(aws, execution(RUN, Status.FAILED)))
+
+    assert [(failure.index, failure.error) for failure in found] == [(7, "ValueError"), (8, "KeyError")]
+
+
 def test_a_child_without_a_batch_is_one_failure() -> None:
     """Its input is the item; a timeout without an error is called as Step Functions calls it."""
     aws = died({"key": "a"})

@@ -56,20 +56,21 @@ class Row:
     left: int | None = None
 
 
+WHOLE = st.integers(-(2**63), 2**64 - 1)
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none() | st.booleans() | WHOLE | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=20,
 )
 finite = st.floats(allow_nan=False, allow_infinity=False)
-legs = st.builds(Leg, miles=st.integers(), late=st.none() | finite)
+legs = st.builds(Leg, miles=WHOLE, late=st.none() | finite)
 trips = st.builds(
     Trip,
     name=st.text(),
     legs=st.lists(legs, max_size=3),
     by_carrier=st.dictionaries(st.text(), legs, max_size=3),
-    pair=st.tuples(st.integers(), st.text()),
-    sizes=st.lists(st.integers(), max_size=3).map(tuple),
+    pair=st.tuples(WHOLE, st.text()),
+    sizes=st.lists(WHOLE, max_size=3).map(tuple),
     kind=st.sampled_from(["a", "b"]),
     extra=json_values,
     inner=st.none() | st.builds(Trip, name=st.text()),
@@ -114,6 +115,10 @@ class TestEncodeErrors:
             (date(2013, 1, 1), "partial is a date, which JSON cannot carry. Use .isoformat()"),
             (Decimal(1), "partial is a Decimal, which JSON cannot carry. Use float(...) or str(...)"),
             (Leg(1, late=float("nan")), "partial.late is nan"),
+            (
+                {"sum": 2**64},
+                "partial.sum is a whole number of more than 64 bits, which would be rounded. Use str(...)",
+            ),
             (object(), "partial is a object, which JSON cannot carry. Return None, bool"),
         ],
     )
@@ -126,6 +131,13 @@ class TestEncodeErrors:
 
 
 class TestDecode:
+    @pytest.mark.parametrize("annotation", [Counter, Counter[str]])
+    def test_a_counter_adds_like_one_on_later_levels_of_the_fold(self, annotation: Any) -> None:
+        """In the worker it is one; it must be one where the partials of two batches meet."""
+        partial = decode(annotation, {"a": 1}, PLACE, "partial")
+
+        assert partial + Counter("ab") == Counter("aab")
+
     def test_annotations_without_a_dataclass_leave_json_alone(self) -> None:
         """`dict`, `Any` and no annotation at all."""
         value = {"a": [1]}

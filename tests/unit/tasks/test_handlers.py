@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -244,6 +245,17 @@ class TestClose:
         world.close("Lambda.Unknown", "")
 
         assert world.record()["status"] == "SUCCEEDED"
+
+    def test_a_run_of_another_execution_is_left_alone(self, world: World) -> None:
+        """Plan refused a second job's run of the same name: its Close must not end the first one's record."""
+        world.put_texts({"a": "one"})
+        world.plan()
+        second = replace(world, machine="mapfold-other")
+
+        second.close("RunExists", "there is already a run words-1")
+
+        record = world.record()
+        assert (record["status"], record["execution"]) == ("RUNNING", world.execution)
 
     def test_a_broken_job_can_be_closed(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         """Close does not load the job: it may be what is broken."""

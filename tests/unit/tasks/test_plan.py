@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from mapfold import CsvRows, Job, JsonArray, JsonLines, Manifest, Objects
-from mapfold.runs.plan import PlanRequest, SourceError, batch_size, estimate_items, make_plan, parse_source
+from mapfold.runs.plan import (
+    ParamsTooLarge,
+    PlanRequest,
+    SourceError,
+    batch_size,
+    estimate_items,
+    make_plan,
+    parse_source,
+)
 from mapfold.runs.records import Records
 from mapfold.sources import Source
 from tests.unit.tasks.conftest import World
@@ -61,6 +70,17 @@ class TestBatches:
         made = plan(world, **limits)
 
         assert (made.tolerated_failure_percentage, made.tolerated_failure_count) == (percentage, count)
+
+
+def test_params_that_would_fit_beside_no_partial_are_refused_before_anything_runs(world: World) -> None:
+    """Otherwise the run would fail at its last fold, when 200,000 bytes of a partial and these meet in one state."""
+    world.put_texts({"a": "one"})
+    request = replace(REQUEST, params={"stations": "x" * 33_000})
+
+    job, runs = Job("words", source=Manifest()), Records(world.dynamodb, "mapfold-runs", lambda: 0.0)
+
+    with pytest.raises(ParamsTooLarge, match="33,015 bytes as JSON; at most 32,768"):
+        make_plan(job, request, s3=world.s3, records=runs, folder=world.folder)
 
 
 class TestEstimate:

@@ -1,0 +1,67 @@
+"""moto's process: whom it answers (rules: `mapfold/local/_moto_process.py`)."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from mapfold.local._moto_process import is_this_machine
+from mapfold.local.moto import MotoServer, open_moto
+
+
+@pytest.fixture
+async def moto(tmp_path: Path) -> AsyncIterator[MotoServer]:
+    async with open_moto(port=0, data=tmp_path) as server:
+        yield server
+
+
+def post_reset(port: int, headers: dict[str, str]) -> tuple[int, str | None]:
+    """What a page could do without being asked back; the status, and whom moto allows to read the answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("POST", "/moto-api/reset", headers=headers)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status, answer.headers.get("Access-Control-Allow-Origin")
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "bucket.localhost:8084"}, 200),
+        ({"Host": "rebound.example:8084"}, 403),
+        ({"Origin": "https://page.example"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+async def test_a_web_page_cannot_empty_the_buckets(moto: MotoServer, headers: dict[str, str], status: int) -> None:
+    """Neither by a request of its own (Origin) nor by a name that points to 127.0.0.1 (Host), and none may read."""
+    answer = await asyncio.to_thread(post_reset, moto.port, headers)
+
+    assert answer == (status, None)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1:8084", True),
+        ("localhost", True),
+        ("[::1]:8084", True),
+        ("bucket.s3.localhost:8084", True),
+        ("data-127.0.0.1:8084", True),
+        ("", False),
+        ("localhost.page.example", False),
+        ("notlocalhost", False),
+        ("127.0.0.1.page.example:8084", False),
+    ],
+)
+def test_hosts_that_mean_this_machine(host: str, expected: bool) -> None:
+    """What SDKs put before the name is allowed; what a page's owner can register is not."""
+    assert is_this_machine(host) is expected

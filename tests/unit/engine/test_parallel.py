@@ -1,0 +1,150 @@
+"""Parallel: branches side by side in one history (history-events 3 and 4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.unit.engine.fakes import FunctionError, Gate
+from tests.unit.engine.world import World, parallel, pass_, task, wait
+
+FAIL = {"F": {"Type": "Fail", "Error": "Broken", "Cause": "by design"}}
+CATCH = [{"ErrorEquals": ["States.ALL"], "Next": "After"}]
+
+
+def after(gate: Gate, error: str) -> Any:
+    """A handler that fails as soon as somebody is at the gate."""
+
+    async def handler(event: Any) -> Any:
+        await gate.came.wait()
+        raise FunctionError(error)
+
+    return handler
+
+
+class TestSuccess:
+    async def test_each_branch_begins_at_the_states_start(self, world: World) -> None:
+        """Succeeded is a leaf: Exited points at the last inner event of the branch that ended last (rules 3 and 4)."""
+        gate = Gate()
+        world.functions.handlers["waits"] = gate
+        started = await world.start({"Both": parallel({"A": task("waits")}, {"B": pass_(Result=2)})}, 1)
+        await gate.came.wait()
+        gate.open()
+
+        ended = await world.end(started)
+
+        assert ended.line[1:] == [
+            ("ParallelStateEntered", 0),
+            ("ParallelStateStarted", 2),
+            ("TaskStateEntered", 3),
+            ("LambdaFunctionScheduled", 4),
+            ("LambdaFunctionStarted", 5),
+            ("PassStateEntered", 3),
+            ("PassStateExited", 7),
+            ("LambdaFunctionSucceeded", 6),
+            ("TaskStateExited", 9),
+            ("ParallelStateSucceeded", 10),
+            ("ParallelStateExited", 10),
+            ("ExecutionSucceeded", 12),
+        ]
+        assert ended.output == [1, 2]
+
+    async def test_branches_read_outer_variables_and_keep_their_own(self, world: World) -> None:
+        """What a branch assigns is gone with it."""
+        states = {
+            "Set": pass_(Assign={"x": 1}, Next="Both"),
+            "Both": parallel(
+                {"A": pass_(Assign={"y.$": "$x"}, Next="A2"), "A2": pass_(Parameters={"y.$": "$y"})},
+                {"B": pass_(Parameters={"x.$": "$x"})},
+            ),
+        }
+
+        ended = await world.run(states)
+
+        assert ended.output == [{"y": 1}, {"x": 1}]
+
+
+class TestFailure:
+    async def test_the_first_failure_aborts_the_siblings(self, world: World) -> None:
+        """Waiting siblings leave their Aborted leaf; ParallelStateFailed points at the failing branch's last event."""
+        gate = Gate()
+        world.functions.handlers |= {"waits": gate, "fails": after(gate, "Broken")}
+
+        ended = await world.run({"All": parallel({"A": task("waits")}, {"B": wait()}, {"C": task("fails")})})
+
+        failed = ended.id("LambdaFunctionFailed")
+        assert sorted(ended.types[failed : failed + 2]) == ["TaskStateAborted", "WaitStateAborted"]
+        assert ended.previous("TaskStateAborted") == [ended.id("LambdaFunctionStarted")]
+        assert ended.previous("WaitStateAborted") == [ended.id("WaitStateEntered")]
+        assert ended.line[failed + 2 :] == [("ParallelStateFailed", failed), ("ExecutionFailed", failed + 3)]
+        assert ended.row.error == "Broken"
+        assert world.functions.dropped == ["waits"]
+
+    async def test_a_nested_parallel_is_aborted_as_one(self, world: World) -> None:
+        """The branch's own state is aborted."""
+        inner = parallel({"A": wait()}, {"B": wait()})
+
+        ended = await world.run({"All": parallel({"Inner": inner}, FAIL)})
+
+        assert ended.previous("ParallelStateAborted") == [ended.id("ParallelStateStarted", 1)]
+        assert ended.failure == ("FAILED", "Broken", "by design")
+
+    async def test_a_sibling_that_ends_after_the_failure_changes_nothing(self, world: World) -> None:
+        """ParallelStateFailed still points at the event that failed."""
+        ended = await world.run({"All": parallel(FAIL, {"B": pass_()})})
+
+        assert ended.previous("ParallelStateFailed") == [ended.id("FailStateEntered")]
+
+    async def test_a_caught_failure_leaves_the_state(self, world: World) -> None:
+        """ParallelStateExited comes after ParallelStateFailed, with the catcher's output."""
+        ended = await world.run({"All": parallel(FAIL, {"B": wait()}, Catch=CATCH), "After": pass_()})
+
+        failed = ended.id("ParallelStateFailed")
+        assert ended.line[failed:] == [
+            ("ParallelStateExited", failed),
+            ("PassStateEntered", failed + 1),
+            ("PassStateExited", failed + 2),
+            ("ExecutionSucceeded", failed + 3),
+        ]
+        assert ended.output == {"Error": "Broken", "Cause": "by design"}
+
+    async def test_a_retry_starts_all_branches_again(self, world: World) -> None:
+        """The next ParallelStateStarted points at the failing event: nothing is failed between attempts (rule 8)."""
+        retry = [{"ErrorEquals": ["Broken"], "IntervalSeconds": 1, "MaxAttempts": 1}]
+
+        ended = await world.run({"All": parallel(FAIL, {"B": wait()}, Retry=retry)})
+
+        assert ended.types.count("ParallelStateStarted") == 2
+        assert ended.types.count("ParallelStateFailed") == 1
+        assert ended.previous("ParallelStateStarted") == [2, ended.id("FailStateEntered")]
+
+    async def test_a_runtime_error_in_a_branch_is_not_caught(self, world: World) -> None:
+        """States.Runtime passes through every Catch."""
+        branch = {"B": pass_(InputPath="$.nothing")}
+
+        ended = await world.run({"All": parallel(branch, {"C": wait()}, Catch=CATCH), "After": pass_()})
+
+        assert ended.row.error == "States.Runtime"
+        assert ended.types[-1] == "ExecutionFailed"
+
+
+class TestStopWhileFailing:
+    async def test_a_stop_is_not_lost_while_siblings_are_being_aborted(self, world: World) -> None:
+        """A failed branch's Catch would go on; the execution was stopped, so it ends."""
+        cleaning, clean = Gate(), Gate()
+
+        async def slow_to_go(event: Any) -> Any:
+            try:
+                await cleaning(event)
+            finally:
+                await clean(event)
+
+        world.functions.handlers |= {"slow": slow_to_go, "fails": after(cleaning, "Broken")}
+        both = parallel({"A": task("slow")}, {"B": task("fails")}, Catch=CATCH)
+        started = await world.start({"Both": both, "After": wait()})
+        await clean.came.wait()
+
+        await world.engine.stop_execution(started.arn, error=None, cause=None)
+        clean.open()
+        ended = await world.end(started)
+
+        assert ended.row.status == "ABORTED"
