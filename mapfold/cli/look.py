@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -143,14 +143,26 @@ def failures(place: Place, name: str, factory: Factory, output: Output, *, trace
     with factory.connect(place, output.note) as connection:
         execution = client.find_run(connection.aws, name)
         found = client.failures(connection.aws, execution)
+        listed = 0
+
+        def counting() -> Iterator[Failure]:
+            nonlocal listed
+            for failure in found:
+                listed += 1
+                yield failure
+
         if as_json:
-            output.document({"run_id": execution.name, "failures": (failure.as_document() for failure in found)})
-            return 0
-        some = False
-        for failure in found:
-            some = True
-            output.facts(_failure_lines(failure, with_traceback=traceback))
-        if not some:
+            output.document({"run_id": execution.name, "failures": (failure.as_document() for failure in counting())})
+        else:
+            for failure in counting():
+                output.facts(_failure_lines(failure, with_traceback=traceback))
+        failed = client.outcome(connection.aws, execution).items.failed if execution.status.is_terminal else 0
+        if listed < failed:
+            output.note(
+                f"listed are {listed:,} of {counted(failed, 'item')} that failed: what the run wrote about the others is "
+                "not in S3 any more. An embedded AWS that is killed, not stopped, keeps none of its session's objects."
+            )
+        elif not listed and not as_json:
             why = f" with {execution.error}: {explain_cause(execution.cause)[0]}" if execution.error else ""
             state = f"ended {execution.status}{why}" if execution.status.is_terminal else "is still running"
             output.note(f"no item of {execution.name} failed; the run {state}")

@@ -218,6 +218,19 @@ def test_failed_items_that_a_map_run_does_not_know_are_told_beside_its_counts(co
     assert "3 more items failed in batches that succeeded with the rest: mapfold failures r1\n" in said.out
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_failures_that_are_not_there_any_more_are_missed(options: tuple[str, ...]) -> None:
+    """A list that is silently too short would be believed."""
+    factory = partly_failed()
+    line = {"item": "x", "index": 2, "error": "ValueError", "message": "broken", "traceback": ""}
+    factory.aws.objects["mapfold-runs", "runs/r1/failures.jsonl"] = json.dumps(line)
+
+    said = call(factory, "failures", "r1", *options)
+
+    assert "ValueError" in said.out
+    assert said.err.startswith("listed are 1 of 4 items that failed")
+
+
 def test_stop_aborts_a_run_and_refuses_one_that_has_ended() -> None:
     """The second is an error of the command line."""
     factory = FakeFactory(aws=FakeAws().has(execution(RUN, Status.RUNNING)))
