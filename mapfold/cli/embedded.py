@@ -38,6 +38,7 @@ class Endpoints:
 
     service_url: str
     aws_url: str
+    region: str | None = None
 
 
 def find_running(data: Path) -> Endpoints | None:
@@ -45,11 +46,12 @@ def find_running(data: Path) -> Endpoints | None:
     try:
         facts = json.loads((data / "local.json").read_text())
         port, aws_port, pid = int(facts["port"]), int(facts["aws_port"]), int(facts["pid"])
+        region = facts.get("region")
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if not _is_healthy(port, pid):
         return None
-    return Endpoints(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{aws_port}")
+    return Endpoints(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{aws_port}", region)
 
 
 def server_command(data: Path) -> list[str]:

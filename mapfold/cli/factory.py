@@ -145,7 +145,10 @@ class Factory:
 
         with embedded_aws(place.data, environment=self.environment, note=note) as (endpoints, is_own):
             target = local_target(
-                service_url=endpoints.service_url, aws_url=endpoints.aws_url, environment=self.environment
+                service_url=endpoints.service_url,
+                aws_url=endpoints.aws_url,
+                environment=self.environment,
+                region=endpoints.region,
             )
             running = "started for this command" if is_own else f"running at {endpoints.service_url}"
             where = f"the embedded AWS, {running} (data in {place.data})"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
@@ -59,6 +60,7 @@ class AwsClient:
         self._account = target.account
         with speaking():
             self._session = boto3.Session(
+                botocore_session=_without_profile() if target.dummy_credentials else None,
                 profile_name=target.profile,
                 region_name=target.region,
                 aws_access_key_id="mapfold" if target.dummy_credentials else None,
@@ -371,6 +373,11 @@ class AwsClient:
                 return False
             raise
         return True
+
+
+def _without_profile() -> botocore.session.Session:
+    """A session that does not look at AWS_PROFILE: for the embedded AWS it says nothing, and it need not exist."""
+    return botocore.session.Session(session_vars={"profile": (None, None, None, None)})
 
 
 def _config(endpoint: str | None) -> Config:

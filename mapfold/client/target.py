@@ -44,8 +44,10 @@ class Target:
         return bool(self.endpoints)
 
 
-def local_target(*, service_url: str, aws_url: str, environment: Mapping[str, str]) -> Target:
-    """The embedded AWS with its two ports.
+def local_target(
+    *, service_url: str, aws_url: str, environment: Mapping[str, str], region: str | None = None
+) -> Target:
+    """The embedded AWS with its two ports, in the region that it says it is in, or else the environment's.
 
     `service_url` answers Step Functions and Lambda, `aws_url` the rest. A standard AWS_ENDPOINT_URL_S3 (…_DYNAMODB,
     …) in the environment puts another stand-in in that service's place.
@@ -55,7 +57,7 @@ def local_target(*, service_url: str, aws_url: str, environment: Mapping[str, st
         for service, variable in _ENDPOINT_VARIABLES.items()
     }
     return Target(
-        region=_region(environment),
+        region=region or _region(environment),
         endpoints=endpoints,
         account=LOCAL_ACCOUNT,
         runs_bucket=_runs_bucket(environment),

@@ -74,6 +74,7 @@ class Endpoints:
     def _client(self, service: str) -> Any:
         import boto3
         from botocore.config import Config
+        from botocore.session import Session
 
         session: Any = boto3.session.Session  # its stubs want each service's name written out
         common: dict[str, Any] = {"max_pool_connections": 32, "retries": {"mode": "standard", "max_attempts": 5}}
@@ -82,7 +83,10 @@ class Endpoints:
             return session(region_name=self.region).client(service, endpoint_url=url, config=Config(**common))
         # Loopback is never behind the environment's proxy, and has no names for buckets.
         config = Config(**common, proxies={}, s3={"addressing_style": "path"})
-        ours = session(aws_access_key_id="local", aws_secret_access_key="local", region_name=self.region)
+        # A profile in the environment is for the real AWS, and need not exist.
+        bare = Session(session_vars={"profile": (None, None, None, None)})
+        keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
+        ours = session(botocore_session=bare, region_name=self.region, **keys)
         return ours.client(service, endpoint_url=self.aws, config=config)
 
 

@@ -75,7 +75,10 @@ class RunsKeeper:
     def _restore_objects(self, s3: S3Client) -> int:
         if not self._index.exists():
             return 0
-        _ignore("BucketAlreadyOwnedByYou", lambda: s3.create_bucket(Bucket=RUNS))
+        # us-east-1 is the one region that must not be named (S3 API Reference, CreateBucket).
+        region: Any = s3.meta.region_name
+        place: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        _ignore("BucketAlreadyOwnedByYou", lambda: s3.create_bucket(Bucket=RUNS, **place))
         known = [KeptObject(**line) for line in _lines(self._index)]
         with ThreadPoolExecutor(AT_ONCE) as threads:
             restored = threads.map(lambda kept: self._restore_object(s3, kept), known)

@@ -28,7 +28,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mapfold.errors import MapfoldError, ServiceError
 from mapfold.local.backend import OpenBackend, open_backend
-from mapfold.local.endpoints import Endpoints
+from mapfold.local.endpoints import Endpoints, region_of
 from mapfold.local.garbage import rare_collections
 from mapfold.local.moto import HOST, MotoServer, listen, open_moto
 from mapfold.local.runs_keeper import RunsKeeper
@@ -171,7 +171,13 @@ class _Server:
     @contextmanager
     def _announced(self, aws_port: int) -> Iterator[None]:
         """`<data>/local.json` tells clients where we are, for as long as we are there."""
-        facts = {"port": self._port, "aws_port": aws_port, "pid": os.getpid(), "version": version()}
+        facts = {
+            "port": self._port,
+            "aws_port": aws_port,
+            "pid": os.getpid(),
+            "version": version(),
+            "region": region_of(self._settings.environment),
+        }
         path = self._settings.data / "local.json"
         partial = path.with_suffix(".json.partial")
         partial.write_bytes(orjson.dumps(facts) + b"\n")

@@ -95,7 +95,9 @@ class Engine:
         )
         execution = Execution(row, machine, self._program(machine), store=self._store, clock=self._clock)
         self._live[arn] = execution
+        self._store.execution_started(row)
         self._tasks.create_task(self._run(execution, machine), name=f"execution-{name}")
+        await self._store.flush()  # who is told that it started may count on it, whatever happens to us then
         return row
 
     async def stop_execution(self, arn: str, *, error: str | None, cause: str | None) -> float | None:

@@ -39,9 +39,8 @@ class Execution:
         self._frame = Frame(history=self._log, clock=clock, execution=execution_context(row, machine))
 
     async def run(self, world: World) -> None:
-        """Run to the end, and hand the row and all events to the store."""
+        """Run to the end, and hand all events and how it ended to the store, which has the row already."""
         self._task = asyncio.current_task()
-        self._store.execution_started(self.row)
         record_start(self._frame, self.row.input, self._machine.role_arn)
         ending = await self._end(world)
         record_ending(self._frame, ending)

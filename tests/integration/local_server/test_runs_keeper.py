@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,22 @@ async def test_a_key_that_is_a_folder_of_another_does_not_take_its_place(clients
         s3.put_object(Bucket=RUNS, Key=name, Body=b"x" * size)
 
     assert RunsKeeper(tmp_path, s3=s3, dynamodb=None).save() == (len(sizes), 0)
+
+
+async def test_runs_come_back_in_any_region_and_under_any_profile(
+    moto: MotoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who works in Ireland has AWS_REGION set. S3 wants a bucket's region to be named there, and not in us-east-1."""
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    environment = {"AWS_REGION": "eu-west-1"}
+    endpoints = Endpoints.of(service="http://127.0.0.1:1", aws=moto.endpoint, environment=environment)
+    with closing(endpoints.s3()) as s3:
+        s3.create_bucket(Bucket=RUNS, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+        s3.put_object(Bucket=RUNS, Key="runs/one/result.json", Body=b"1")
+        RunsKeeper(tmp_path, s3=s3, dynamodb=None).save()
+        empty(s3)
+
+        assert RunsKeeper(tmp_path, s3=s3, dynamodb=None).restore() == (1, 0)
 
 
 async def test_only_new_and_changed_objects_are_copied(clients: Any, tmp_path: Path) -> None:

@@ -127,6 +127,7 @@ def test_it_comes_up_goes_down_and_leaves_nothing_behind(started: Any) -> None:
     assert (health["status"], health["pid"], health["data"]) == ("ok", local.process.pid, str(local.data))
     assert health["aws"] == f"http://127.0.0.1:{facts['aws_port']}"
     assert local.url == f"http://127.0.0.1:{facts['port']}"
+    assert facts["region"] == "us-east-1"
     assert code == 130
     assert local.errors() == ""
     assert is_gone(moto)

@@ -63,6 +63,15 @@ def stubbed(made: Stubbed) -> Iterator[Stubbed]:
         stub.assert_no_pending_responses()
 
 
+def test_a_profile_in_the_environment_is_nothing_to_the_embedded_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many have AWS_PROFILE set all day; here it need not even exist."""
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+
+    aws = AwsClient(local_target(service_url="http://127.0.0.1:1", aws_url="http://127.0.0.1:1", environment={}))
+
+    assert aws.s3_client().meta.endpoint_url == "http://127.0.0.1:1"
+
+
 def test_an_execution_is_described_in_epoch_seconds(stubbed: Stubbed) -> None:
     """Fields that AWS leaves out are None."""
     facts = {"executionArn": RUN, "stateMachineArn": MACHINES + "mapfold-flights", "name": "r1"}

@@ -31,6 +31,13 @@ def test_the_region_is_the_environments() -> None:
     assert local_target(**PORTS, environment={}).region == "us-east-1"
 
 
+def test_the_region_that_the_embedded_aws_says_it_is_in_comes_first() -> None:
+    """Another shell may have another AWS_REGION than the one that `mapfold local` was started in."""
+    target = local_target(**PORTS, environment={"AWS_REGION": "eu-west-1"}, region="us-east-1")
+
+    assert target.region == "us-east-1"
+
+
 def test_a_step_functions_endpoint_of_the_users_is_honoured() -> None:
     """With the variables that design.md names; without it, there is no choice of the user's."""
     chosen = environment_target({"AWS_ENDPOINT_URL": "http://aws", "AWS_ENDPOINT_URL_SFN": "http://sfn"})
