@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +59,24 @@ class TestStop:
         assert ended.details("ExecutionAborted") == {"error": "Enough", "cause": "waited too long"}
         assert ended.failure == ("ABORTED", "Enough", "waited too long")
 
+    async def test_a_start_is_on_disk_when_it_is_answered(self, world: World) -> None:
+        """Who was told the ARN finds the execution, though the process be killed in the next moment."""
+        started = await world.start({"W": wait()})
+
+        with sqlite3.connect(f"file:{world.store.file}?mode=ro", uri=True) as file:
+            found = file.execute("SELECT status FROM executions WHERE arn = ?", (started.arn,)).fetchall()
+        file.close()
+
+        assert found == [("RUNNING",)]
+
     async def test_before_it_began(self, world: World) -> None:
         """An execution that has not had its first turn enters no state."""
-        ended = await world.stop(await world.start({"P": pass_()}))
+        starting = asyncio.create_task(world.start({"P": pass_()}))
+        await asyncio.sleep(0)  # the engine knows it, and it has not had its turn
+
+        arn = "arn:aws:states:us-east-1:123456789012:execution:machine1:run1"
+        await world.engine.stop_execution(arn, error=None, cause=None)
+        ended = await world.end(await starting)
 
         assert ended.types == ["ExecutionStarted", "ExecutionAborted"]
         assert ended.details("ExecutionAborted") == {}
