@@ -17,10 +17,11 @@ import zipfile
 from pathlib import Path
 
 from benchmarks.machine import cores, keep
-from benchmarks.raw_loop import measure_raw_loop
+from benchmarks.raw_loop import WARM_UP, measure_raw_loop
+from mapfold.local.lambda_.fleet import default_max_workers
 from tests.e2e.embedded import EmbeddedAws, serving, until_ended
 
-CHILDREN = 2_000
+CHILDREN = 10_000  # as many as the raw loop does: the start of a map run is 1 % of that
 ROUNDS = 3
 RAW_INVOCATIONS = 10_000  # a second or two: fewer measure the noise
 ROLE = "arn:aws:iam::123456789012:role/any"
@@ -32,7 +33,7 @@ def main() -> int:
     raw = [measure_raw_loop(RAW_INVOCATIONS, cores())]
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as aws:
         machine_arn = create_machine(aws)
-        map_items(aws, machine_arn, cores() * 20)  # starts the workers, compiles the definition
+        map_items(aws, machine_arn, WARM_UP * default_max_workers())  # what the raw loop leaves out as well
         rates = [CHILDREN / map_items(aws, machine_arn, CHILDREN) for _ in range(ROUNDS)]
     raw.append(measure_raw_loop(RAW_INVOCATIONS, cores()))  # before and after: a busy machine shows as a difference
     keep("children", numbers(rates, raw))

@@ -4,7 +4,6 @@ MapfoldError
 ├── DefinitionError     a state machine does not follow the States Language   exit 2
 ├── JobError            a module in jobs/ is not a job, or its values are not JSON   exit 2
 ├── UsageError          the command line asked for something impossible       exit 2
-├── RunFailed           the run ended without an answer                       exit 1
 └── ServiceError        AWS, or its stand-in, refused a call or is not there  exit 1
 
 A failed task, item or child is not here: inside an execution, failure is a value.
@@ -65,14 +64,6 @@ class UsageError(MapfoldError):
     """A command was asked for something that cannot be: an unknown job, a source that is no URI."""
 
     exit_code = 2
-
-
-class RunFailed(MapfoldError):
-    """The run ended without an answer: `error` and `cause` are the execution's."""
-
-    def __init__(self, run_id: str, status: str, error: str, cause: str) -> None:
-        super().__init__(f"run {run_id} ended {status}: {error}: {cause}")
-        self.run_id, self.status, self.error, self.cause = run_id, status, error, cause
 
 
 class ServiceError(MapfoldError):

@@ -85,6 +85,8 @@ def run(options: RunOptions, factory: Factory, output: Output) -> int:
             output.document(ended.as_document())
         else:
             output.facts(_outcome_lines(ended, connection, execution, partial(factory.typed, place=options.place)))
+        if ended.is_result_too_large:
+            output.note(f"the result is too large to be shown: read it at {ended.result_uri}")
         if not ended.succeeded:
             output.note(f"mapfold: run {run_id} ended {ended.status}: {_why(ended)}")
         if ended.error == _SOURCE_ERROR and connection.is_own:

@@ -14,6 +14,7 @@ from typing import Protocol
 from mapfold.client.arns import MAP_LABEL
 from mapfold.client.target import Target
 from mapfold.client.values import Execution, ExecutionSummary, Json, MapRunSummary, Status, decode, explain_cause
+from mapfold.errors import ServiceError
 
 
 class ReadsFailures(Protocol):
@@ -54,12 +55,23 @@ def failures(aws: ReadsFailures, execution: Execution) -> Iterator[Failure]:
     if lines is not None:
         yield from (_failure(json.loads(line)) for line in lines)
         return
+    if execution.status is Status.SUCCEEDED:
+        _check_that_there_were_none(execution)
+        return  # a batch that was run again may have left a file of its first attempt
     for key in aws.object_keys(bucket, folder + "failed/"):
         yield from (_failure(json.loads(line)) for line in aws.object_lines(bucket, key) or ())
     for arn in _failed_children(aws, execution.arn):
         child = aws.find_execution(arn)
         if child is not None:
             yield from _of_child(aws, child, bucket, folder)
+
+
+def _check_that_there_were_none(execution: Execution) -> None:
+    """The run's own report says whether its file should be there: one that is lost is not one that never was."""
+    report = decode(execution.output)
+    uri = report.get("failures_uri") if isinstance(report, Mapping) else None
+    if uri:
+        raise ServiceError(f"items of {execution.name} failed, and {uri}, which lists them, is not there any more")
 
 
 def _failure(line: Mapping[str, Json]) -> Failure:

@@ -44,7 +44,7 @@ class Outcome:
     """A run that has ended. `seconds` from the execution's start to its stop.
 
     result: the job's result, also of a run that failed because too many items did; None where there is none, or where
-    it is too large to be read (then `result_uri` says where it is).
+    `is_result_too_large` to be read (then `result_uri` says where it is).
     """
 
     run_id: str
@@ -53,6 +53,7 @@ class Outcome:
     items: Items
     seconds: float | None
     result: Json = None
+    is_result_too_large: bool = False
     result_uri: str | None = None
     failures_uri: str | None = None
     error: str | None = None
@@ -90,8 +91,9 @@ def outcome(aws: ReadsOutcomes, execution: Execution, *, with_result: bool = Tru
     report = report if isinstance(report, Mapping) else {}
     uri = report.get("result_uri")
     result = report.get("result")
+    is_too_large = False
     if result is None and uri and with_result:
-        result = _read_result(aws, uri)
+        result, is_too_large = _read_result(aws, uri)
     return Outcome(
         run_id=execution.name,
         execution_arn=execution.arn,
@@ -99,6 +101,7 @@ def outcome(aws: ReadsOutcomes, execution: Execution, *, with_result: bool = Tru
         items=_items(aws, execution.arn, report),
         seconds=None if execution.seconds is None else round(execution.seconds, 3),
         result=result,
+        is_result_too_large=is_too_large,
         result_uri=uri,
         failures_uri=report.get("failures_uri"),
         error=execution.error,
@@ -134,9 +137,10 @@ def _items(aws: ReadsOutcomes, arn: str, report: Mapping[str, Json]) -> Items:
     return Items(0, 0, 0)
 
 
-def _read_result(aws: ReadsOutcomes, uri: str) -> Json:
+def _read_result(aws: ReadsOutcomes, uri: str) -> tuple[Json, bool]:
+    """The result, and whether it is too large to be read."""
     bucket, key = split_uri(uri)
     size = aws.object_size(bucket, key)
     if size is None or size > RESULT_LIMIT:
-        return None
-    return json.loads(aws.object_text(bucket, key))
+        return None, size is not None
+    return json.loads(aws.object_text(bucket, key)), False

@@ -154,11 +154,6 @@ def child_arn(map_run: Arn, uuid: str) -> str:
     return str(Arn(Kind.EXECUTION, map_run.machine, map_run.label, uuid, **home))
 
 
-def activity_arn(name: str, *, region: str) -> str:
-    """ARN of an activity."""
-    return str(Arn(Kind.ACTIVITY, name, region=region))
-
-
 # --- names ------------------------------------------------------------------------------------------------
 
 _FORBIDDEN = re.compile(r"""[\s<>{}\[\]?*"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff]""")
@@ -167,8 +162,3 @@ _FORBIDDEN = re.compile(r"""[\s<>{}\[\]?*"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f\ufffe
 def is_valid_name(name: str) -> bool:
     """Whether a state machine or an execution may be called `name` (API Reference: CreateStateMachine, StartExecution)."""
     return 1 <= len(name) <= 80 and _FORBIDDEN.search(name) is None
-
-
-def is_valid_label(label: str) -> bool:
-    """Whether a distributed Map may have this Label: as a name, but at most 40 characters."""
-    return len(label) <= 40 and is_valid_name(label)

@@ -29,6 +29,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from mapfold.errors import MapfoldError, ServiceError
 from mapfold.local.backend import OpenBackend, open_backend
 from mapfold.local.endpoints import Endpoints, region_of
+from mapfold.local.garbage import rare_collections
 from mapfold.local.moto import HOST, MotoServer, listen, open_moto
 from mapfold.local.runs_keeper import RunsKeeper
 from mapfold.local.service import Service, create_app
@@ -137,7 +138,7 @@ class _Server:
                         timeout_graceful_shutdown=GRACE_SECONDS,
                     )
                 )
-                with self._announced(moto.port):
+                with self._announced(moto.port), rare_collections():
                     await self._answer(server, store, moto)
 
     async def _answer(self, server: _HttpServer, store: Store, moto: MotoServer) -> None:

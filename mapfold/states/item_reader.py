@@ -27,7 +27,6 @@ CONFIG_FIELDS = (
     "MaxItems",
     "MaxItemsPath",
 )
-MOST_ITEMS = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ What is constant in a template is not copied: nobody changes a JSON value in pla
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from mapfold.states.effects import Json
@@ -12,6 +13,8 @@ from mapfold.states.frame import Frame
 from mapfold.states.intrinsic_calls import compile_value
 from mapfold.states.json_path import PathSyntaxError
 from mapfold.states.queries import Query
+
+_PER_ATTEMPT = re.compile(r"RetryCount|Token|(?:\$\$|\$states\.context)(?:\.State|\.Task)?(?![\w.\[])")
 
 
 def compile_template(template: Json, report: Callable[[str, str], None]) -> Query:
@@ -24,12 +27,12 @@ def compile_template(template: Json, report: Callable[[str, str], None]) -> Quer
 
 
 def uses_attempt(template: Json) -> bool:
-    """Whether a template reads what changes with every attempt: `$$.State.RetryCount`, `$$.Task.Token`."""
+    """Whether a template reads what changes with every attempt: `$$.State.RetryCount`, `$$.Task.Token`, or their whole."""
     if isinstance(template, dict):
         return any(uses_attempt(member) for member in template.values())
     if isinstance(template, list):
         return any(uses_attempt(member) for member in template)
-    return isinstance(template, str) and ("RetryCount" in template or "Token" in template)
+    return isinstance(template, str) and _PER_ATTEMPT.search(template) is not None
 
 
 def _compile_node(node: Json, report: Callable[[str, str], None]) -> Query | None:

@@ -12,8 +12,6 @@ from mapfold.states.variables import encode_assigned
 ERROR_LIMIT = 256
 CAUSE_LIMIT = 32_768
 
-NO_VARIABLES: Mapping[str, Json] = {}
-
 
 class WorkFailed(StateError):
     """A failure whose cause stands as it is: of a task, a branch, a map run, or a payload that is too large.

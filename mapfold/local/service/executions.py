@@ -78,12 +78,12 @@ async def describe_execution(service: Service, request: Request) -> Answer:
 
 
 async def stop_execution(service: Service, request: Request) -> Answer:
-    """StopExecution. One that has already ended keeps its status; the answer is when it stopped."""
+    """StopExecution. One that has already ended keeps its status; the answer is when it stopped. Not for EXPRESS."""
     arn = request.arn("executionArn", Kind.EXECUTION, Kind.EXPRESS)
     error = request.optional_text("error", most=256)
     cause = request.optional_text("cause", most=32_768)
     request.done()
-    if arn.kind is Kind.EXPRESS:
+    if arn.kind is Kind.EXPRESS or (arn.is_child and (await find_child(service, arn))[0].child_type == "EXPRESS"):
         raise type_not_supported()
     stopped = await service.engine.stop_execution(str(arn), error=error, cause=cause)
     if stopped is None:

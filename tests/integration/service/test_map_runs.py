@@ -134,6 +134,22 @@ def test_express_children_are_described_but_have_no_history(service: Running) ->
     assert code == "StateMachineTypeNotSupported"
 
 
+def test_express_children_cannot_be_stopped(service: Running) -> None:
+    """Though their ARNs look like those of STANDARD ones."""
+    execution = service.start("one")
+    run = service.tell(lambda engine: engine.start_map_run(execution, child_type="EXPRESS"))
+
+    async def begin_child(_: object) -> None:
+        service.engine.children[run.arn] = [ChildRow(run.id, 0, "RUNNING", 1.0, None, 1)]
+
+    service.tell(begin_child)
+    (row,) = service.client.list_executions(mapRunArn=run.arn)["executions"]
+
+    code, _ = error_of(lambda: service.client.stop_execution(executionArn=row["executionArn"]))
+
+    assert code == "StateMachineTypeNotSupported"
+
+
 class TestUpdate:
     def test_a_running_map_run_is_changed(self, service: Running, run: MapRunRow) -> None:
         """What is not said stays."""

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from mapfold.client.outcome import RESULT_LIMIT
 from mapfold.client.values import Json, Status
 from mapfold.errors import UsageError
 from tests.unit.cli.fakes import FakeFactory, FakeJob, LoadedFakes, call
@@ -49,6 +50,17 @@ def test_a_run_says_first_what_it_does() -> None:
 
     assert "s3://b/k" in said.err
     assert "EXPRESS: it fits into 5 minutes" in said.err
+
+
+def test_a_result_that_is_too_large_to_be_shown_is_told() -> None:
+    """Its document has null for it, which would look like a job without a result."""
+    factory = ending(Status.SUCCEEDED, {**REPORT, "result": None})
+    factory.aws.objects["mapfold-runs", "runs/r1/result.json"] = " " * (RESULT_LIMIT + 1)
+
+    said = call(factory, "run", "flights", "s3://b/k", "--name", "r1", "--json")
+
+    assert json.loads(said.out)["result"] is None
+    assert "the result is too large to be shown: read it at s3://mapfold-runs/runs/r1/result.json" in said.err
 
 
 def test_json_is_one_document_and_nothing_else() -> None:

@@ -211,6 +211,14 @@ def test_a_function_that_is_not_there_is_none(stubbed: Stubbed) -> None:
     assert stubbed.aws.find_function("f") is None
 
 
+def test_a_bucket_that_another_command_makes_meanwhile_is_as_good(stubbed: Stubbed) -> None:
+    """Two runs that start at once find nothing, and both create it: it is there, but not by this one."""
+    stubbed.s3.add_client_error("head_bucket", "404")
+    stubbed.s3.add_client_error("create_bucket", "BucketAlreadyOwnedByYou")
+
+    assert stubbed.aws.ensure_bucket("mapfold-runs") is False
+
+
 class Broken:
     """A boto3 client whose calls end in an exception of botocore."""
 

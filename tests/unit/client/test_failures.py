@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from mapfold.client import failures
 from mapfold.client.values import Json, Status
+from mapfold.errors import ServiceError
 from tests.unit.client.fakes import EXECUTIONS, MAP_RUN, RUN, FakeAws, execution, map_run
 
 CHILD = EXECUTIONS + "mapfold-flights/Map:c1"
@@ -29,6 +32,22 @@ def test_the_failures_of_a_finished_run_are_those_that_it_wrote() -> None:
     (failure,) = failures(aws, execution(RUN, Status.FAILED))
 
     assert failure.as_document() == LINE
+
+
+def test_a_run_that_succeeded_without_the_file_has_no_failures() -> None:
+    """A batch's first attempt noted an item and crashed, the second had it right: what the first wrote is no failure."""
+    aws = died({"Items": []}, **{"000000000000": json.dumps(LINE)})
+    aws.children_.clear()
+
+    assert list(failures(aws, execution(RUN, Status.SUCCEEDED))) == []
+
+
+def test_a_file_that_is_lost_is_not_a_run_without_failures() -> None:
+    """The embedded S3 was killed before it kept the run's folder; the run's report still tells of the file."""
+    uri = "s3://mapfold-runs/runs/r1/failures.jsonl"
+
+    with pytest.raises(ServiceError, match=f"items of r1 failed, and {uri}, which lists them, is not there"):
+        list(failures(FakeAws(), execution(RUN, output={"failures_uri": uri})))
 
 
 def test_a_run_that_died_has_what_its_batches_left() -> None:

@@ -186,6 +186,17 @@ class TestRetry:
         assert first.details["input"] == second.details["input"]
         assert second.previous == failed.id
 
+    @pytest.mark.parametrize("whole", ["$$.State", "$$", "States.JsonToString($$.State)"])
+    def test_the_retry_count_is_read_anew_in_what_holds_it(self, run_machine: RunMachine, whole: str) -> None:
+        """A payload that hands on all of `$$.State` holds the count of its attempt, too."""
+        state = task(Retry=[{"ErrorEquals": ["States.ALL"]}], Parameters={"c.$": whole})
+
+        _, world = run_machine(one_state(state), answers={FUNCTION: [BROKEN, TaskSucceeded("ok")]})
+
+        scheduled = [event for event in world.history.events if event.type == "LambdaFunctionScheduled"]
+        inputs = [str(event.details["input"]).replace("\\", "") for event in scheduled]
+        assert ['"RetryCount":0' in inputs[0], '"RetryCount":1' in inputs[1]] == [True, True]
+
     def test_the_retry_count_is_read_anew(self, run_machine: RunMachine) -> None:
         """Arguments that read it are evaluated at every attempt."""
         state = task(Retry=[{"ErrorEquals": ["States.ALL"]}], Parameters={"n.$": "$$.State.RetryCount"})
