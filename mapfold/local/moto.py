@@ -18,6 +18,7 @@ from mapfold.errors import ServiceError
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
+_PROFILES = frozenset({"AWS_PROFILE", "AWS_DEFAULT_PROFILE"})
 _SCRIPT = Path(__file__).with_name("_moto_process.py")
 
 
@@ -55,6 +56,8 @@ async def open_moto(*, port: int, data: Path) -> AsyncIterator[MotoServer]:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            # It makes boto3 sessions of its own, for which a profile that is not there is an error.
+            env={name: value for name, value in os.environ.items() if name not in _PROFILES},
             start_new_session=True,  # a Ctrl-C in the terminal reaches us alone: we still read from it while we stop
         )
     server = MotoServer(process, port, log)
