@@ -1,6 +1,6 @@
 """Results outlive moto, which keeps everything in memory: the runs' bucket and table are mirrored to disk.
 
-At the end of a session the bucket `mapfold-runs` is copied to `<data>/s3/mapfold-runs/`, new and changed objects only,
+At the end of a session, and whenever executions have ended, the bucket `mapfold-runs` is copied to `<data>/s3/mapfold-runs/`, new and changed objects only,
 and the items of the table `mapfold-runs` to `<data>/dynamodb/mapfold-runs.jsonl`; at the start of the next one both are
 put back. `<data>/s3/mapfold-runs.jsonl` says which file holds which key. Where the user's own endpoint serves S3 or
 DynamoDB, that part is skipped.
@@ -14,6 +14,7 @@ import base64
 import hashlib
 import os
 import re
+import threading
 import time
 from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -57,6 +58,7 @@ class RunsKeeper:
         self._index = data / "s3" / f"{RUNS}.jsonl"
         self._items = data / "dynamodb" / f"{RUNS}.jsonl"
         self._kept: dict[str, KeptObject] = {}
+        self._saving = threading.Lock()
 
     def restore(self) -> tuple[int, int]:
         """Put everything back into a fresh moto; (objects, items)."""
@@ -65,9 +67,10 @@ class RunsKeeper:
         return objects, items
 
     def save(self) -> tuple[int, int]:
-        """Bring the mirror up to date; (objects, items) that it now has."""
-        objects = 0 if self._s3 is None else self._save_objects(self._s3)
-        items = 0 if self._dynamodb is None else self._save_items(self._dynamodb)
+        """Bring the mirror up to date; (objects, items) that it now has. One save waits for another."""
+        with self._saving:
+            objects = 0 if self._s3 is None else self._save_objects(self._s3)
+            items = 0 if self._dynamodb is None else self._save_items(self._dynamodb)
         return objects, items
 
     # --- the bucket ---------------------------------------------------------------------------------------

@@ -67,6 +67,8 @@ class Settings:
     aws_port: int
     data: Path
     environment: Mapping[str, str]
+    keep_seconds: float = 5.0
+    """How long after an execution's end, at most, its results are on disk too."""
 
 
 def run(settings: Settings, backend: OpenBackend) -> int:
@@ -115,7 +117,7 @@ class _Server:
             endpoints = Endpoints.of(
                 service=f"http://{HOST}:{self._port}", aws=moto.endpoint, environment=self._settings.environment
             )
-            async with _kept_runs(data, endpoints), backend(data, store, endpoints) as behind:
+            async with _kept_runs(data, endpoints) as keeper, backend(data, store, endpoints) as behind:
                 service = Service(
                     store=store,
                     engine=behind.engine,
@@ -139,9 +141,9 @@ class _Server:
                     )
                 )
                 with self._announced(moto.port), rare_collections():
-                    await self._answer(server, store, moto)
+                    await self._answer(server, store, moto, keeper)
 
-    async def _answer(self, server: _HttpServer, store: Store, moto: MotoServer) -> None:
+    async def _answer(self, server: _HttpServer, store: Store, moto: MotoServer, keeper: RunsKeeper) -> None:
         """Answer requests until we are told to stop, or something that we cannot do without has failed."""
         async with asyncio.TaskGroup() as tasks:
             answering = tasks.create_task(server.serve([self._bound]), name="http")
@@ -149,10 +151,11 @@ class _Server:
             told = tasks.create_task(self._stop.wait(), name="stop")
             failed = tasks.create_task(store.failed.wait(), name="store-failure")
             ended = tasks.create_task(moto.ended(), name="moto-end")
+            keeping = tasks.create_task(_keep_regularly(keeper, store, self._settings.keep_seconds), name="keep-runs")
             await asyncio.wait({answering, told, failed, ended}, return_when=asyncio.FIRST_COMPLETED)
             server.should_exit = True
             await asyncio.wait({answering})
-            for task in (ready, told, failed, ended):
+            for task in (ready, told, failed, ended, keeping):
                 task.cancel()
         if store.failure is not None:
             raise store.failure
@@ -234,7 +237,7 @@ class _HttpServer(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _kept_runs(data: Path, endpoints: Endpoints) -> AsyncIterator[None]:
+async def _kept_runs(data: Path, endpoints: Endpoints) -> AsyncIterator[RunsKeeper]:
     """The runs of earlier sessions are there, and those of this one will be.
 
     Nothing is saved when putting back did not come to its end: what is missing in moto would be taken for deleted.
@@ -245,12 +248,26 @@ async def _kept_runs(data: Path, endpoints: Endpoints) -> AsyncIterator[None]:
     except (OSError, ValueError, BotoCoreError, ClientError) as error:
         raise ServiceError(f"the runs kept in {data} cannot be put back: {error}. Move {data / 's3'} away.") from error
     try:
-        yield
+        yield keeper
     finally:
-        try:
-            await asyncio.to_thread(keeper.save)
-        except (OSError, BotoCoreError, ClientError) as error:
-            log.error("the runs of this session could not be kept: %s", error)
+        await _save(keeper)
+
+
+async def _keep_regularly(keeper: RunsKeeper, store: Store, seconds: float) -> None:
+    """Save whenever executions have ended since: a kill then costs the results of the last few seconds at the most."""
+    kept = store.ended_executions
+    while True:
+        await asyncio.sleep(seconds)
+        if store.ended_executions != kept:
+            kept = store.ended_executions
+            await _save(keeper)
+
+
+async def _save(keeper: RunsKeeper) -> None:
+    try:
+        await asyncio.to_thread(keeper.save)
+    except (OSError, BotoCoreError, ClientError) as error:
+        log.error("the runs of this session could not be kept: %s", error)
 
 
 def _open_keeper(data: Path, endpoints: Endpoints) -> RunsKeeper:

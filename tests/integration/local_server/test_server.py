@@ -183,6 +183,35 @@ def test_machines_and_runs_are_there_in_the_next_session(started: Any) -> None:
 
 
 @linux
+def test_results_of_a_run_that_has_ended_outlive_a_kill(started: Any) -> None:
+    """They are kept when executions end, not only at the end of a session."""
+    local = started()
+    s3 = s3_client(local.ready()["aws"])
+    client = sfn_client(local.url)
+    machine = client.create_state_machine(name="jobs", definition=PASS, roleArn=ROLE)["stateMachineArn"]
+    execution = client.start_execution(stateMachineArn=machine, name="one")["executionArn"]
+    s3.create_bucket(Bucket="mapfold-runs")
+    s3.put_object(Bucket="mapfold-runs", Key="runs/one/result.json", Body=b"42")
+    s3.close()
+    client.stop_execution(executionArn=execution)
+    client.close()
+    index = local.data / "s3/mapfold-runs.jsonl"
+    for _ in range(100):
+        if index.exists():
+            break
+        time.sleep(0.05)  # another process writes it
+    local.process.kill()
+    local.process.wait()
+
+    local = started()
+    s3 = s3_client(local.ready()["aws"])
+    kept = s3.get_object(Bucket="mapfold-runs", Key="runs/one/result.json")["Body"].read()
+    s3.close()
+
+    assert kept == b"42"
+
+
+@linux
 def test_after_kill_9_moto_is_gone_and_the_next_start_closes_what_ran(started: Any) -> None:
     """The execution is ABORTED with a cause that says why."""
     local = started()
