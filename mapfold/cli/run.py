@@ -144,11 +144,8 @@ def _follow(started: Run, connection: Connection, place: Place, factory: Factory
 def _stop(started: Run, connection: Connection) -> None:
     """Ask for the run's end, and wait a little: who pressed Ctrl-C wants to leave.
 
-    A server of our own aborts what runs when it is stopped, which comes next; StopExecution would first wait for
-    EXPRESS children, which nothing can stop. In a thread, for the call itself has no bound that is short enough.
+    In a thread, for the call itself has no bound that is short enough.
     """
-    if connection.is_own:
-        return
 
     def ask() -> None:
         with suppress(ServiceError):  # the server may have been ended by the same hand

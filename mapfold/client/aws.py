@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urlsplit
 
@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTT
 
 from mapfold.client.arns import label_of
 from mapfold.client.errors import RunNameTaken, Unreachable
-from mapfold.client.target import DEFAULT_REGION, Target
+from mapfold.client.target import DEFAULT_REGION, RUNS_TABLE, Target
 from mapfold.client.values import (
     Counts,
     Event,
@@ -94,10 +94,38 @@ class AwsClient:
             raise _unreachable(error) from error
         return answer["executionArn"]
 
-    def stop_execution(self, arn: str, *, error: str, cause: str) -> None:
-        """Abort an execution. Nothing happens to one that has ended."""
+    def stop_execution(self, arn: str, *, error: str, cause: str) -> datetime:
+        """Abort an execution; when it stopped. Nothing happens to one that has ended."""
         with speaking():
-            self._sfn.stop_execution(executionArn=arn, error=error, cause=cause)
+            return self._sfn.stop_execution(executionArn=arn, error=error, cause=cause)["stopDate"]
+
+    def abort_record(self, execution_arn: str, *, stopped: datetime, error: str, cause: str) -> bool:
+        """Close the record of an execution's run as ABORTED, if it is open; whether it was.
+
+        The state machine closes the records of all runs that it sees end; an execution that is stopped runs no more
+        state that could.
+        """
+        values = {
+            "execution": execution_arn,
+            "running": "RUNNING",
+            "status": "ABORTED",
+            "stopped_at": stopped.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "error": error,
+            "cause": cause,
+        }
+        names = ("execution", "status", "stopped_at", "error", "cause")
+        closed = self._find(
+            ("ConditionalCheckFailedException", "ResourceNotFoundException"),
+            lambda: self._dynamodb.update_item(
+                TableName=RUNS_TABLE,
+                Key={"run_id": {"S": execution_arn.rpartition(":")[2]}},
+                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in names if name != "execution"),
+                ConditionExpression="#execution = :execution AND #status = :running",
+                ExpressionAttributeNames={f"#{name}": name for name in names},
+                ExpressionAttributeValues={f":{name}": {"S": value} for name, value in values.items()},
+            ),
+        )
+        return closed is not None
 
     def find_execution(self, arn: str) -> Execution | None:
         """What DescribeExecution says, or None if there is no such execution."""

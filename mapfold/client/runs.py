@@ -6,6 +6,7 @@ import difflib
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import Protocol
 
@@ -17,6 +18,10 @@ from mapfold.errors import ServiceError
 _NAMES_TO_COMPARE = 300
 
 
+STOPPED = "Mapfold.Stopped"
+"""The error of a run that somebody stopped."""
+
+
 class ListsRuns(Protocol):
     """What finding runs takes of `AwsClient`."""
 
@@ -25,7 +30,6 @@ class ListsRuns(Protocol):
     def find_execution(self, arn: str) -> Execution | None: ...
     def map_runs(self, execution_arn: str) -> list[MapRunSummary]: ...
     def map_run(self, arn: str) -> MapRun: ...
-    def stop_execution(self, arn: str, *, error: str, cause: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +80,17 @@ def show(aws: ListsRuns, name: str) -> RunView:
     return RunView(job_of(execution.state_machine_arn), execution, map_runs)
 
 
-def stop(aws: ListsRuns, execution_arn: str, *, cause: str) -> None:
-    """Abort a run and, with it, its map runs' STANDARD children."""
-    aws.stop_execution(execution_arn, error="Mapfold.Stopped", cause=cause)
+class StopsRuns(Protocol):
+    """What stopping a run takes of `AwsClient`."""
+
+    def stop_execution(self, arn: str, *, error: str, cause: str) -> datetime: ...
+    def abort_record(self, execution_arn: str, *, stopped: datetime, error: str, cause: str) -> bool: ...
+
+
+def stop(aws: StopsRuns, execution_arn: str, *, cause: str) -> None:
+    """Abort a run and, with it, its map runs' STANDARD children; close its record."""
+    stopped = aws.stop_execution(execution_arn, error=STOPPED, cause=cause)
+    aws.abort_record(execution_arn, stopped=stopped, error=STOPPED, cause=cause)
 
 
 def _machines(aws: ListsRuns) -> Iterator[StateMachine]:

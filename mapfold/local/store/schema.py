@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mapfold.errors import MapfoldError
 
-VERSION = 2
+VERSION = 1
 """`PRAGMA user_version` of a file with these tables. A change of the tables raises it, and says how to migrate."""
 
 CHILD_BITS = 32

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from mapfold.client.arns import label_of
 from mapfold.client.errors import RunNameTaken
@@ -102,6 +103,7 @@ class FakeAws:
     on_poll: Callable[[FakeAws], None] = lambda aws: None
     """Called before every DescribeExecution: the world goes on between two polls."""
     described: list[str] = field(default_factory=list)
+    records: dict[str, tuple[float, str, str]] = field(default_factory=dict)  # what closed a run's record
 
     def has(self, *executions: Execution) -> FakeAws:
         """Add executions, and the state machines that they are of."""
@@ -121,10 +123,15 @@ class FakeAws:
         self.has(execution(arn, Status.RUNNING, given=json.loads(input)))
         return arn
 
-    def stop_execution(self, arn: str, *, error: str, cause: str) -> None:
+    def stop_execution(self, arn: str, *, error: str, cause: str) -> datetime:
         self.executions_[arn] = replace(
             self.executions_[arn], status=Status.ABORTED, error=error, cause=cause, stopped=103.0
         )
+        return datetime.fromtimestamp(103.0, UTC)
+
+    def abort_record(self, execution_arn: str, *, stopped: datetime, error: str, cause: str) -> bool:
+        self.records[execution_arn] = (stopped.timestamp(), error, cause)
+        return True
 
     def find_execution(self, arn: str) -> Execution | None:
         self.described.append(arn)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ReadTimeoutError
-from botocore.stub import Stubber
+from botocore.stub import ANY, Stubber
 
 from mapfold.client import AwsClient, RunNameTaken, Unreachable, local_target
 from mapfold.client.values import Counts, Event, Status
@@ -209,6 +209,36 @@ def test_a_function_that_is_not_there_is_none(stubbed: Stubbed) -> None:
     stubbed.functions.add_client_error("get_function", "ResourceNotFoundException")
 
     assert stubbed.aws.find_function("f") is None
+
+
+@pytest.mark.parametrize("refused", ["ConditionalCheckFailedException", "ResourceNotFoundException"])
+def test_a_record_that_is_closed_or_missing_is_left_alone(stubbed: Stubbed, refused: str) -> None:
+    """The run ended by itself just before, or was stopped before its record was opened."""
+    stubbed.tables.add_client_error("update_item", refused)
+
+    closed = stubbed.aws.abort_record(RUN, stopped=datetime(2026, 1, 1, tzinfo=UTC), error="E", cause="c")
+
+    assert not closed
+
+
+def test_an_open_record_of_this_execution_is_closed(stubbed: Stubbed) -> None:
+    """On the condition that it is this execution's, and open."""
+    values = {"execution": RUN, "running": "RUNNING", "status": "ABORTED", "error": "E", "cause": "c"}
+    values["stopped_at"] = "2026-01-01T00:00:00.000Z"
+    stubbed.tables.add_response(
+        "update_item",
+        {},
+        {
+            "TableName": "mapfold-runs",
+            "Key": {"run_id": {"S": RUN.rpartition(":")[2]}},
+            "UpdateExpression": "SET #status = :status, #stopped_at = :stopped_at, #error = :error, #cause = :cause",
+            "ConditionExpression": "#execution = :execution AND #status = :running",
+            "ExpressionAttributeNames": ANY,
+            "ExpressionAttributeValues": {f":{name}": {"S": value} for name, value in values.items()},
+        },
+    )
+
+    assert stubbed.aws.abort_record(RUN, stopped=datetime(2026, 1, 1, tzinfo=UTC), error="E", cause="c")
 
 
 def test_a_bucket_that_another_command_makes_meanwhile_is_as_good(stubbed: Stubbed) -> None:

@@ -74,3 +74,4 @@ def test_a_stopped_run_says_who_stopped_it() -> None:
     stop(aws, RUN, cause="at the command line")
 
     assert aws.executions_[RUN].error == "Mapfold.Stopped"
+    assert aws.records[RUN] == (103.0, "Mapfold.Stopped", "at the command line")
