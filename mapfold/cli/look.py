@@ -160,7 +160,7 @@ def failures(place: Place, name: str, factory: Factory, output: Output, *, trace
         if listed < failed:
             output.note(
                 f"listed are {listed:,} of {counted(failed, 'item')} that failed: what the run wrote about the others is "
-                "not in S3 any more. An embedded AWS that is killed, not stopped, keeps none of its session's objects."
+                "not in S3 any more. An embedded AWS that is killed loses what was written last."
             )
         elif not listed and not as_json:
             why = f" with {execution.error}: {explain_cause(execution.cause)[0]}" if execution.error else ""

@@ -77,7 +77,8 @@ class RuntimeConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._transport is None:  # refused, or hung up
             return
-        if self._target is None and not self._head and data.startswith(_NEXT) and data.endswith(_END_OF_HEAD):
+        only_head = data.find(_END_OF_HEAD) == len(data) - len(_END_OF_HEAD)
+        if only_head and self._target is None and not self._head and data.startswith(_NEXT):
             self._ask()  # the usual request in its usual shape: one packet, nothing after it
             return
         while data and self._transport is not None:

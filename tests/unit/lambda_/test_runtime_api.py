@@ -110,6 +110,12 @@ class TestRequests:
 
         assert answer == ("7", bytes(6_291_556), False)
 
+    def test_a_packet_that_begins_with_next_may_hold_more(self, line: Line) -> None:
+        """It begins and ends like the usual request, which is a packet of its own."""
+        heard = line.send(NEXT + post("invocation/2/error", b"x") + NEXT)
+
+        assert heard == [("next",), ("2", b"x", True), ("next",)]
+
     @given(data=st.data())
     def test_packets_may_be_cut_anywhere(self, data: st.DataObject) -> None:
         """TCP keeps the order of bytes and nothing else."""
