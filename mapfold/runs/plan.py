@@ -1,10 +1,11 @@
 """Plan: the source exists and can be read; how many items a batch has, and how many batches run at once.
 
-What the job says explicitly wins. Otherwise, with N items estimated:
+With N items estimated:
 
-- concurrency is DEFAULT_CONCURRENCY (the Lambda concurrency that a new account may use), or less where the
-  environment says that fewer can run at once (`MAPFOLD_CONCURRENCY`, which the embedded AWS sets to its workers);
-- a batch has N / (WAVES * concurrency) items, so that every slot gets several batches and none waits long for the
+- concurrency is the job's, otherwise DEFAULT_CONCURRENCY (the Lambda concurrency that a new account may use); less where
+  the environment says that fewer can run at once (`MAPFOLD_CONCURRENCY`, which the embedded AWS sets to its workers).
+  More children than that would only wait for a worker, and the five minutes of an EXPRESS one run meanwhile;
+- a batch has what the job says, otherwise N / (WAVES * concurrency) items, so that every slot gets several batches and none waits long for the
   slowest, between 1 and LARGEST_BATCH, so that a batch that fails repeats little.
 
 N comes from the object's size and the length of the items in its head, or from the first pages of a listing. It need
@@ -115,7 +116,8 @@ def make_plan(
     facts = {"job": job.name, "execution": request.execution, "params": dict(request.params)}
     records.open(request.run_id, {**facts, "source": request.source["uri"]})
     items = estimate_items(job, request.source, s3)
-    concurrency = job.concurrency or min(DEFAULT_CONCURRENCY, most_at_once or DEFAULT_CONCURRENCY)
+    wanted = job.concurrency or DEFAULT_CONCURRENCY
+    concurrency = min(wanted, most_at_once or wanted)
     percentage, count = _map_tolerance(job)
     plan = Plan(
         run_id=request.run_id,

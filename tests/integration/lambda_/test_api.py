@@ -71,7 +71,7 @@ def _wait_for(port: int) -> None:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/2015-03-31/functions/").close()
             return
         except OSError:
-            time.sleep(0.05)
+            time.sleep(0.05)  # another process: a refused connection is all that it tells
     raise TimeoutError("the server did not come up")
 
 

@@ -42,10 +42,16 @@ class TestBatches:
         assert batch_size(items, concurrency) == expected
 
     def test_what_the_job_says_wins(self, world: World) -> None:
-        """Both numbers, whatever the source and the environment say."""
-        made = plan(world, batch_items=7, concurrency=20, most_at_once=2)
+        """Both numbers, whatever the source; the environment has room for them here."""
+        made = plan(world, batch_items=7, concurrency=20, most_at_once=50)
 
         assert (made.max_items_per_batch, made.max_concurrency) == (7, 20)
+
+    def test_no_more_batches_are_started_than_can_run_at_once(self, world: World) -> None:
+        """The job's concurrency too is bounded by the machine: an EXPRESS child that waits for a worker times out."""
+        made = plan(world, batch_items=7, concurrency=20, most_at_once=2)
+
+        assert made.max_concurrency == 2
 
     def test_no_more_than_can_run_at_once(self, world: World) -> None:
         """The embedded AWS says how many workers it has: 1,000 items in 4 x 2 batches."""
