@@ -15,12 +15,18 @@ from mapfold.local.map_run.readers.json_lines import read_json_lines
 from mapfold.local.map_run.readers.json_reader import read_json
 from mapfold.local.map_run.readers.listing import list_objects
 from mapfold.local.map_run.readers.objects import ObjectIdentity, OnOpened, Opening
+from mapfold.local.map_run.readers.parquet import read_parquet
 from mapfold.local.map_run.readers.state_input import read_state_input
 from mapfold.states.effects import ReaderSpec
 
 Reader = Callable[[S3Client, ReaderSpec, Opening], Chunks]
 
-FILE_READERS: Mapping[str, Reader] = {"CSV": read_csv, "JSON": read_json, "JSONL": read_json_lines}
+FILE_READERS: Mapping[str, Reader] = {
+    "CSV": read_csv,
+    "JSON": read_json,
+    "JSONL": read_json_lines,
+    "PARQUET": read_parquet,
+}
 """From InputType to the reader of one object (resource s3:getObject)."""
 
 
