@@ -149,7 +149,7 @@ class _Text:
         if "\\" in text:
             # AWS drops a backslash that escapes nothing. Python's csv would take the line end as a part of the field.
             text = _ESCAPED_LINE_END.sub(r"\1", text)
-        if len(text) > ITEM_LIMIT_BYTES // 4:
+        if len(text) > ITEM_LIMIT_BYTES // 4 and len(text.encode()) > ITEM_LIMIT_BYTES:
             self._check_rows(text)
         rows = self._reader(chain(io.StringIO(text, newline=""), (self._last_line,)))
         part = list(islice(rows, SLICE_ROWS))
