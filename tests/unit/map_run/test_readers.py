@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import tracemalloc
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
@@ -21,6 +22,7 @@ from mapfold.local.map_run.model import Chunk, ItemReaderError, MapRunError
 from mapfold.local.map_run.readers import ObjectIdentity, open_reader, read_state_input, source_name
 from mapfold.local.map_run.readers.csv_reader import DELIMITERS
 from mapfold.local.map_run.readers.objects import BLOCK_BYTES, S3Object, read_object
+from mapfold.local.map_run.stream import ItemStream
 from mapfold.states.effects import Json, ReaderSpec
 from tests.unit.map_run.fakes import FakeS3
 
@@ -170,6 +172,7 @@ class TestCsv:
             max_size=20,
         )
     )
+    @settings(deadline=None)
     def test_what_a_csv_writer_wrote_is_read_back(self, rows: list[list[str]]) -> None:
         """Generated files: any text in any field comes back as it was."""
         text = io.StringIO(newline="")
@@ -375,6 +378,7 @@ class TestJson:
         indent=st.none() | st.integers(0, 2),
         ascii_only=st.booleans(),
     )
+    @settings(deadline=None)
     def test_what_json_wrote_is_read_back(self, values: list[Json], indent: int | None, ascii_only: bool) -> None:
         """Generated documents, with and without spaces, inside an object that is skipped up to them."""
         text = json.dumps({"skipped": values, "items": values}, indent=indent, ensure_ascii=ascii_only)
@@ -673,6 +677,59 @@ class TestTheSameBytesAfterACrash:
 
         with pytest.raises(ItemReaderError, match=expected):
             list(open_reader(s3, ReaderSpec("s3:getObject", config, WHERE), pinned=ObjectIdentity('"old"')))
+
+
+class TestMemory:
+    ROWS = 100_000
+    SOURCES = (
+        ("k.csv", FIRST_ROW, "id,text\n" + '1,"x, y"\n' * 10 + "2,abcdefghijklmnopqrstuvwxyz\n" * ROWS),
+        ("k.csv", FIRST_ROW, "id,text\n" + '2,"abcdefghijkl\nmnopqrstuvwxyz"\n' * ROWS),
+        ("k.jsonl", {"InputType": "JSONL"}, '{"id": 1, "text": "abcdefghijklmnopqrstuvwxyz"}\n' * ROWS),
+        ("k.json", {"InputType": "JSON"}, "[0" + ', {"id": 1, "text": "abcdefghijklmnopqrstuvwxyz"}' * ROWS + "]"),
+        ("k.jsonl.gz", {"InputType": "JSONL"}, '{"id": 1, "text": "abcdefghijklmnopqrstuvwxyz"}\n' * ROWS),
+        ("k.jsonl.zst", {"InputType": "JSONL"}, '{"id": 1, "text": "abcdefghijklmnopqrstuvwxyz"}\n' * ROWS),
+    )
+
+    @pytest.mark.parametrize(
+        ("key", "config", "text"), SOURCES, ids=[f"{key}-{at}" for at, (key, *_) in enumerate(SOURCES)]
+    )
+    def test_it_does_not_grow_with_the_object(self, key: str, config: Mapping[str, Json], text: str) -> None:
+        """A hundred thousand items need no more than the few blocks that are being worked on."""
+        s3 = FakeS3({("b", key): PACKERS[key[key.rindex(".") :] if key.count(".") > 1 else ""](text.encode())})
+        chunks = open_reader(s3, ReaderSpec("s3:getObject", config, {"Bucket": "b", "Key": key}))
+        count = len(next(chunks).values)
+
+        tracemalloc.start()
+        try:
+            for chunk in chunks:
+                count += len(chunk.values)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+        assert count >= self.ROWS
+        assert peak < 4 * 1024**2
+
+
+@given(rows=st.integers(0, 3000), most=st.integers(1, 3100), form=st.sampled_from(["CSV", "JSON", "JSONL", "PARQUET"]))
+@settings(deadline=None)
+def test_max_items_cuts_anywhere(rows: int, most: int, form: str) -> None:
+    """The first items and no more, in the middle of a chunk, at its end, or past the last."""
+    stored = {
+        "CSV": b"n\n" + b"".join(b"%d\n" % number for number in range(rows)),
+        "JSON": orjson.dumps([{"n": str(number)} for number in range(rows)]),
+        "JSONL": b"".join(b'{"n":"%d"}\n' % number for number in range(rows)),
+        "PARQUET": parquet_file({"n": [str(number) for number in range(rows)]}),
+    }
+    s3 = FakeS3({("b", "k"): stored[form]})
+    spec = ReaderSpec("s3:getObject", {"InputType": form, "CSVHeaderLocation": "FIRST_ROW"}, WHERE)
+
+    stream = ItemStream(lambda: open_reader(s3, spec), max_items=most, threaded=False)
+    items = [item for chunk in iter(stream.take, None) for item in chunk.values]
+    stream.close()
+
+    assert items == [{"n": str(number)} for number in range(min(rows, most))]
+    assert stream.items_read == len(items)
 
 
 @pytest.mark.parametrize(
