@@ -19,10 +19,14 @@ STEP_ITEMS = 200
 
 
 class ChildBuilder:
-    """Builds one child after the other from the chunks that it is fed."""
+    """Builds one child after the other from the chunks that it is fed.
+
+    `source` is the source of every item whose chunk names none.
+    """
 
     def __init__(self, *, select: Select | None, source: str, batcher: BatcherSpec | None) -> None:
         self._select = select
+        self._whole_source = source
         self._source = source
         self._values: list[Json] = []
         self._keys: list[str] | None = None
@@ -56,6 +60,7 @@ class ChildBuilder:
         """Take the next chunk. The builder has to be starved: one chunk at a time is what bounds the memory."""
         assert self.starved, "a builder is fed when it is starved"
         self._values, self._keys, self._position = chunk.values, chunk.keys, 0
+        self._source = chunk.source or self._whole_source
 
     def end(self) -> None:
         """There is no chunk left."""

@@ -79,9 +79,10 @@ class FakeS3:
     def list_objects_v2(self, **kwargs: Any) -> Any:
         self.requests.append(("list_objects_v2", dict(kwargs)))
         bucket, prefix = kwargs["Bucket"], kwargs.get("Prefix", "")
-        keys = sorted(key for (b, key) in self.objects if b == bucket and key.startswith(prefix))
+        after = kwargs.get("StartAfter", "")
+        keys = sorted(key for (b, key) in self.objects if b == bucket and key.startswith(prefix) and key > after)
         start = int(kwargs.get("ContinuationToken", "0"))
-        page = keys[start : start + self.page_size]
+        page = keys[start : start + min(self.page_size, kwargs.get("MaxKeys", 1000))]
         answer: dict[str, Any] = {
             "Contents": [
                 {
