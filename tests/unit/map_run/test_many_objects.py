@@ -30,12 +30,12 @@ def bucket(objects: Mapping[str, str | bytes], **more: Any) -> FakeS3:
     )
 
 
-def listed(s3: Any, config: Mapping[str, Json] | None = None, **arguments: Json) -> list[Chunk]:
+def listed(s3: Any, config: dict[str, Json] | None = None, **arguments: Json) -> list[Chunk]:
     """The chunks of a listing of the bucket `b`."""
     return list(open_reader(s3, ReaderSpec("s3:listObjectsV2", config or {}, {"Bucket": "b", **arguments})))
 
 
-def named(s3: Any, config: Mapping[str, Json], key: str, **arguments: Json) -> list[Chunk]:
+def named(s3: Any, config: dict[str, Json], key: str, **arguments: Json) -> list[Chunk]:
     """The chunks of what the manifest `key` in the bucket `b` names."""
     return list(open_reader(s3, ReaderSpec("s3:getObject", config, {"Bucket": "b", "Key": key, **arguments})))
 
@@ -189,7 +189,7 @@ class TestLoadAndFlatten:
         ],
     )
     def test_the_items_of_all_objects_are_one_stream(
-        self, config: Mapping[str, Json], texts: list[str], items: list[Json]
+        self, config: dict[str, Json], texts: list[str], items: list[Json]
     ) -> None:
         """In the order of the keys, over all pages; each CSV object has its own header."""
         s3 = bucket({f"in/{number}": text for number, text in enumerate(texts)} | {"out": "no"}, page_size=1)
@@ -225,7 +225,7 @@ class TestLoadAndFlatten:
             (FIRST_ROW, "", r"^s3://b/p/2 is empty; expected a header"),
         ],
     )
-    def test_an_error_names_the_object(self, config: Mapping[str, Json], text: str, cause: str) -> None:
+    def test_an_error_names_the_object(self, config: dict[str, Json], text: str, cause: str) -> None:
         """Of many objects it has to be said which one, even where AWS's words for one object do not."""
         good = {"JSONL": "1\n", "JSON": "[1]", "CSV": "a\n1\n"}[config["InputType"]]
 
@@ -294,7 +294,7 @@ def report(manifest: Json, key: str = "m/manifest.json") -> FakeS3:
 
 class TestInventory:
     @pytest.mark.parametrize("config", [{"ManifestType": "S3_INVENTORY"}, {"InputType": "MANIFEST"}])
-    def test_the_rows_of_all_parts_are_items(self, config: Mapping[str, Json]) -> None:
+    def test_the_rows_of_all_parts_are_items(self, config: dict[str, Json]) -> None:
         """Columns are named by fileSchema; values are texts as they are in the parts, keys URL-encoded as S3 does."""
         chunks = named(report(inventory()), config, "m/manifest.json")
 
@@ -379,7 +379,7 @@ class TestAthenaManifest:
         ],
     )
     def test_the_rows_of_all_files_are_items(
-        self, config: Mapping[str, Json], texts: list[str], items: list[Json]
+        self, config: dict[str, Json], texts: list[str], items: list[Json]
     ) -> None:
         """Files may be gzipped, and lie in any bucket; empty lines and line ends of the manifest do not matter."""
         manifest = "s3://b/out/1.gz\r\n\n  \nS3://other/a b/%20é"
