@@ -28,7 +28,7 @@ async def test_flattened_objects_are_selected_and_batched(parts: World) -> None:
     MaxItems cuts the whole stream, the selector sees each item's index and object beside the Map's input, and the
     child's input is exactly BatchInput and Items.
     """
-    fields = {
+    fields: dict[str, Any] = {
         "ItemReader": {
             "Resource": LISTING,
             "ReaderConfig": FLATTEN | {"MaxItemsPath": "$.most"},
@@ -57,7 +57,7 @@ async def test_flattened_objects_are_selected_and_batched(parts: World) -> None:
 
 async def test_the_same_in_jsonata(parts: World) -> None:
     """With Arguments, and expressions instead of paths."""
-    fields = {
+    fields: dict[str, Any] = {
         "QueryLanguage": "JSONata",
         "ItemReader": {
             "Resource": OBJECT,
@@ -150,7 +150,7 @@ async def test_a_max_items_path_that_finds_no_number_fails_before_the_map_run(pa
 async def test_an_item_too_large_for_a_child_fails_the_map_run(world: World) -> None:
     """States.DataLimitExceeded, naming the item; a selector that makes it smaller lets it through."""
     world.s3.objects["b", "k"] = b'{"n": 1}\n' + json.dumps({"n": 2, "text": "x" * 300_000}).encode()
-    fields = {
+    fields: dict[str, Any] = {
         "ItemReader": {
             "Resource": OBJECT,
             "ReaderConfig": {"InputType": "JSONL"},

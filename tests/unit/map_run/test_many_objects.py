@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ConnectionClosedError, ParamValidationError
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mapfold.local.map_run.model import Chunk, ItemReaderError
 from mapfold.local.map_run.readers import open_reader
@@ -424,3 +426,48 @@ class TestAthenaManifest:
 
         assert values(first) == [1, 1]
         assert len(s3.calls("get_object")) == 3
+
+
+class TestGeneratedObjects:
+    @given(
+        parts=st.lists(st.lists(st.integers() | st.text(max_size=5), max_size=5), max_size=7),
+        page_size=st.integers(1, 4),
+        packed=st.booleans(),
+    )
+    def test_every_record_comes_once_and_in_order(self, parts: list[list[Json]], page_size: int, packed: bool) -> None:
+        """By a listing of any number of pages and by a manifest alike: all records of all objects, each with its own."""
+        texts = ["".join(json.dumps(record) + "\n" for record in part).encode() for part in parts]
+        names = [f"in/{number}" + (".gz" if packed else "") for number in range(len(parts))]
+        s3 = bucket({key: gzip.compress(text) if packed else text for key, text in zip(names, texts, strict=True)})
+        s3.objects["b", "manifest.csv"] = "".join(f"s3://b/{key}\n" for key in names).encode()
+        s3.page_size = page_size
+
+        by_listing = listed(s3, FLATTEN | {"InputType": "JSONL"}, Prefix="in/")
+        by_manifest = named(s3, {"ManifestType": "ATHENA_DATA", "InputType": "JSONL"}, "manifest.csv")
+
+        expected = [(f"S3://b/{key}", record) for key, part in zip(names, parts, strict=True) for record in part]
+        for chunks in (by_listing, by_manifest):
+            assert [(chunk.source, value) for chunk in chunks for value in chunk.values] == expected
+
+    @given(
+        columns=st.lists(st.text("abcXYZ_", min_size=1), min_size=1, max_size=4, unique=True),
+        parts=st.lists(
+            st.lists(st.lists(st.text("az09%+/-.é", max_size=6), min_size=4, max_size=4), max_size=4), max_size=4
+        ),
+    )
+    def test_every_row_of_an_inventory_comes_once_and_in_order(
+        self, columns: list[str], parts: list[list[list[str]]]
+    ) -> None:
+        """Every value is quoted, as S3 writes it, and comes as it is."""
+        rows = [[row[: len(columns)] for row in part] for part in parts]
+        manifest = inventory(
+            fileSchema=", ".join(columns), files=[{"key": f"{number}.csv.gz"} for number in range(len(parts))]
+        )
+        s3 = report(manifest)
+        for number, part in enumerate(rows):
+            text = "".join(",".join(f'"{value}"' for value in row) + "\n" for row in part)
+            s3.objects["reports", f"{number}.csv.gz"] = gzip.compress(text.encode())
+
+        items = values(named(s3, {"ManifestType": "S3_INVENTORY"}, "m/manifest.json"))
+
+        assert items == [dict(zip(columns, row, strict=True)) for part in rows for row in part]
