@@ -67,11 +67,12 @@ class FakeS3:
         etag = self.etags.get((kwargs["Bucket"], kwargs["Key"]), '"e"')
         if kwargs.get("IfMatch", etag) != etag:
             raise refusal("PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
-        start, _, end = kwargs.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
-        rest = data[int(start) if start else -int(end) : int(end) + 1 if start and end else None]
+        first, _, last = kwargs.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
+        start = int(first) if first else max(len(data) - int(last), 0)
+        rest = data[start : int(last) + 1 if first and last else None]
         answer = {"Body": _Body(rest, self.break_after), "ContentLength": len(rest), "ETag": etag}
         if "Range" in kwargs:
-            answer["ContentRange"] = f"bytes {start}-{end}/{len(data)}"
+            answer["ContentRange"] = f"bytes {start}-{start + len(rest) - 1}/{len(data)}"
         if self.version is not None:
             answer["VersionId"] = kwargs.get("VersionId", self.version)
         return answer

@@ -9,6 +9,8 @@ import json
 from collections.abc import Mapping
 
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,9 +21,16 @@ from mapfold.local.map_run.readers.csv_reader import DELIMITERS
 from mapfold.states.effects import Json, ReaderSpec
 from tests.unit.map_run.fakes import FakeS3
 
+
+def parquet_file(columns: dict[str, list[Json]]) -> bytes:
+    file = io.BytesIO()
+    pq.write_table(pa.table(columns), file)
+    return file.getvalue()
+
+
 FIRST_ROW = {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"}
-FORMS = [FIRST_ROW, {"InputType": "JSON"}, {"InputType": "JSONL"}]
-EMPTY = {"CSV": b"a\n", "JSON": b"[]", "JSONL": b"\n"}
+FORMS = [FIRST_ROW, {"InputType": "JSON"}, {"InputType": "JSONL"}, {"InputType": "PARQUET"}]
+EMPTY = {"CSV": b"a\n", "JSON": b"[]", "JSONL": b"\n", "PARQUET": parquet_file({"a": []})}
 WHERE = {"Bucket": "b", "Key": "k"}
 
 
@@ -353,7 +362,7 @@ class TestTheSameBytesAfterACrash:
 @pytest.mark.parametrize(
     ("resource", "config", "what"),
     [
-        ("s3:getObject", {"InputType": "PARQUET"}, "InputType PARQUET"),
+        ("s3:getObject", {"InputType": "AVRO"}, "InputType AVRO"),
         ("s3:getObject", {"ManifestType": "ICEBERG"}, "ManifestType ICEBERG"),
         ("s3:getObject", {"ManifestType": "ATHENA_DATA", "InputType": "ORC"}, "InputType ORC"),
         ("s3:listObjectsV2", {"Transformation": "LOAD_AND_FLATTEN"}, "InputType None"),
@@ -362,7 +371,7 @@ class TestTheSameBytesAfterACrash:
 )
 def test_a_form_that_is_not_supported_says_what_is(resource: str, config: Mapping[str, Json], what: str) -> None:
     """States.ItemReaderFailed, naming the supported forms."""
-    with pytest.raises(ItemReaderError, match=f"cannot read with {what}.*CSV, JSON, JSONL.*; s3:listObjectsV2"):
+    with pytest.raises(ItemReaderError, match=f"cannot read with {what}.*CSV, JSON, JSONL, PARQUET .*; s3:listObjectsV2"):
         list(open_reader(FakeS3(), ReaderSpec(resource, config, {"Bucket": "b", "Key": "k"})))
 
 

@@ -18,11 +18,17 @@ from mapfold.local.map_run.readers.json_lines import read_json_lines
 from mapfold.local.map_run.readers.json_reader import read_json
 from mapfold.local.map_run.readers.listing import list_objects, read_listed_objects
 from mapfold.local.map_run.readers.objects import ObjectIdentity, OnOpened, Opening
+from mapfold.local.map_run.readers.parquet import read_parquet
 from mapfold.local.map_run.readers.parts import Reader, source_name
 from mapfold.local.map_run.readers.state_input import read_state_input
 from mapfold.states.effects import ReaderSpec
 
-FILE_READERS: Mapping[str, Reader] = {"CSV": read_csv, "JSON": read_json, "JSONL": read_json_lines}
+FILE_READERS: Mapping[str, Reader] = {
+    "CSV": read_csv,
+    "JSON": read_json,
+    "JSONL": read_json_lines,
+    "PARQUET": read_parquet,
+}
 """From InputType to the reader of one object (resource s3:getObject)."""
 
 

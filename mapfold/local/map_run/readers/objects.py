@@ -90,7 +90,12 @@ def read_object(s3: S3Client, source: S3Object, on_opened: OnOpened | None = Non
 
     A UTF-8 byte order mark is left out. `on_opened` is called before the first block. Raises `ItemReaderError`.
     """
-    blocks = _unpack(source, _resuming(s3, source, on_opened))
+
+    def opened(answer: dict[str, Any]) -> S3Object:
+        _check_size(source, int(answer["ContentLength"]))
+        return pinned_by(source, answer, on_opened)
+
+    blocks = _unpack(source, _resuming(s3, source, 0, opened))
     first = next(blocks, b"")
     while 0 < len(first) < 3:
         more = next(blocks, b"")
@@ -99,6 +104,34 @@ def read_object(s3: S3Client, source: S3Object, on_opened: OnOpened | None = Non
         first += more
     yield first.removeprefix(b"\xef\xbb\xbf")
     yield from blocks
+
+
+def read_from(s3: S3Client, source: S3Object, position: int) -> Iterator[bytes]:
+    """The object's bytes from `position` on as they are stored, in blocks of about 256 KiB. Raises `ItemReaderError`."""
+    return _resuming(s3, source, position, lambda _: source)
+
+
+def read_tail(
+    s3: S3Client, source: S3Object, count: int, on_opened: OnOpened | None = None
+) -> tuple[S3Object, int, bytes]:
+    """The object's last bytes, `count` or all that there are, and its size; with it pinned to what was read.
+
+    Raises `ItemReaderError`.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            answer = get_object(s3, source, f"bytes=-{count}")
+            body = answer["Body"]
+            try:
+                tail = body.read()
+            finally:
+                body.close()
+        except (BotoCoreError, OSError, EOFError) as error:
+            failure: Exception = error
+            continue
+        size = int(answer.get("ContentRange", f"/{len(tail)}").rpartition("/")[2])
+        return pinned_by(source, answer, on_opened), size, tail
+    raise _gave_up(source, 0, ATTEMPTS, failure) from failure
 
 
 def failure_cause(action: str, error: Exception) -> str:
@@ -150,16 +183,19 @@ def _changed(s3: S3Client, source: S3Object) -> ItemReaderError:
     )
 
 
-def _resuming(s3: S3Client, source: S3Object, on_opened: OnOpened | None) -> Iterator[bytes]:
-    position, size, broken = 0, None, 0
+def _resuming(
+    s3: S3Client, source: S3Object, position: int, opened: Callable[[dict[str, Any]], S3Object]
+) -> Iterator[bytes]:
+    """The bytes from `position` on. `opened` is given the first answer, and gives the object to go on with."""
+    size, broken = None, 0
     while size is None or position < size:
         try:
             answer = get_object(s3, source, f"bytes={position}-" if position else None)
             body = answer["Body"]
             try:
                 if size is None:
-                    size = _checked_size(source, answer)
-                    source = pinned_by(source, answer, on_opened)
+                    size = position + int(answer["ContentLength"])
+                    source = opened(answer)
                 while block := body.read(BLOCK_BYTES):
                     position += len(block)
                     broken = 0
@@ -169,9 +205,7 @@ def _resuming(s3: S3Client, source: S3Object, on_opened: OnOpened | None) -> Ite
         except (BotoCoreError, OSError, EOFError) as error:
             broken += 1
             if broken >= ATTEMPTS:
-                raise ItemReaderError(
-                    failure_cause(f"Cannot read {source} from byte {position} on, tried {broken} times", error)
-                ) from error
+                raise _gave_up(source, position, broken, error) from error
         else:
             if position < size:
                 broken += 1
@@ -179,11 +213,13 @@ def _resuming(s3: S3Client, source: S3Object, on_opened: OnOpened | None) -> Ite
                     raise ItemReaderError(f"Cannot read {source}: it ends after {position} of {size} bytes.")
 
 
-def _checked_size(source: S3Object, answer: dict[str, Any]) -> int:
-    size = int(answer["ContentLength"])
+def _gave_up(source: S3Object, position: int, broken: int, error: Exception) -> ItemReaderError:
+    return ItemReaderError(failure_cause(f"Cannot read {source} from byte {position} on, tried {broken} times", error))
+
+
+def _check_size(source: S3Object, size: int) -> None:
     if size > OBJECT_LIMIT_BYTES:
         raise ItemReaderError(f"{source} has {size} bytes; a single object may have {OBJECT_LIMIT_BYTES} (10 GB).")
-    return size
 
 
 def _unpack(source: S3Object, blocks: Iterator[bytes]) -> Iterator[bytes]:
