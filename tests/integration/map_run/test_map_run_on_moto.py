@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import boto3
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from moto import mock_aws
 
@@ -135,6 +138,28 @@ async def test_listed_objects_are_flattened(
 
     sources = ["S3://data/in/1"] * (len(items) - 1) + ["S3://data/in/é 2.gz"]
     assert found == list(zip(sources, items, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("resource", "config", "arguments"),
+    [
+        ("s3:listObjectsV2", {"Transformation": "LOAD_AND_FLATTEN"}, {"Prefix": "in/"}),
+        ("s3:getObject", {"ManifestType": "ATHENA_DATA"}, {"Key": "q-manifest.csv"}),
+    ],
+)
+async def test_parquet_files_of_a_listing_and_of_an_athena_manifest(
+    s3: Any, resource: str, config: dict[str, Any], arguments: dict[str, Any]
+) -> None:
+    """Read through ranged requests, each row with the file that it came from."""
+    for number in range(2):
+        file = io.BytesIO()
+        pq.write_table(pa.table({"n": [number, number]}), file, row_group_size=1)
+        s3.put_object(Bucket="data", Key=f"in/{number}", Body=file.getvalue())
+    s3.put_object(Bucket="data", Key="q-manifest.csv", Body=b"s3://data/in/0\ns3://data/in/1\n")
+
+    items = await read_on_moto(resource, config | {"InputType": "PARQUET"}, arguments)
+
+    assert items == [(f"S3://data/in/{number}", {"n": number}) for number in (0, 0, 1, 1)]
 
 
 @pytest.mark.parametrize("config", [{"ManifestType": "S3_INVENTORY"}, {"InputType": "MANIFEST"}])

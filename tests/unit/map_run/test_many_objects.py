@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import tracemalloc
 from collections.abc import Mapping
@@ -10,6 +11,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ConnectionClosedError, ParamValidationError
 from hypothesis import given
@@ -17,6 +20,7 @@ from hypothesis import strategies as st
 
 from mapfold.local.map_run.model import Chunk, ItemReaderError
 from mapfold.local.map_run.readers import open_reader
+from mapfold.local.map_run.readers.inventory import read_inventory
 from mapfold.states.effects import Json, ReaderSpec
 from tests.unit.map_run.fakes import FakeS3, refusal
 
@@ -179,7 +183,26 @@ class TestListing:
             listed(Stuck())
 
 
+def parquet(*values: int) -> bytes:
+    """A Parquet file with the column n, in row groups of two rows."""
+    file = io.BytesIO()
+    pq.write_table(pa.table({"n": values}), file, row_group_size=2)
+    return file.getvalue()
+
+
 class TestLoadAndFlatten:
+    def test_parquet_files_are_one_stream(self) -> None:
+        """All row groups of all files; a file that is none of Parquet's is named."""
+        s3 = bucket({"in/1": parquet(1, 2, 3), "in/2": parquet(4), "in/folder/": ""})
+        config: dict[str, Json] = FLATTEN | {"InputType": "PARQUET"}
+
+        items = [(value, chunk.source) for chunk in listed(s3, config) for value in chunk.values]
+        s3.objects["b", "in/_SUCCESS"] = b""
+
+        assert items == [({"n": n}, f"S3://b/in/{1 + n // 4}") for n in (1, 2, 3, 4)]
+        with pytest.raises(ItemReaderError, match=r"^s3://b/in/_SUCCESS"):
+            listed(s3, config)
+
     @pytest.mark.parametrize(
         ("config", "texts", "items"),
         [
@@ -371,6 +394,17 @@ class TestInventory:
         with pytest.raises(ItemReaderError, match=cause):
             named(s3, {"ManifestType": "S3_INVENTORY"}, "m/manifest.json")
 
+    def test_a_part_may_be_large_packed_or_not_only_so_far(self) -> None:
+        """What counts is its size when it is unpacked: 10 GB on AWS, 1,000 bytes here."""
+        s3 = report(inventory())
+        s3.objects["reports", "data/2.csv.gz"] = gzip.compress(b'"photos","x"\n' * 200)
+        spec = ReaderSpec("s3:getObject", {"ManifestType": "S3_INVENTORY"}, {"Bucket": "b", "Key": "m/manifest.json"})
+
+        cause = r"files\[1\]: s3://reports/data/2\.csv\.gz has more than 1000 bytes when it is unpacked"
+        with pytest.raises(ItemReaderError, match=cause):
+            list(read_inventory(s3, spec, part_limit_bytes=1000))
+        assert len(values(list(read_inventory(s3, spec, part_limit_bytes=2600)))) == 202
+
 
 class TestAthenaManifest:
     @pytest.mark.parametrize(
@@ -391,6 +425,15 @@ class TestAthenaManifest:
         chunks = named(s3, {"ManifestType": "ATHENA_DATA"} | config, "q-manifest.csv")
 
         assert chunks == [Chunk([items[0]], None, "S3://b/out/1.gz"), Chunk([items[1]], None, "S3://other/a b/%20é")]
+
+    def test_parquet_files_of_a_manifest(self) -> None:
+        """UNLOAD's own default format."""
+        s3 = bucket({"m.csv": "s3://b/2\ns3://b/1\n", "1": parquet(1, 2, 3), "2": parquet(4)})
+
+        chunks = named(s3, {"ManifestType": "ATHENA_DATA", "InputType": "PARQUET"}, "m.csv", VersionId="v")
+
+        assert values(chunks) == [{"n": 4}, {"n": 1}, {"n": 2}, {"n": 3}]
+        assert {chunk.source for chunk in chunks} == {"S3://b/1", "S3://b/2"}
 
     def test_a_query_without_rows_has_no_items(self) -> None:
         """Its manifest is empty."""

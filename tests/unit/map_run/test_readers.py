@@ -371,7 +371,9 @@ class TestTheSameBytesAfterACrash:
 )
 def test_a_form_that_is_not_supported_says_what_is(resource: str, config: Mapping[str, Json], what: str) -> None:
     """States.ItemReaderFailed, naming the supported forms."""
-    with pytest.raises(ItemReaderError, match=f"cannot read with {what}.*CSV, JSON, JSONL, PARQUET .*; s3:listObjectsV2"):
+    with pytest.raises(
+        ItemReaderError, match=f"cannot read with {what}.*CSV, JSON, JSONL, PARQUET .*; s3:listObjectsV2"
+    ):
         list(open_reader(FakeS3(), ReaderSpec(resource, config, {"Bucket": "b", "Key": "k"})))
 
 

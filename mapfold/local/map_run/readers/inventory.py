@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from mapfold.local.map_run.encoding import decode
 from mapfold.local.map_run.model import Chunks, ItemReaderError, S3Client
 from mapfold.local.map_run.readers.csv_reader import read_csv
-from mapfold.local.map_run.readers.objects import OBJECT_LIMIT_BYTES, S3Object, read_object
+from mapfold.local.map_run.readers.objects import OBJECT_LIMIT_BYTES, Opening, S3Object, read_object
 from mapfold.local.map_run.readers.parts import owned_by, read_part
 from mapfold.states.effects import Json, ReaderSpec
 
@@ -25,17 +25,19 @@ MANIFEST_LIMIT_BYTES = 64 * 1024**2
 _BUCKET_ARN = re.compile(r"arn:aws[a-z-]*:s3:::([^/:]+)")
 
 
-def read_inventory(s3: S3Client, spec: ReaderSpec) -> Chunks:
+def read_inventory(s3: S3Client, spec: ReaderSpec, *, part_limit_bytes: int = OBJECT_LIMIT_BYTES) -> Chunks:
     """The rows of all parts in the manifest's order, as objects of column -> text. Raises `ItemReaderError`.
 
     Values are as they are in the parts. There the keys of objects are URL-encoded; that Distributed Map hands them on so
-    is unconfirmed.
+    is unconfirmed. `part_limit_bytes` (10 GB) is the most that a part may hold when it is unpacked.
     """
+    opening = Opening(unpacked_limit_bytes=part_limit_bytes)
     manifest = _manifest(s3, S3Object.from_arguments(spec.arguments))
     config = {"InputType": "CSV", "CSVHeaderLocation": "GIVEN", "CSVHeaders": manifest.columns}
     for number, key in enumerate(manifest.keys):
         arguments = {"Bucket": manifest.bucket, "Key": key, **owned_by(spec.arguments)}
-        yield from read_part(s3, read_csv, config, arguments, named_by=f"{manifest.place}, files[{number}]")
+        place = f"{manifest.place}, files[{number}]"
+        yield from read_part(s3, read_csv, config, arguments, named_by=place, opening=opening)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,10 +42,12 @@ class Opening:
 
     With `pinned` it reads those bytes or fails. `on_opened` is called once, in the reader's thread and before the first
     chunk, with the identity that S3 answered with; not for a listing, nor by a server that answers without an ETag.
+    `unpacked_limit_bytes` is the most that a packed CSV object may hold; None is no limit but that of the object itself.
     """
 
     pinned: ObjectIdentity | None = None
     on_opened: OnOpened | None = None
+    unpacked_limit_bytes: int | None = None
 
 
 ANY_BYTES = Opening()
@@ -85,7 +87,9 @@ class S3Object:
         return f"s3://{self.bucket}/{self.key}"
 
 
-def read_object(s3: S3Client, source: S3Object, on_opened: OnOpened | None = None) -> Iterator[bytes]:
+def read_object(
+    s3: S3Client, source: S3Object, on_opened: OnOpened | None = None, *, unpacked_limit_bytes: int | None = None
+) -> Iterator[bytes]:
     """The object's bytes in blocks of about 256 KiB, unpacked where the key ends with .gz, .gzip, .zst or .zstd.
 
     A UTF-8 byte order mark is left out. `on_opened` is called before the first block. Raises `ItemReaderError`.
@@ -96,6 +100,8 @@ def read_object(s3: S3Client, source: S3Object, on_opened: OnOpened | None = Non
         return pinned_by(source, answer, on_opened)
 
     blocks = _unpack(source, _resuming(s3, source, 0, opened))
+    if unpacked_limit_bytes is not None:
+        blocks = _limited(source, blocks, unpacked_limit_bytes)
     first = next(blocks, b"")
     while 0 < len(first) < 3:
         more = next(blocks, b"")
@@ -220,6 +226,15 @@ def _gave_up(source: S3Object, position: int, broken: int, error: Exception) -> 
 def _check_size(source: S3Object, size: int) -> None:
     if size > OBJECT_LIMIT_BYTES:
         raise ItemReaderError(f"{source} has {size} bytes; a single object may have {OBJECT_LIMIT_BYTES} (10 GB).")
+
+
+def _limited(source: S3Object, blocks: Iterator[bytes], most: int) -> Iterator[bytes]:
+    size = 0
+    for block in blocks:
+        size += len(block)
+        if size > most:
+            raise ItemReaderError(f"{source} has more than {most} bytes when it is unpacked; no more are allowed.")
+        yield block
 
 
 def _unpack(source: S3Object, blocks: Iterator[bytes]) -> Iterator[bytes]:
