@@ -471,6 +471,26 @@ class TestAthenaManifest:
         assert len(s3.calls("get_object")) == 3
 
 
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        ({"Bucket": "b", "Key": "k", "VersionID": "v"}, "parameters name VersionID; s3:getObject takes Bucket, "),
+        ({"Bucket": "b", "Key": "k", "Prefix": "p"}, "parameters name Prefix; s3:getObject takes Bucket, "),
+        ({"Bucket": "b", "Key": "k", "VersionId": 3}, "VersionId is 3; expected a text"),
+        ({"Bucket": "b", "Key": "k", "ExpectedBucketOwner": 123456789012}, "ExpectedBucketOwner is 123456789012; exp"),
+        ({"Bucket": "b", "Key": ""}, "Key is ''; expected a text that is not empty"),
+        ({"Key": "k"}, "Bucket is None; expected a text"),
+    ],
+)
+@pytest.mark.parametrize("config", [{"InputType": "JSONL"}, {"InputType": "MANIFEST"}])
+def test_a_parameter_of_get_object_that_is_wrong_is_named(
+    config: dict[str, Json], arguments: dict[str, Json], cause: str
+) -> None:
+    """Also one that would only be passed over: a VersionId that is misspelled would read another version."""
+    with pytest.raises(ItemReaderError, match=cause):
+        list(open_reader(bucket({"k": "1"}), ReaderSpec("s3:getObject", config, arguments)))
+
+
 class TestGeneratedObjects:
     @given(
         parts=st.lists(st.lists(st.integers() | st.text(max_size=5), max_size=5), max_size=7),
