@@ -355,6 +355,7 @@ class TestInventory:
             (inventory(fileSchema="a, , b"), "fileSchema is 'a, , b'; expected"),
             (inventory(fileSchema="a, a"), "fileSchema is 'a, a'; expected the names of the columns, each once"),
             (inventory(destinationBucket="reports"), "destinationBucket is 'reports'; expected the ARN of a bucket"),
+            (inventory(destinationBucket="arn:aws:s3:::b/k"), "destinationBucket is 'arn:aws:s3:::b/k'; expected"),
             (inventory(destinationBucket=5), "destinationBucket is 5; expected the ARN"),
             (inventory(files={"key": "k"}), "files is {'key': 'k'}; expected an array"),
             (inventory(files=[{"key": "k"}, {"Key": "k"}]), r"files\[1\].key is None; expected the key of a part"),
