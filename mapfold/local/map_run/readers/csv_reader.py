@@ -34,7 +34,7 @@ def read_csv(s3: S3Client, spec: ReaderSpec, opening: Opening = ANY_BYTES) -> Ch
     given = _given_header(spec.config)
     # The module's limit is one for the process, 128 KiB unless raised; nothing here wants it lower.
     csv.field_size_limit(ITEM_LIMIT_BYTES)
-    text = read_object(s3, source, opening.on_opened, unpacked_limit_bytes=opening.unpacked_limit_bytes)
+    text = read_object(s3, source, opening.on_opened, unpacked_limit=opening.unpacked_limit)
     blocks = LineBlocks(source, text)
     lines = chain.from_iterable(io.StringIO(text, newline="") for text in blocks.texts())
     rows = csv.reader(lines, delimiter=delimiter, escapechar="\\", doublequote=True, strict=False)
