@@ -70,3 +70,7 @@ class ChildNames(Protocol):
     def child_index(self, map_run_uuid: str, child_uuid: str, /) -> int:
         """The index in a child's uuid; ValueError if it belongs to another map run."""
         ...
+
+    def head_of(self, child_uuid: str, /) -> str:
+        """What a child's uuid has in common with those of its map run's other children: `MapRunRow.child_head`."""
+        ...

@@ -148,14 +148,16 @@ async def find_execution(service: Service, arn: Arn) -> tuple[ExecutionRow, MapR
 async def find_child(service: Service, arn: Arn) -> tuple[MapRunRow, int]:
     """The map run and the index that a child's ARN stands for. ExecutionDoesNotExist."""
     uuid = arn.name or ""
-    for row in await service.store.map_runs_of_label(arn.machine_arn, arn.label or ""):
-        try:
-            index = service.children.child_index(row.arn.rpartition(":")[2], uuid)
-        except ValueError:
-            continue
-        if index < 1 << CHILD_BITS:
-            return row, index
-    raise execution_missing(str(arn))
+    row = await service.store.map_run_of_child(service.children.head_of(uuid))
+    if row is None or (row.machine_arn, row.label) != (arn.machine_arn, arn.label):
+        raise execution_missing(str(arn))
+    try:
+        index = service.children.child_index(row.arn.rpartition(":")[2], uuid)
+    except ValueError:
+        raise execution_missing(str(arn)) from None
+    if index >= 1 << CHILD_BITS:
+        raise execution_missing(str(arn))
+    return row, index
 
 
 async def find_map_run(service: Service, arn: Arn) -> MapRunRow:

@@ -122,7 +122,9 @@ class FakeEngine:
         number = self.store.next_map_run_id()
         name = machine.rpartition(":")[2]
         arn = f"arn:aws:states:us-east-1:123456789012:mapRun:{name}/Map:run{number}"
-        row = MapRunRow(number, arn, execution, machine, "Map", 1000.0, child_type, **changes)
+        row = MapRunRow(
+            number, arn, execution, machine, "Map", 1000.0, child_type, child_head=f"run{number}", **changes
+        )
         self.store.map_run_started(row)
         self.map_runs[arn] = row
         return row
@@ -143,6 +145,9 @@ class Names:
         if run != map_run_uuid:
             raise ValueError(child_uuid)
         return int(index)
+
+    def head_of(self, child_uuid: str, /) -> str:
+        return child_uuid.partition("-child-")[0]
 
 
 def check_definition(text: str, express: bool) -> None:
