@@ -118,6 +118,22 @@ class ChildRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ChildFilter:
+    """Which ended children a listing is of; None: any.
+
+    `redriven`: those that were redriven, or that were not. `last_ended_before`: the unsuccessful ones whose `attempt`
+    is less. `last_ended_since`: the successful ones, and those whose `attempt` is not less.
+    """
+
+    redriven: bool | None = None
+    last_ended_before: int | None = None
+    last_ended_since: int | None = None
+
+
+EVERY_CHILD = ChildFilter()
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Where a listing goes on: rows after (in the listing's order) `after`, at most `limit`."""
 
