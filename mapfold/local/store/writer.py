@@ -4,7 +4,7 @@ The event loop only appends to a deque. The thread wakes at the first operation,
 2,000 rows, or for a flush), and commits everything that is there in one transaction.
 
 Rows of the big tables go in by many-row INSERTs, not by executemany: sqlite3 lets the GIL go at every step of a
-statement and has to win it back from the event loop, once per row with executemany, once per 1,024 rows here. Measured
+statement and has to win it back from the event loop, once per row with executemany, once per 512 rows here. Measured
 with a busy loop and 128 rows: 12.8 µs of CPU a child with its history, 16.0 with executemany.
 """
 
@@ -44,7 +44,7 @@ class Bulk:
         return f"INSERT OR REPLACE INTO {self.table} VALUES " + ",".join([values] * rows)
 
 
-CHUNKS = (1_024, 128, 16, 1)
+CHUNKS = (512, 64, 8, 1)
 
 Target = Bulk | str | asyncio.Future[None]
 """What to do: add a row, run a statement, or say that everything before is committed."""
