@@ -147,6 +147,7 @@ class MapRuns:
             tolerated_percentage=effect.tolerated_percentage or 0.0,
             tolerated_count=effect.tolerated_count or 0,
             definition=orjson.dumps(effect.processor_definition).decode(),
+            child_head=identity.child_head,
         )
         return LiveMapRun(row, run, children)
 

@@ -7,7 +7,7 @@ them (records.py, writer.py, state_results.py).
 
 from mapfold.local.map_run.controller import MapRun, RunChild
 from mapfold.local.map_run.counters import Counts, MapRunCounts
-from mapfold.local.map_run.identity import MapRunIdentity, child_index, child_uuid, name_uuid
+from mapfold.local.map_run.identity import MapRunIdentity, child_index, child_uuid, head_of, name_uuid
 from mapfold.local.map_run.model import (
     MAX_CONCURRENCY,
     PAYLOAD_LIMIT_BYTES,
@@ -38,6 +38,7 @@ __all__ = [
     "Tolerance",
     "child_index",
     "child_uuid",
+    "head_of",
     "name_uuid",
     "s3_factory",
 ]

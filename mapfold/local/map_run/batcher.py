@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import orjson
+
 from mapfold.local.map_run.encoding import encode
 from mapfold.local.map_run.model import PAYLOAD_LIMIT_BYTES, Child, Chunk, DataLimitError
 from mapfold.states.effects import BatcherSpec, Json
@@ -19,10 +21,14 @@ STEP_ITEMS = 200
 
 
 class ChildBuilder:
-    """Builds one child after the other from the chunks that it is fed."""
+    """Builds one child after the other from the chunks that it is fed.
+
+    `source` is the source of every item whose chunk names none.
+    """
 
     def __init__(self, *, select: Select | None, source: str, batcher: BatcherSpec | None) -> None:
         self._select = select
+        self._whole_source = source
         self._source = source
         self._values: list[Json] = []
         self._keys: list[str] | None = None
@@ -56,6 +62,7 @@ class ChildBuilder:
         """Take the next chunk. The builder has to be starved: one chunk at a time is what bounds the memory."""
         assert self.starved, "a builder is fed when it is starved"
         self._values, self._keys, self._position = chunk.values, chunk.keys, 0
+        self._source = chunk.source or self._whole_source
 
     def end(self) -> None:
         """There is no chunk left."""
@@ -101,11 +108,18 @@ class ChildBuilder:
         return None
 
     def _whole_batch(self, batch: _Batch) -> Child | None:
-        """A full batch that lies within the chunk, encoded in one call: 0.1 µs an item less than item by item."""
+        """A full batch that lies within the chunk, encoded in one call: 0.1 µs an item less than item by item.
+
+        The text is the same either way, because chunks are not the same each time that a source is read. So items that
+        orjson refuses go one by one: of a batch as a whole, `encode` would escape the other items as well.
+        """
         count = batch.max_items
         if self._keys is not None or self._position + count > len(self._values):
             return None
-        items = encode(self._values[self._position : self._position + count])
+        try:
+            items = orjson.dumps(self._values[self._position : self._position + count])
+        except TypeError:
+            return None
         if not batch.fits_whole(items):
             self._whole_batches_fit = False  # the next will hardly fit either, and this one was encoded for nothing
             return None

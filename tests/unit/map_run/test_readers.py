@@ -9,17 +9,29 @@ import json
 from collections.abc import Mapping
 
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mapfold.local.map_run.model import Chunk, ItemReaderError, MapRunError
-from mapfold.local.map_run.readers import open_reader, read_state_input, source_name
+from mapfold.local.map_run.readers import ObjectIdentity, open_reader, read_state_input, source_name
 from mapfold.local.map_run.readers.csv_reader import DELIMITERS
 from mapfold.states.effects import Json, ReaderSpec
 from tests.unit.map_run.fakes import FakeS3
 
+
+def parquet_file(columns: dict[str, list[Json]]) -> bytes:
+    file = io.BytesIO()
+    pq.write_table(pa.table(columns), file)
+    return file.getvalue()
+
+
 FIRST_ROW = {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"}
+FORMS = [FIRST_ROW, {"InputType": "JSON"}, {"InputType": "JSONL"}, {"InputType": "PARQUET"}]
+EMPTY = {"CSV": b"a\n", "JSON": b"[]", "JSONL": b"\n", "PARQUET": parquet_file({"a": []})}
+WHERE = {"Bucket": "b", "Key": "k"}
 
 
 def read_chunks(
@@ -317,19 +329,51 @@ class TestObjects:
         assert s3.calls("get_object") == [arguments]
 
 
+@pytest.mark.parametrize("config", FORMS, ids=lambda config: config["InputType"])
+class TestTheSameBytesAfterACrash:
+    def test_the_identity_of_the_object_is_told_before_its_items(self, config: Mapping[str, Json]) -> None:
+        """The ETag, and the version where the bucket keeps versions, of the answer that the items come from."""
+        s3 = FakeS3({("b", "k"): EMPTY[config["InputType"]]}, version="v1")
+        told: list[ObjectIdentity] = []
+
+        next(open_reader(s3, ReaderSpec("s3:getObject", config, WHERE), on_opened=told.append), None)
+
+        assert told == [ObjectIdentity('"e"', "v1")]
+
+    def test_a_pinned_object_is_read_by_its_etag_and_version(self, config: Mapping[str, Json]) -> None:
+        """Every request demands both, the first one too."""
+        s3 = FakeS3({("b", "k"): EMPTY[config["InputType"]]}, version="v2")
+
+        list(open_reader(s3, ReaderSpec("s3:getObject", config, WHERE), pinned=ObjectIdentity('"e"', "v1")))
+
+        assert {(call["IfMatch"], call["VersionId"]) for call in s3.calls("get_object")} == {('"e"', "v1")}
+
+    def test_an_object_that_has_changed_is_an_error_that_says_so(self, config: Mapping[str, Json]) -> None:
+        """Going on with other bytes would skip items or take them twice."""
+        s3 = FakeS3({("b", "k"): EMPTY[config["InputType"]]}, etags={("b", "k"): '"new"'})
+        expected = (
+            r's3://b/k has changed since the run began \(its ETag was "old", it is "new" now\)\. Start a new exec'
+        )
+
+        with pytest.raises(ItemReaderError, match=expected):
+            list(open_reader(s3, ReaderSpec("s3:getObject", config, WHERE), pinned=ObjectIdentity('"old"')))
+
+
 @pytest.mark.parametrize(
     ("resource", "config", "what"),
     [
-        ("s3:getObject", {"InputType": "PARQUET"}, "InputType PARQUET"),
-        ("s3:getObject", {"InputType": "MANIFEST"}, "InputType MANIFEST"),
-        ("s3:getObject", {"ManifestType": "ATHENA_DATA", "InputType": "CSV"}, "ManifestType ATHENA_DATA"),
-        ("s3:listObjectsV2", {"Transformation": "LOAD_AND_FLATTEN"}, "Transformation LOAD_AND_FLATTEN"),
+        ("s3:getObject", {"InputType": "AVRO"}, "InputType AVRO"),
+        ("s3:getObject", {"ManifestType": "ICEBERG"}, "ManifestType ICEBERG"),
+        ("s3:getObject", {"ManifestType": "ATHENA_DATA", "InputType": "ORC"}, "InputType ORC"),
+        ("s3:listObjectsV2", {"Transformation": "LOAD_AND_FLATTEN"}, "InputType None"),
         ("s3:headObject", {}, "resource s3:headObject"),
     ],
 )
 def test_a_form_that_is_not_supported_says_what_is(resource: str, config: Mapping[str, Json], what: str) -> None:
     """States.ItemReaderFailed, naming the supported forms."""
-    with pytest.raises(ItemReaderError, match=f"cannot read with {what}.*CSV, JSON, JSONL, s3:listObjectsV2"):
+    with pytest.raises(
+        ItemReaderError, match=f"cannot read with {what}.*CSV, JSON, JSONL, PARQUET .*; s3:listObjectsV2"
+    ):
         list(open_reader(FakeS3(), ReaderSpec(resource, config, {"Bucket": "b", "Key": "k"})))
 
 
