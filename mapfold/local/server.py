@@ -34,6 +34,7 @@ from mapfold.local.moto import HOST, MotoServer, listen, open_moto
 from mapfold.local.runs_keeper import RunsKeeper
 from mapfold.local.service import Service, create_app
 from mapfold.local.store import Store, lock_data_directory, open_store
+from mapfold.local.turns import short_turns
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +141,7 @@ class _Server:
                         timeout_graceful_shutdown=GRACE_SECONDS,
                     )
                 )
-                with self._announced(moto.port), rare_collections():
+                with self._announced(moto.port), rare_collections(), short_turns():
                     await self._answer(server, store, moto, keeper)
 
     async def _answer(self, server: _HttpServer, store: Store, moto: MotoServer, keeper: RunsKeeper) -> None:

@@ -38,7 +38,7 @@ FILE = "stepfunctions.sqlite"
 
 CHILDREN = Bulk("children", 13)
 EVENTS = Bulk("events", 4)
-ROOMY = (20_000, 64_000_000)
+ROOMY = (8_192, 32_000_000)
 """Operations and bytes that may wait for the writer before `room` makes its caller wait."""
 
 
@@ -80,10 +80,14 @@ class Store:
         await self._writer.flush()
 
     async def room(self) -> None:
-        """Return at once, or, when much waits to be written, once it is. Who makes many rows awaits this between."""
+        """Return at once, or, when much waits to be written, once less does. Who makes many rows awaits this between.
+
+        Not once nothing does: then the writer would do its work while its caller waits, and not beside it.
+        """
         operations, size = self._writer.backlog
-        if operations > ROOMY[0] or size > ROOMY[1]:
-            await self._writer.flush()
+        while operations > ROOMY[0] or size > ROOMY[1]:
+            await self._writer.progress()
+            operations, size = self._writer.backlog
 
     async def close(self) -> None:
         """Commit what is left and close the file."""

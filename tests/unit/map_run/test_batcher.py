@@ -41,6 +41,34 @@ def items_of(children: list[Child]) -> list[Json]:
 
 
 class TestBatching:
+    def test_a_batch_is_filled_from_as_many_chunks_as_it_takes(self) -> None:
+        """Chunks end where the reader's blocks do, batches where they are full; only the last one is short."""
+        chunks = [Chunk(list(range(start, start + 7))) for start in range(0, 70, 7)]
+
+        children = build(chunks, BatcherSpec(20, None))
+
+        assert [child.item_count for child in children] == [20, 20, 20, 10]
+        assert items_of(children) == list(range(70))
+
+    def test_few_items_wait_in_memory_for_a_batch_that_they_hardly_fill(self) -> None:
+        """
+        Items that are so large that a chunk holds one of them are not gathered until there are as many as
+        MaxItemsPerBatch: a batch has as many as fit into 262,144 bytes.
+        """
+        chunks = [Chunk(["x" * 100_000]) for _ in range(30)]
+
+        children = build(chunks, BatcherSpec(1_000, None))
+
+        assert [child.item_count for child in children] == [2] * 15
+
+    def test_members_of_an_object_may_follow_items_of_an_array(self) -> None:
+        """Files that are read one after the other may hold the one or the other."""
+        chunks = [Chunk([1, 2, 3]), Chunk([4, 5], keys=["a", "b"]), Chunk([6])]
+
+        children = build(chunks, BatcherSpec(4, None))
+
+        assert items_of(children) == [1, 2, 3, {"Key": "a", "Value": 4}, {"Key": "b", "Value": 5}, 6]
+
     @given(
         chunks=st.lists(st.lists(values, min_size=1, max_size=12), max_size=4),
         max_items=st.none() | st.integers(1, 12),
