@@ -25,13 +25,21 @@ class HistoryFull(Exception):
         super().__init__(f"The execution reached the maximum number of history events ({MAX_EVENTS}).")
 
 
+def keep_nothing() -> None:
+    """The `keep` of a log whose owner hands its events on at the end only."""
+
+
 class EventLog:
-    """Keeps the events of a STANDARD execution. Fulfils `mapfold.states.frame.History`."""
+    """Keeps the events of a STANDARD execution. Fulfils `mapfold.states.frame.History`.
 
-    __slots__ = ("_clock", "count", "pending")
+    `keep` queues to the store what has been recorded so far; the log's owner says how.
+    """
 
-    def __init__(self, clock: Callable[[], float], *, count: int = 0) -> None:
+    __slots__ = ("_clock", "count", "keep", "pending")
+
+    def __init__(self, clock: Callable[[], float], *, count: int = 0, keep: Callable[[], None] = keep_nothing) -> None:
         self._clock = clock
+        self.keep = keep
         self.count = count
         """How many events there are; the last one's id."""
         self.pending: list[dict[str, Any]] = []
@@ -71,3 +79,6 @@ class CountingLog:
     def add(self, type_: str, previous: int, key: str | None, details: Mapping[str, Any] | None) -> int:
         self.count += 1
         return self.count
+
+    def keep(self) -> None:
+        """Nothing is kept."""
