@@ -113,6 +113,7 @@ class MapRun:
         self._input_bytes = 0
         self._slots: set[_Slot] = set()
         self._group: asyncio.TaskGroup | None = None
+        self._task: asyncio.Task[Any] | None = None
         self._failure: TaskFailed | None = None
         self._stopped = False
         self._ending = False
@@ -183,6 +184,7 @@ class MapRun:
     async def run(self) -> TaskSucceeded | TaskFailed:
         """Run all children. After `stop` the answer is a `TaskFailed` without an error, and `status` is ABORTED."""
         self.start_date = self._clock()
+        self._task = asyncio.current_task()
         try:
             async with asyncio.TaskGroup() as self._group:
                 if self._former is not None:
@@ -272,10 +274,21 @@ class MapRun:
         """Twice as many slots, if all that there are wait inside a child."""
         self._growing = False
         live = len(self._slots)
-        if self._going_on or self._ending or not live or self._executions.running < live or self._builder.exhausted:
+        if (
+            self._going_on
+            or self._ending
+            or self._is_cancelled()
+            or not live
+            or self._executions.running < live
+            or self._builder.exhausted
+        ):
             return
         if self._has_room():
             self._add_slots(min(live, self._at_once - live, GROWN_AT_ONCE))
+
+    def _is_cancelled(self) -> bool:
+        """Whether `run` has been cancelled from outside: its group takes no more tasks."""
+        return self._task is not None and self._task.cancelling() > 0
 
     def _add_slots(self, count: int) -> None:
         assert self._group is not None
