@@ -66,7 +66,8 @@ class MapRun:
     abort and return an ABORTED result (or let the error pass; the run then makes up the result). CancelledError while
     `aborting` is false means that `run` itself was cancelled, as at a shutdown; it has to pass.
     `clock` gives epoch seconds. `former` is set for a run that goes on; `tolerance` and `max_concurrency` of one may
-    have been updated since. `on_change` is called when something about the run has to be kept before its next child.
+    have been updated since. `on_change` is called when something about the run has to be kept before its next child
+    begins or ends.
     """
 
     def __init__(
@@ -133,6 +134,13 @@ class MapRun:
     def aborting(self) -> bool:
         """No child is started any more, because the run has failed or was stopped."""
         return self._ending
+
+    @property
+    def coming_status(self) -> MapRunStatus:
+        """How the run will end, if that is known before it has: when it is `aborting`."""
+        if not self._ending:
+            return self.status
+        return MapRunStatus.ABORTED if self._stopped else MapRunStatus.FAILED
 
     def counts(self) -> MapRunCounts:
         """The item and execution counts now. `total` is final once the reader has come to its end."""
@@ -485,6 +493,7 @@ class MapRun:
         if self._ending:
             return
         self._ending = True
+        self._on_change()
         self._tell_freed()
         here = asyncio.current_task()
         for slot in self._slots:
@@ -536,10 +545,13 @@ class MapRun:
             return
         former = self._former
         waiting = await former.store.redrive_counts(former.map_run_id, attempt=former.attempt)
-        self._items.pending_redrive = self._executions.pending_redrive = 0
-        for status, (children, items) in waiting.items():
-            self._executions.add(status, children)
-            self._items.add(status, items)
+        for nth, tally in enumerate((self._executions, self._items)):
+            for status in ("FAILED", "TIMED_OUT"):
+                count = waiting.get(status, (0, 0))[nth]
+                tally.add(status, count)
+                tally.pending_redrive -= count
+            tally.add("ABORTED", tally.pending_redrive)
+            tally.pending_redrive = 0
 
     def _final_status(self, answer: TaskSucceeded | TaskFailed) -> MapRunStatus:
         if self._stopped:

@@ -136,7 +136,7 @@ class Lives:
             await asyncio.sleep(0.0005 if turn % 20 == 0 else 0)  # threads work, too
         if task.done():
             answer = await task
-            self._save(status=str(run.status))
+            self._save()
             self.disk.commit()
             return answer
         self.disk.commit(round(len(self.disk.queue) * kept))
@@ -193,9 +193,10 @@ class Lives:
             result_part_bytes=self.part_bytes,
         )
 
-    def _save(self, status: str = "RUNNING") -> None:
+    def _save(self) -> None:
         run = self.run
         assert run is not None
+        status = str(run.coming_status)
         counts = run.counts()
         row = replace(
             self.disk.row,
