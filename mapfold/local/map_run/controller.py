@@ -182,6 +182,7 @@ class MapRun:
                 self.tolerance.percentage if tolerated_percentage is None else tolerated_percentage,
             )
             self._judge()
+        self._on_change()
 
     def stop(self) -> None:
         """Abort the run: STANDARD children are cancelled, EXPRESS ones run out, and `run` returns soon after."""
