@@ -47,21 +47,34 @@ class _Body(io.BytesIO):
 
 @dataclass
 class FakeS3:
-    """Objects by (bucket, key). `requests` is every call with its arguments, but for bodies."""
+    """Objects by (bucket, key). `requests` is every call with its arguments, but for bodies.
+
+    An object's ETag is "e" unless `etags` has another. `version` is the newest version's id in buckets that have any.
+    """
 
     objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
     page_size: int = 1000
     break_after: int | None = None
     refuse_writes: ClientError | None = None
+    etags: dict[tuple[str, str], str] = field(default_factory=dict)
+    version: str | None = None
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     uploads: dict[str, dict[int, bytes]] = field(default_factory=dict)
 
     def get_object(self, **kwargs: Any) -> Any:
         self.requests.append(("get_object", kwargs))
         data = self._find(kwargs["Bucket"], kwargs["Key"])
-        start = int(kwargs.get("Range", "bytes=0-")[len("bytes=") : -1])
-        rest = data[start:]
-        return {"Body": _Body(rest, self.break_after), "ContentLength": len(rest), "ETag": '"e"'}
+        etag = self.etags.get((kwargs["Bucket"], kwargs["Key"]), '"e"')
+        if kwargs.get("IfMatch", etag) != etag:
+            raise refusal("PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
+        start, _, end = kwargs.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
+        rest = data[int(start) if start else -int(end) : int(end) + 1 if start and end else None]
+        answer = {"Body": _Body(rest, self.break_after), "ContentLength": len(rest), "ETag": etag}
+        if "Range" in kwargs:
+            answer["ContentRange"] = f"bytes {start}-{end}/{len(data)}"
+        if self.version is not None:
+            answer["VersionId"] = kwargs.get("VersionId", self.version)
+        return answer
 
     def list_objects_v2(self, **kwargs: Any) -> Any:
         self.requests.append(("list_objects_v2", dict(kwargs)))
