@@ -10,12 +10,17 @@ loop that runs states which were never cut off knows nothing of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mapfold.states.effects import Effect, Json, RunBranches, RunIterations, RunMap
+import orjson
+
+from mapfold.states.effects import Effect, Json, RunBranches, RunIterations, RunMap, Transition
 from mapfold.states.frame import Frame
+
+if TYPE_CHECKING:
+    from mapfold.states.machine import Scope
 
 
 class StandingError(Exception):
@@ -41,9 +46,10 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A branch or iteration that has succeeded."""
+    """A branch or iteration that has succeeded. `last` is the id of its last event."""
 
     output: Json
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,27 @@ class Standing:
 
 Inner = Standing | Ended | Aborted
 """How a branch or an iteration stands that has begun."""
+
+
+def go_on(scope: Scope, standing: Standing, frame: Frame) -> Generator[Effect, Any, Transition]:
+    """Run the state that was cut off, as `State.run` does: yields only what has yet to be done."""
+    if standing.state is None or standing.state not in scope.states:
+        raise StandingError(f"the state machine has no state '{standing.state}'")
+    data = orjson.loads(standing.text)
+    frame.remember(data, standing.text)
+    replay = Replay(standing, frame)
+    steps = scope.states[standing.state].run(data, frame)
+    answer: Any = None
+    try:
+        while True:
+            effect = steps.send(answer)
+            known = replay.answer(effect)
+            answer = (yield effect) if known is None else known.value
+    except StopIteration as stop:
+        transition: Transition = stop.value
+        return transition
+    finally:
+        replay.end()
 
 
 class Replay:

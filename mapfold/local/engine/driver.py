@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-import orjson
-
 from mapfold.states import Scope
 from mapfold.states.effects import Effect, EndScope, FailScope, Goto, Json, Transition
 from mapfold.states.frame import Frame
-from mapfold.states.standing import Replay, Standing, StandingError
+from mapfold.states.standing import Standing, go_on
 
 
 class World(Protocol):
@@ -36,7 +34,7 @@ async def drive(
     name = scope.start_at
     if standing is not None:
         first = await _go_on(scope, data, frame, world, standing)
-        if type(first) is not Goto:
+        if not isinstance(first, Goto):
             return first
         name, data = first.name, first.data
     while True:
@@ -59,20 +57,11 @@ async def _go_on(scope: Scope, data: Json, frame: Frame, world: World, standing:
     if standing.state is None:
         frame.previous = standing.previous
         return Goto(scope.start_at, data)
-    if standing.state not in scope.states:
-        raise StandingError(f"there is no state '{standing.state}' in this state machine")
-    data = orjson.loads(standing.text)
-    frame.remember(data, standing.text)
-    replay = Replay(standing, frame)
-    steps = scope.states[standing.state].run(data, frame)
+    steps = go_on(scope, standing, frame)
     answer: Any = None
     try:
         while True:
-            effect = steps.send(answer)
-            known = replay.answer(effect)
-            answer = await world.perform(effect, frame) if known is None else known.value
+            answer = await world.perform(steps.send(answer), frame)
     except StopIteration as stop:
         transition: Transition = stop.value
         return transition
-    finally:
-        replay.end()
