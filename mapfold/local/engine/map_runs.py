@@ -25,6 +25,7 @@ from mapfold.local.engine.world import EngineWorld
 from mapfold.local.map_run import (
     MapRun,
     MapRunIdentity,
+    MapRunStatus,
     S3Factory,
     find_former,
     head_of,
@@ -40,12 +41,6 @@ STOP_SECONDS = 30.0
 
 MAX_REDRIVES = 1_000
 """How often a map run can be redriven (Redriving Map Runs)."""
-
-INTERRUPTED = TaskFailed(
-    "Mapfold.Interrupted",
-    "The map run was being stopped when the embedded AWS ended. Redrive the execution to go on with it.",
-    catchable=False,
-)
 
 
 @dataclass(slots=True)
@@ -72,6 +67,17 @@ class LiveMapRun:
             tolerated_count=self.run.tolerance.count or 0,
             tolerated_percentage=self.run.tolerance.percentage or 0.0,
         )
+
+    def to_keep(self, now: float) -> MapRunRow:
+        """The row as the store should have it: that of a map run that is ending is closed before any child is aborted.
+
+        So a map run that goes on knows for what its children were aborted.
+        """
+        row, status = self.current(), self.run.coming_status
+        if status == MapRunStatus.RUNNING:
+            return row
+        counts, items = (_settled(counts) for counts in (row.execution_counts, row.item_counts))
+        return replace(row, status=str(status), stop=now, execution_counts=counts, item_counts=items)
 
     @property
     def is_nested(self) -> bool:
@@ -109,7 +115,7 @@ class MapRuns:
     def save(self) -> None:
         """Hand to the store where the running ones and their long-running children stand; called regularly."""
         for live in self._live.values():
-            self._store.map_run_saved(live.current())
+            self._store.map_run_saved(live.to_keep(self._clock()))
             live.children.save()
         if self._backlog.waiting:
             self._relieve()
@@ -131,8 +137,8 @@ class MapRuns:
         status: str | None = "FAILED"  # whatever breaks it: no map run stays RUNNING
         try:
             live = self._live[row.arn] = await self._make(effect, row, role_arn=role_arn, world=world)
-            self._store.map_run_saved(row)
-            answer = await self._run(live)
+            self._store.map_run_saved(live.row)
+            answer = await self._run(live, frame)
             if isinstance(answer, TaskSucceeded):
                 status = "SUCCEEDED"
         except asyncio.CancelledError:
@@ -142,7 +148,7 @@ class MapRuns:
                     frame.record("MapRunAborted")
             raise
         finally:
-            self._end(row if live is None else live.current(), status)
+            self._end(row if live is None else live.to_keep(self._clock()), status)
         if isinstance(answer, TaskSucceeded):
             frame.record("MapRunSucceeded")
         else:
@@ -157,7 +163,7 @@ class MapRuns:
         if row is None:  # the engine ended between the event and the row
             return self._new_row(effect, frame, arn)
         if not effect.redriven:
-            return INTERRUPTED if row.status == "ABORTED" else replace(row, status="RUNNING", stop=None)
+            return row
         if row.status != "RUNNING":  # otherwise the engine ended between the row and MapRunRedriven
             if row.redrive_count >= MAX_REDRIVES:
                 cause = f"The map run has been redriven {MAX_REDRIVES} times, and cannot be redriven again: {arn}"
@@ -171,7 +177,7 @@ class MapRuns:
         frame.history.keep()
         return row
 
-    async def _run(self, live: LiveMapRun) -> TaskSucceeded | TaskFailed:
+    async def _run(self, live: LiveMapRun, frame: Frame) -> TaskSucceeded | TaskFailed:
         """Run it; when the execution is stopped, let it abort its children and write its result files first."""
         await self._backlog.enter(live.row.arn)
         try:
@@ -183,6 +189,7 @@ class MapRuns:
                     if work.done():  # it broke, and the group cancelled us for that
                         raise
                     if not self._closing.is_set():
+                        frame.history.keep()  # what it is stopped for, before what comes of that
                         await self._stop(live, work, group)
                     work.cancel()
                     raise
@@ -190,8 +197,6 @@ class MapRuns:
             self._backlog.leave()
 
     async def _stop(self, live: LiveMapRun, work: asyncio.Task[object], group: asyncio.TaskGroup) -> None:
-        # Kept before any child is aborted: killed meanwhile, the run would go on without those.
-        self._store.map_run_saved(replace(live.current(), status="ABORTED"))
         live.run.stop()
         closing = group.create_task(self._closing.wait())
         try:
@@ -239,6 +244,7 @@ class MapRuns:
         former = None
         if effect.map_run_arn is not None:
             former = await find_former(self._store, row)
+            row = replace(row, status="RUNNING", stop=None)
             effect = _with_limits_of(row, effect)
         children = ChildRunner(
             identity=identity,
@@ -258,7 +264,7 @@ class MapRuns:
             s3=self._s3,
             clock=self._clock,
             former=former,
-            on_change=lambda: self._store.map_run_saved(live.current()),
+            on_change=lambda: self._store.map_run_saved(live.to_keep(self._clock())),
         )
         children.aborting = lambda: run.aborting
         live = LiveMapRun(row, run, children)
@@ -270,6 +276,12 @@ class MapRuns:
             row = replace(row, status=status, stop=self._clock())
         self._store.map_run_saved(row)
         self._live.pop(row.arn, None)
+
+
+def _settled(counts: Mapping[str, int]) -> dict[str, int]:
+    """Counts of a map run that has ended: what ran is aborted."""
+    running = counts.get("running", 0)
+    return {**counts, "running": 0, "aborted": counts.get("aborted", 0) + running}
 
 
 def _with_limits_of(row: MapRunRow, effect: RunMap) -> RunMap:

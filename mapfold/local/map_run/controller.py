@@ -66,7 +66,8 @@ class MapRun:
     abort and return an ABORTED result (or let the error pass; the run then makes up the result). CancelledError while
     `aborting` is false means that `run` itself was cancelled, as at a shutdown; it has to pass.
     `clock` gives epoch seconds. `former` is set for a run that goes on; `tolerance` and `max_concurrency` of one may
-    have been updated since. `on_change` is called when something about the run has to be kept before its next child.
+    have been updated since. `on_change` is called when something about the run has to be kept before its next child
+    begins or ends.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class MapRun:
         self._input_bytes = 0
         self._slots: set[_Slot] = set()
         self._group: asyncio.TaskGroup | None = None
+        self._task: asyncio.Task[Any] | None = None
         self._failure: TaskFailed | None = None
         self._stopped = False
         self._ending = False
@@ -132,6 +134,13 @@ class MapRun:
     def aborting(self) -> bool:
         """No child is started any more, because the run has failed or was stopped."""
         return self._ending
+
+    @property
+    def coming_status(self) -> MapRunStatus:
+        """How the run will end, if that is known before it has: when it is `aborting`."""
+        if not self._ending:
+            return self.status
+        return MapRunStatus.ABORTED if self._stopped else MapRunStatus.FAILED
 
     def counts(self) -> MapRunCounts:
         """The item and execution counts now. `total` is final once the reader has come to its end."""
@@ -173,6 +182,7 @@ class MapRun:
                 self.tolerance.percentage if tolerated_percentage is None else tolerated_percentage,
             )
             self._judge()
+        self._on_change()
 
     def stop(self) -> None:
         """Abort the run: STANDARD children are cancelled, EXPRESS ones run out, and `run` returns soon after."""
@@ -183,6 +193,7 @@ class MapRun:
     async def run(self) -> TaskSucceeded | TaskFailed:
         """Run all children. After `stop` the answer is a `TaskFailed` without an error, and `status` is ABORTED."""
         self.start_date = self._clock()
+        self._task = asyncio.current_task()
         try:
             async with asyncio.TaskGroup() as self._group:
                 if self._former is not None:
@@ -272,10 +283,21 @@ class MapRun:
         """Twice as many slots, if all that there are wait inside a child."""
         self._growing = False
         live = len(self._slots)
-        if self._going_on or self._ending or not live or self._executions.running < live or self._builder.exhausted:
+        if (
+            self._going_on
+            or self._ending
+            or self._is_cancelled()
+            or not live
+            or self._executions.running < live
+            or self._builder.exhausted
+        ):
             return
         if self._has_room():
             self._add_slots(min(live, self._at_once - live, GROWN_AT_ONCE))
+
+    def _is_cancelled(self) -> bool:
+        """Whether `run` has been cancelled from outside: its group takes no more tasks."""
+        return self._task is not None and self._task.cancelling() > 0
 
     def _add_slots(self, count: int) -> None:
         assert self._group is not None
@@ -472,6 +494,7 @@ class MapRun:
         if self._ending:
             return
         self._ending = True
+        self._on_change()
         self._tell_freed()
         here = asyncio.current_task()
         for slot in self._slots:
@@ -523,10 +546,13 @@ class MapRun:
             return
         former = self._former
         waiting = await former.store.redrive_counts(former.map_run_id, attempt=former.attempt)
-        self._items.pending_redrive = self._executions.pending_redrive = 0
-        for status, (children, items) in waiting.items():
-            self._executions.add(status, children)
-            self._items.add(status, items)
+        for nth, tally in enumerate((self._executions, self._items)):
+            for status in ("FAILED", "TIMED_OUT"):
+                count = waiting.get(status, (0, 0))[nth]
+                tally.add(status, count)
+                tally.pending_redrive -= count
+            tally.add("ABORTED", tally.pending_redrive)
+            tally.pending_redrive = 0
 
     def _final_status(self, answer: TaskSucceeded | TaskFailed) -> MapRunStatus:
         if self._stopped:

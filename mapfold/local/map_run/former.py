@@ -41,10 +41,14 @@ class KeptChildren(Protocol):
 class FormerRun:
     """A map run as the store has it. `attempt` is its redrive count: unsuccessful children that ended at an earlier one
     wait for redrive (`waiting`); everything else that ended stays as it is.
+
+    `redoes_aborted`: the engine ended while the run was ending, and aborted its children. What made it end may not come
+    again (S3 answers now), so those children wait for redrive as well.
     """
 
     map_run_id: int
     attempt: int
+    redoes_aborted: bool
     store: KeptChildren
     ended: Totals
     waiting: Totals
@@ -83,23 +87,35 @@ class FormerRun:
     async def to_redrive(self) -> AsyncIterator[tuple[ChildRow, list[WireEvent]]]:
         """The children that wait for redrive."""
         after: int | None = None
-        while rows := await self.store.children_to_redrive(
-            self.map_run_id, Page(PAGE_ROWS, after), attempt=self.attempt
-        ):
-            for row in rows:
-                yield row
+        before = self.attempt + self.redoes_aborted
+        while rows := await self.store.children_to_redrive(self.map_run_id, Page(PAGE_ROWS, after), attempt=before):
+            for row, events in rows:
+                if self.waits(row):
+                    yield row, events
             after = rows[-1][0].index
+
+    def waits(self, row: ChildRow) -> bool:
+        """Whether a child waits for redrive."""
+        if row.status == "SUCCEEDED":
+            return False
+        return row.attempt < self.attempt or (self.redoes_aborted and row.status == "ABORTED")
 
 
 async def find_former(store: KeptChildren, row: MapRunRow) -> FormerRun:
     """What there is of the map run whose row is `row`."""
     last = await store.last_child_index(row.id)
+    waiting = await store.redrive_counts(row.id, attempt=row.redrive_count)
+    redoes_aborted = row.status in ("FAILED", "ABORTED")
+    if redoes_aborted:
+        all_unsuccessful = await store.redrive_counts(row.id, attempt=row.redrive_count + 1)
+        waiting = {**waiting, "ABORTED": all_unsuccessful.get("ABORTED", (0, 0))}
     return FormerRun(
         map_run_id=row.id,
         attempt=row.redrive_count,
+        redoes_aborted=redoes_aborted,
         store=store,
         ended=await store.child_counts(row.id),
-        waiting=await store.redrive_counts(row.id, attempt=row.redrive_count),
+        waiting=waiting,
         last_index=last,
         items=row.item_counts.get("total", 0),
         executions=row.execution_counts.get("total", 0),

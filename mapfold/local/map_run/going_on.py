@@ -108,11 +108,10 @@ class GoingOn:
     # --- 2. rows ------------------------------------------------------------------------------------------
 
     async def _walk(self, reads: bool) -> bool:
-        attempt = self._former.attempt
         async for row in self._former.rows():
             if reads:
                 reads = await self._read_to(row.index, row)
-            if row.index not in self._saved and (row.status == "SUCCEEDED" or row.attempt >= attempt):
+            if row.index not in self._saved and not self._former.waits(row):
                 await self._host.recall(row)
         last_saved = max(self._saved, default=-1)
         if reads and self._built < last_saved:
@@ -170,8 +169,6 @@ class GoingOn:
                 return
 
     def _is_redrivable(self, row: ChildRow, events: int, now: float) -> bool:
-        if self._express and row.status == "ABORTED":
-            return False
         if row.start < now - OLDEST_SECONDS or (row.stop or now) < now - REDRIVABLE_SECONDS:
             return False
         return self._express or events < MAX_CHILD_EVENTS

@@ -60,6 +60,7 @@ class FakeS3:
     version: str | None = None
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     uploads: dict[str, dict[int, bytes]] = field(default_factory=dict)
+    upload_keys: dict[str, str] = field(default_factory=dict)
 
     def get_object(self, **kwargs: Any) -> Any:
         self.requests.append(("get_object", kwargs))
@@ -106,8 +107,9 @@ class FakeS3:
 
     def create_multipart_upload(self, **kwargs: Any) -> Any:
         self._write("create_multipart_upload", kwargs)
-        upload_id = str(len(self.uploads))
+        upload_id = str(len(self.upload_keys))
         self.uploads[upload_id] = {}
+        self.upload_keys[upload_id] = kwargs["Key"]
         return {"UploadId": upload_id}
 
     def upload_part(self, **kwargs: Any) -> Any:
@@ -126,6 +128,12 @@ class FakeS3:
         self.requests.append(("abort_multipart_upload", kwargs))
         self.uploads.pop(kwargs["UploadId"])
         return {}
+
+    def list_multipart_uploads(self, **kwargs: Any) -> Any:
+        self.requests.append(("list_multipart_uploads", kwargs))
+        keys = ((self.upload_keys[upload], upload) for upload in self.uploads)
+        found = [{"Key": key, "UploadId": upload} for key, upload in keys if key.startswith(kwargs["Prefix"])]
+        return {"Uploads": found, "IsTruncated": False}
 
     def calls(self, name: str) -> list[dict[str, Any]]:
         """The arguments of every call of one operation."""
