@@ -99,7 +99,7 @@ def record(data: Path) -> dict[str, object]:
     """The status and error of the one run's record, as the embedded AWS keeps the runs table."""
     (item,) = (
         entry
-        for file in (data / "runs").rglob("*.jsonl")
+        for file in data.rglob("dynamodb/mapfold-runs.jsonl")
         for entry in map(json.loads, file.read_text().splitlines())
         if "run_id" in entry
     )
