@@ -190,10 +190,6 @@ class Store:
         """Events of an execution in the order of their ids (or against it). `page.after` is an event's id."""
         return await self._read(lambda connection: reads.events(connection, execution_id, page, reverse))
 
-    async def last_event_id(self, execution_id: int) -> int:
-        """The id of an execution's last event, which is how many it has; 0 if it has none."""
-        return await self._read(lambda connection: reads.last_event_id(connection, execution_id))
-
     async def all_events(self, execution_id: int) -> AsyncIterator[list[WireEvent]]:
         """All events of an execution in order, block by block as they were written."""
         after = 0
