@@ -4,7 +4,8 @@
 
 A slot is a task that runs one child after the other: it takes its place first, then has the next child built, so the
 reader never outruns the children. Slots are made only when all others are waiting inside a child: children that end
-without waiting need one slot and no task of their own, and 10,000 that wait get 10,000. All state changes between two
+without waiting need one slot and no task of their own, and 10,000 that wait get 10,000. None are made while the run is
+crowded: children that would only stand in a queue are not started before their turn. All state changes between two
 awaits, and a failure of a child is a value.
 """
 
@@ -59,7 +60,7 @@ class MapRun:
     STANDARD children are cancelled: `run_child` sees CancelledError while `aborting` is true, and should record the
     abort and return an ABORTED result (or let the error pass; the run then makes up the result). CancelledError while
     `aborting` is false means that `run` itself was cancelled, as at a shutdown; it has to pass.
-    `clock` gives epoch seconds.
+    `clock` gives epoch seconds. While `is_crowded()` more children at once would do no more, and no slots are added.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class MapRun:
         run_child: RunChild,
         s3: S3Factory,
         clock: Callable[[], float],
+        is_crowded: Callable[[], bool] = lambda: False,
         result_file_bytes: int = FILE_BYTES,
         result_part_bytes: int = PART_BYTES,
         input_bytes_at_once: int = INPUT_BYTES_AT_ONCE,
@@ -84,6 +86,7 @@ class MapRun:
         self._run_child = run_child
         self._s3 = s3
         self._clock = clock
+        self._is_crowded = is_crowded
         self._items = Tally()
         self._executions = Tally()
         self._known_total = _known_total(spec)
@@ -236,7 +239,7 @@ class MapRun:
         live = len(self._slots)
         if self._ending or not live or self._executions.running < live or self._builder.exhausted:
             return
-        if self._has_room():
+        if self._has_room() and not self._is_crowded():
             self._add_slots(min(live, self._at_once - live, GROWN_AT_ONCE))
 
     def _add_slots(self, count: int) -> None:
