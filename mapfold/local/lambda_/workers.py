@@ -266,7 +266,8 @@ class Worker:
         self._call = None
         self._deadline = None
         # All that the handler printed before it answered is in the pipe by now: the two are written in order.
-        self._drain()
+        if self._process is not None and self._process.has_output():
+            self._read_output()
         if line:
             self._add_to_log(line)
         tail = self._take_log(call, status) if self._log is not None or call.want_log else b""
@@ -280,7 +281,7 @@ class Worker:
         self._init_ms = (time.monotonic() - self._born) * 1000
         call = self._owner.next_call()
         if call is None:
-            self._drain()
+            self._read_output()
             output = self._log.value().decode(errors="replace") if self._log is not None else ""
             logger.warning("function %s failed to start\n%s", self._function.name, output)
             return
@@ -307,13 +308,8 @@ class Worker:
             self._owner.keep_log(record)
         return record.tail() if call.want_log else b""
 
-    def _drain(self) -> None:
-        """Take what the pipe holds, at most twice its capacity: a thread of the handler may print without end."""
-        if self._process is None or not self._process.has_output():
-            return
-        self._read_output()
-
     def _read_output(self) -> None:
+        """Take what the pipe holds, at most twice its capacity: a thread of the handler may print without end."""
         if self._process is None:
             return
         for _ in range(2):

@@ -101,6 +101,7 @@ class MapRun:
         self._input_bytes = 0
         self._slots: set[_Slot] = set()
         self._group: asyncio.TaskGroup | None = None
+        self._loop: asyncio.AbstractEventLoop
         self._failure: TaskFailed | None = None
         self._stopped = False
         self._ending = False
@@ -153,6 +154,7 @@ class MapRun:
     async def run(self) -> TaskSucceeded | TaskFailed:
         """Run all children. After `stop` the answer is a `TaskFailed` without an error, and `status` is ABORTED."""
         self.start_date = self._clock()
+        self._loop = asyncio.get_running_loop()  # asked for once: it is a system call (getpid) each time
         try:
             async with asyncio.TaskGroup() as self._group:
                 if not self._ending:
@@ -210,9 +212,9 @@ class MapRun:
         self._input_bytes += len(child.input_text)
         self._items.running += child.item_count
         self._executions.running += 1
-        if not self._growing:
+        if not self._growing and not self._is_crowded():
             self._growing = True
-            asyncio.get_running_loop().call_soon(self._grow)
+            self._loop.call_soon(self._grow)
 
     def _end(self, slot: _Slot, child: Child, result: ChildResult) -> None:
         slot.child = None
@@ -231,7 +233,7 @@ class MapRun:
     def _grow_soon(self) -> None:
         if not self._growing and self._slots:
             self._growing = True
-            asyncio.get_running_loop().call_soon(self._grow)
+            self._loop.call_soon(self._grow)
 
     def _grow(self) -> None:
         """Twice as many slots, if all that there are wait inside a child."""
