@@ -198,6 +198,10 @@ class Store:
                 yield orjson.loads(blob)
             after = blocks[-1][0]
 
+    async def last_event_id(self, execution_id: int) -> int:
+        """The id of an execution's last event, which is how many it has; 0 if it has none."""
+        return await self._read(lambda connection: reads.last_event_id(connection, execution_id))
+
     async def unfinished(self) -> recovery.Unfinished:
         """The executions and map runs that are RUNNING in the store."""
         return await self._read(recovery.find_unfinished)
