@@ -98,33 +98,6 @@ async def test_room_hears_that_the_store_has_failed(tmp_path: Path) -> None:
         await session(tmp_path, work)
 
 
-async def test_what_a_crash_left_running_is_closed_as_aborted(tmp_path: Path) -> None:
-    """History, status and counters agree; children that had ended stay as they are."""
-    async with open_store(tmp_path) as store:
-        store.put_machine(machine(store.next_revision()))
-        store.execution_started(execution(1))
-        store.add_events(1, 1, 3, events(1, 3))
-        counts = {"total": 5, "running": 2, "pending": 1, "succeeded": 2}
-        store.map_run_started(map_run(item_counts=counts, execution_counts=counts))
-        store.child_ended(1, 0, "SUCCEEDED", 1.0, 2.0, 1, "{}", "{}")
-        store.child_ended(1, 1, "FAILED", 1.0, 2.0, 1, "{}", None, "E", "C")
-
-    async with open_store(tmp_path) as store:
-        closed = await store.close_unfinished(9.0, error=None, cause="it crashed")
-        (row,) = await store.executions(MACHINE, Page(10))
-        run = await store.map_run(map_run().arn)
-        history = await store.events(1, Page(10))
-
-    assert (closed, row.status, row.stop) == (1, "ABORTED", 9.0)
-    assert history[-1]["executionAbortedEventDetails"] == {"cause": "it crashed"}
-    assert history[-1]["id"] == 4
-    assert run is not None
-    assert run.status == "ABORTED"
-    assert run.item_counts == {
-        "total": 5, "running": 0, "pending": 0, "succeeded": 1, "failed": 1, "timedOut": 0, "aborted": 3,
-    }  # fmt: skip
-
-
 async def test_what_was_flushed_survives_kill_9(tmp_path: Path) -> None:
     """The process writes, says that it is committed, and is killed without any end."""
     script = (
