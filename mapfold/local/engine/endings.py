@@ -85,3 +85,9 @@ def record_start(frame: Frame, input_text: str, role_arn: str) -> None:
     """Record ExecutionStarted. The first state's event does not point back to it (history-events 3, rule 1)."""
     details = {"input": input_text, "inputDetails": NOT_TRUNCATED, "roleArn": role_arn}
     frame.record_leaf("ExecutionStarted", "executionStartedEventDetails", details)
+
+
+def record_redrive(frame: Frame, count: int, *, last: int) -> None:
+    """Record ExecutionRedriven. `last` is the id of the execution's last event, which it points back to."""
+    frame.previous = last
+    frame.record_leaf("ExecutionRedriven", "executionRedrivenEventDetails", {"redriveCount": count})

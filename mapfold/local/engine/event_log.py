@@ -32,14 +32,22 @@ def keep_nothing() -> None:
 class EventLog:
     """Keeps the events of a STANDARD execution. Fulfils `mapfold.states.frame.History`.
 
-    `keep` queues to the store what has been recorded so far; the log's owner says how.
+    `keep` queues to the store what has been recorded so far; the log's owner says how. `most` is how many there may be, if not `MAX_EVENTS`.
     """
 
-    __slots__ = ("_clock", "count", "keep", "pending")
+    __slots__ = ("_clock", "_most", "count", "keep", "pending")
 
-    def __init__(self, clock: Callable[[], float], *, count: int = 0, keep: Callable[[], None] = keep_nothing) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        *,
+        count: int = 0,
+        keep: Callable[[], None] = keep_nothing,
+        most: float | None = None,
+    ) -> None:
         self._clock = clock
         self.keep = keep
+        self._most = MAX_EVENTS if most is None else most
         self.count = count
         """How many events there are; the last one's id."""
         self.pending: list[dict[str, Any]] = []
@@ -48,7 +56,7 @@ class EventLog:
     def add(self, type_: str, previous: int, key: str | None, details: Mapping[str, Any] | None) -> int:
         """Append an event and return its id. Raises HistoryFull where only an ending has room."""
         number = self.count + 1
-        if number >= MAX_EVENTS and type_ not in ENDINGS:
+        if number >= self._most and type_ not in ENDINGS:
             raise HistoryFull()
         event: dict[str, Any] = {
             "timestamp": self._clock(),

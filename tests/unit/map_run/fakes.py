@@ -47,21 +47,35 @@ class _Body(io.BytesIO):
 
 @dataclass
 class FakeS3:
-    """Objects by (bucket, key). `requests` is every call with its arguments, but for bodies."""
+    """Objects by (bucket, key). `requests` is every call with its arguments, but for bodies.
+
+    An object's ETag is "e" unless `etags` has another. `version` is the newest version's id in buckets that have any.
+    """
 
     objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
     page_size: int = 1000
     break_after: int | None = None
     refuse_writes: ClientError | None = None
+    etags: dict[tuple[str, str], str] = field(default_factory=dict)
+    version: str | None = None
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     uploads: dict[str, dict[int, bytes]] = field(default_factory=dict)
+    upload_keys: dict[str, str] = field(default_factory=dict)
 
     def get_object(self, **kwargs: Any) -> Any:
         self.requests.append(("get_object", kwargs))
         data = self._find(kwargs["Bucket"], kwargs["Key"])
-        start = int(kwargs.get("Range", "bytes=0-")[len("bytes=") : -1])
-        rest = data[start:]
-        return {"Body": _Body(rest, self.break_after), "ContentLength": len(rest), "ETag": '"e"'}
+        etag = self.etags.get((kwargs["Bucket"], kwargs["Key"]), '"e"')
+        if kwargs.get("IfMatch", etag) != etag:
+            raise refusal("PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
+        start, _, end = kwargs.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
+        rest = data[int(start) if start else -int(end) : int(end) + 1 if start and end else None]
+        answer = {"Body": _Body(rest, self.break_after), "ContentLength": len(rest), "ETag": etag}
+        if "Range" in kwargs:
+            answer["ContentRange"] = f"bytes {start}-{end}/{len(data)}"
+        if self.version is not None:
+            answer["VersionId"] = kwargs.get("VersionId", self.version)
+        return answer
 
     def list_objects_v2(self, **kwargs: Any) -> Any:
         self.requests.append(("list_objects_v2", dict(kwargs)))
@@ -93,8 +107,9 @@ class FakeS3:
 
     def create_multipart_upload(self, **kwargs: Any) -> Any:
         self._write("create_multipart_upload", kwargs)
-        upload_id = str(len(self.uploads))
+        upload_id = str(len(self.upload_keys))
         self.uploads[upload_id] = {}
+        self.upload_keys[upload_id] = kwargs["Key"]
         return {"UploadId": upload_id}
 
     def upload_part(self, **kwargs: Any) -> Any:
@@ -113,6 +128,12 @@ class FakeS3:
         self.requests.append(("abort_multipart_upload", kwargs))
         self.uploads.pop(kwargs["UploadId"])
         return {}
+
+    def list_multipart_uploads(self, **kwargs: Any) -> Any:
+        self.requests.append(("list_multipart_uploads", kwargs))
+        keys = ((self.upload_keys[upload], upload) for upload in self.uploads)
+        found = [{"Key": key, "UploadId": upload} for key, upload in keys if key.startswith(kwargs["Prefix"])]
+        return {"Uploads": found, "IsTruncated": False}
 
     def calls(self, name: str) -> list[dict[str, Any]]:
         """The arguments of every call of one operation."""

@@ -14,12 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mapfold.local.map_run.model import Chunk, ItemReaderError, MapRunError
-from mapfold.local.map_run.readers import open_reader, read_state_input, source_name
+from mapfold.local.map_run.readers import ObjectIdentity, open_reader, read_state_input, source_name
 from mapfold.local.map_run.readers.csv_reader import DELIMITERS
 from mapfold.states.effects import Json, ReaderSpec
 from tests.unit.map_run.fakes import FakeS3
 
 FIRST_ROW = {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"}
+FORMS = [FIRST_ROW, {"InputType": "JSON"}, {"InputType": "JSONL"}]
+EMPTY = {"CSV": b"a\n", "JSON": b"[]", "JSONL": b"\n"}
+WHERE = {"Bucket": "b", "Key": "k"}
 
 
 def read_chunks(
@@ -315,6 +318,36 @@ class TestObjects:
         list(open_reader(s3, ReaderSpec("s3:getObject", {"InputType": "JSONL"}, arguments)))
 
         assert s3.calls("get_object") == [arguments]
+
+
+@pytest.mark.parametrize("config", FORMS, ids=lambda config: config["InputType"])
+class TestTheSameBytesAfterACrash:
+    def test_the_identity_of_the_object_is_told_before_its_items(self, config: Mapping[str, Json]) -> None:
+        """The ETag, and the version where the bucket keeps versions, of the answer that the items come from."""
+        s3 = FakeS3({("b", "k"): EMPTY[config["InputType"]]}, version="v1")
+        told: list[ObjectIdentity] = []
+
+        next(open_reader(s3, ReaderSpec("s3:getObject", config, WHERE), on_opened=told.append), None)
+
+        assert told == [ObjectIdentity('"e"', "v1")]
+
+    def test_a_pinned_object_is_read_by_its_etag_and_version(self, config: Mapping[str, Json]) -> None:
+        """Every request demands both, the first one too."""
+        s3 = FakeS3({("b", "k"): EMPTY[config["InputType"]]}, version="v2")
+
+        list(open_reader(s3, ReaderSpec("s3:getObject", config, WHERE), pinned=ObjectIdentity('"e"', "v1")))
+
+        assert {(call["IfMatch"], call["VersionId"]) for call in s3.calls("get_object")} == {('"e"', "v1")}
+
+    def test_an_object_that_has_changed_is_an_error_that_says_so(self, config: Mapping[str, Json]) -> None:
+        """Going on with other bytes would skip items or take them twice."""
+        s3 = FakeS3({("b", "k"): EMPTY[config["InputType"]]}, etags={("b", "k"): '"new"'})
+        expected = (
+            r's3://b/k has changed since the run began \(its ETag was "old", it is "new" now\)\. Start a new exec'
+        )
+
+        with pytest.raises(ItemReaderError, match=expected):
+            list(open_reader(s3, ReaderSpec("s3:getObject", config, WHERE), pinned=ObjectIdentity('"old"')))
 
 
 @pytest.mark.parametrize(

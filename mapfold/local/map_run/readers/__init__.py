@@ -14,17 +14,27 @@ from mapfold.local.map_run.readers.csv_reader import read_csv
 from mapfold.local.map_run.readers.json_lines import read_json_lines
 from mapfold.local.map_run.readers.json_reader import read_json
 from mapfold.local.map_run.readers.listing import list_objects
+from mapfold.local.map_run.readers.objects import ObjectIdentity, OnOpened, Opening
 from mapfold.local.map_run.readers.state_input import read_state_input
 from mapfold.states.effects import ReaderSpec
 
-Reader = Callable[[S3Client, ReaderSpec], Chunks]
+Reader = Callable[[S3Client, ReaderSpec, Opening], Chunks]
 
 FILE_READERS: Mapping[str, Reader] = {"CSV": read_csv, "JSON": read_json, "JSONL": read_json_lines}
 """From InputType to the reader of one object (resource s3:getObject)."""
 
 
-def open_reader(s3: S3Client, spec: ReaderSpec) -> Chunks:
-    """The chunks that `spec` stands for. Raises `ItemReaderError` for a form that is not supported."""
+def open_reader(
+    s3: S3Client,
+    spec: ReaderSpec,
+    *,
+    pinned: ObjectIdentity | None = None,
+    on_opened: OnOpened | None = None,
+) -> Chunks:
+    """The chunks that `spec` stands for. Raises `ItemReaderError` for a form that is not supported.
+
+    `pinned` and `on_opened` are those of `Opening`: by them a map run that goes on after a crash reads the same bytes.
+    """
     config = spec.config
     if manifest := config.get("ManifestType"):
         raise _unsupported(f"ManifestType {manifest}")
@@ -37,7 +47,7 @@ def open_reader(s3: S3Client, spec: ReaderSpec) -> Chunks:
     reader = FILE_READERS.get(config.get("InputType", ""))
     if reader is None:
         raise _unsupported(f"InputType {config.get('InputType')}")
-    return reader(s3, spec)
+    return reader(s3, spec, Opening(pinned, on_opened))
 
 
 def source_name(spec: ReaderSpec | None) -> str:
@@ -56,4 +66,4 @@ def _unsupported(what: str) -> ItemReaderError:
     )
 
 
-__all__ = ["FILE_READERS", "Reader", "open_reader", "read_state_input", "source_name"]
+__all__ = ["FILE_READERS", "ObjectIdentity", "Reader", "open_reader", "read_state_input", "source_name"]

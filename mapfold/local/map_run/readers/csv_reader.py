@@ -13,7 +13,7 @@ from itertools import chain, islice
 
 from mapfold.local.map_run.model import Chunk, Chunks, ItemReaderError, S3Client
 from mapfold.local.map_run.readers.lines import ITEM_LIMIT_BYTES, LineBlocks
-from mapfold.local.map_run.readers.objects import S3Object, read_object
+from mapfold.local.map_run.readers.objects import ANY_BYTES, Opening, S3Object, read_object
 from mapfold.states.effects import Json, ReaderSpec
 
 DELIMITERS = {"COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "SPACE": " ", "TAB": "\t"}
@@ -24,17 +24,17 @@ COMPILED_COLUMNS = 200
 CHUNK_BYTES = 1 << 20
 
 
-def read_csv(s3: S3Client, spec: ReaderSpec) -> Chunks:
+def read_csv(s3: S3Client, spec: ReaderSpec, opening: Opening = ANY_BYTES) -> Chunks:
     """The rows of a delimited file. Short rows are filled with "", long ones cut, empty lines left out.
 
     Raises `ItemReaderError`.
     """
-    source = S3Object.from_arguments(dict(spec.arguments))
+    source = S3Object.from_arguments(spec.arguments, opening.pinned)
     delimiter = _delimiter(spec.config)
     given = _given_header(spec.config)
     # The module's limit is one for the process, 128 KiB unless raised; nothing here wants it lower.
     csv.field_size_limit(ITEM_LIMIT_BYTES)
-    blocks = LineBlocks(source, read_object(s3, source))
+    blocks = LineBlocks(source, read_object(s3, source, opening.on_opened))
     lines = chain.from_iterable(io.StringIO(text, newline="") for text in blocks.texts())
     rows = csv.reader(lines, delimiter=delimiter, escapechar="\\", doublequote=True, strict=False)
     try:

@@ -1,16 +1,17 @@
 """Bytes of an S3 object, as a stream that survives a broken connection and is unpacked on the way.
 
 Botocore retries a request, but not a body that breaks off half-way: here the rest is asked for again, from the byte
-after the last one, of the same version of the object (If-Match).
+after the last one, of the same version of the object (If-Match). In the same way a map run that goes on after a crash
+reads the bytes that it began with: it is told their `ObjectIdentity` when it opens the object, and demands it later.
 """
 
 from __future__ import annotations
 
 import importlib
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -25,36 +26,71 @@ ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectIdentity:
+    """Which bytes a key stood for: its ETag, quotes included, and its version where the bucket keeps versions."""
+
+    etag: str
+    version: str | None = None
+
+
+OnOpened = Callable[[ObjectIdentity], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a reader opens the object that its Parameters name.
+
+    With `pinned` it reads those bytes or fails. `on_opened` is called once, in the reader's thread and before the first
+    chunk, with the identity that S3 answered with; not for a listing, nor by a server that answers without an ETag.
+    """
+
+    pinned: ObjectIdentity | None = None
+    on_opened: OnOpened | None = None
+
+
+ANY_BYTES = Opening()
+"""Read what is there now, and tell nobody."""
+
+
+@dataclass(frozen=True, slots=True)
 class S3Object:
-    """An object to read. `str()` of it is what causes call it: `s3://bucket/key`."""
+    """An object to read. `str()` of it is what causes call it: `s3://bucket/key`. `etag`, if set, is demanded."""
 
     bucket: str
     key: str
     version: str | None = None
     expected_bucket_owner: str | None = None
+    etag: str | None = None
 
     @classmethod
-    def from_arguments(cls, arguments: dict[str, Json]) -> S3Object:
-        """The object that an ItemReader's evaluated Parameters name. Raises `ItemReaderError` for a missing field."""
+    def from_arguments(cls, arguments: Mapping[str, Json], pinned: ObjectIdentity | None = None) -> S3Object:
+        """The object that an ItemReader's evaluated Parameters name. Raises `ItemReaderError` for a missing field.
+
+        A pinned version is read even when the key stands for a newer one by now.
+        """
         for field in ("Bucket", "Key"):
             if not isinstance(arguments.get(field), str) or not arguments[field]:
                 raise ItemReaderError(
                     f"The ItemReader's {field} is {arguments.get(field)!r}; expected a text that is not empty."
                 )
         return cls(
-            arguments["Bucket"], arguments["Key"], arguments.get("VersionId"), arguments.get("ExpectedBucketOwner")
+            arguments["Bucket"],
+            arguments["Key"],
+            arguments.get("VersionId") or (pinned.version if pinned else None),
+            arguments.get("ExpectedBucketOwner"),
+            pinned.etag if pinned else None,
         )
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.key}"
 
 
-def read_object(s3: S3Client, source: S3Object) -> Iterator[bytes]:
+def read_object(s3: S3Client, source: S3Object, on_opened: OnOpened | None = None) -> Iterator[bytes]:
     """The object's bytes in blocks of about 256 KiB, unpacked where the key ends with .gz, .gzip, .zst or .zstd.
 
-    A UTF-8 byte order mark is left out. Raises `ItemReaderError`.
+    A UTF-8 byte order mark is left out. `on_opened` is called before the first block. Raises `ItemReaderError`.
     """
-    blocks = _unpack(source, _resuming(s3, source))
+    blocks = _unpack(source, _resuming(s3, source, on_opened))
     first = next(blocks, b"")
     while 0 < len(first) < 3:
         more = next(blocks, b"")
@@ -73,23 +109,63 @@ def failure_cause(action: str, error: Exception) -> str:
     return f"{action}: {error}"
 
 
-def _resuming(s3: S3Client, source: S3Object) -> Iterator[bytes]:
-    position, etag, size, broken = 0, None, None, 0
+def get_object(s3: S3Client, source: S3Object, byte_range: str | None = None) -> dict[str, Any]:
+    """S3's answer: all of the object's bytes, or those of `byte_range` ("bytes=0-9"). Raises `ItemReaderError`.
+
+    A `BotoCoreError`, which stands for a connection that failed, is left to the caller.
+    """
+    request: dict[str, Any] = {"Bucket": source.bucket, "Key": source.key}
+    for name, value in (
+        ("VersionId", source.version),
+        ("ExpectedBucketOwner", source.expected_bucket_owner),
+        ("IfMatch", source.etag),
+        ("Range", byte_range),
+    ):
+        if value:
+            request[name] = value
+    try:
+        return cast(dict[str, Any], s3.get_object(**request))
+    except ClientError as error:
+        if source.etag and error.response.get("Error", {}).get("Code") == "PreconditionFailed":
+            raise _changed(s3, source) from error
+        raise ItemReaderError(failure_cause(f"Cannot read {source}", error)) from error
+
+
+def pinned_by(source: S3Object, answer: Mapping[str, Any], on_opened: OnOpened | None) -> S3Object:
+    """`source`, from now on as the very object that S3's first `answer` was about, which `on_opened` is told."""
+    identity = ObjectIdentity(answer.get("ETag") or "", answer.get("VersionId"))
+    if not identity.etag:
+        return source
+    if on_opened:
+        on_opened(identity)
+    return replace(source, etag=identity.etag, version=source.version or identity.version)
+
+
+def _changed(s3: S3Client, source: S3Object) -> ItemReaderError:
+    answer = get_object(s3, replace(source, etag=None))
+    answer["Body"].close()
+    return ItemReaderError(
+        f"{source} has changed since the run began (its ETag was {source.etag}, it is {answer.get('ETag')} now). "
+        "Start a new execution."
+    )
+
+
+def _resuming(s3: S3Client, source: S3Object, on_opened: OnOpened | None) -> Iterator[bytes]:
+    position, size, broken = 0, None, 0
     while size is None or position < size:
         try:
-            answer = s3.get_object(**_request(source, position, etag))
-            if size is None:
-                size, etag = _checked_size(source, answer), answer.get("ETag")
+            answer = get_object(s3, source, f"bytes={position}-" if position else None)
             body = answer["Body"]
             try:
+                if size is None:
+                    size = _checked_size(source, answer)
+                    source = pinned_by(source, answer, on_opened)
                 while block := body.read(BLOCK_BYTES):
                     position += len(block)
                     broken = 0
                     yield block
             finally:
                 body.close()
-        except ClientError as error:
-            raise ItemReaderError(failure_cause(f"Cannot read {source}", error)) from error
         except (BotoCoreError, OSError, EOFError) as error:
             broken += 1
             if broken >= ATTEMPTS:
@@ -101,19 +177,6 @@ def _resuming(s3: S3Client, source: S3Object) -> Iterator[bytes]:
                 broken += 1
                 if broken >= ATTEMPTS:
                     raise ItemReaderError(f"Cannot read {source}: it ends after {position} of {size} bytes.")
-
-
-def _request(source: S3Object, position: int, etag: str | None) -> dict[str, Any]:
-    request: dict[str, Any] = {"Bucket": source.bucket, "Key": source.key}
-    if source.version:
-        request["VersionId"] = source.version
-    if source.expected_bucket_owner:
-        request["ExpectedBucketOwner"] = source.expected_bucket_owner
-    if position:
-        request["Range"] = f"bytes={position}-"
-        if etag:
-            request["IfMatch"] = etag
-    return request
 
 
 def _checked_size(source: S3Object, answer: dict[str, Any]) -> int:
