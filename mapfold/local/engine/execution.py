@@ -69,7 +69,8 @@ class Execution:
             self._log.count = self._frame.previous = reader.count
             if reader.redrives < self.row.redrive_count:
                 reader.add(self._record_redrive())
-            self._standing = reader.standing()
+            if reader.ending is None:
+                self._standing = reader.standing()
         except (StandingError, ValueError) as error:  # ValueError: what is stored is no JSON
             last = await self._store.last_event_id(self.row.id)
             self._log.count = self._frame.previous = max(last, self._log.count)
