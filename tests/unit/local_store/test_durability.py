@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mapfold.local.store import Page, Store, StoreError, lock_data_directory, open_store
+from mapfold.local.store import Store, StoreError, lock_data_directory, open_store
 from mapfold.local.store.store import ROOMY
-from tests.unit.local_store.conftest import MACHINE, events, execution, machine, map_run
+from tests.unit.local_store.conftest import events, execution
 
 
 async def test_a_flush_commits_what_was_queued_before_it(store: Store) -> None:
