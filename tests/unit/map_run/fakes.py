@@ -64,6 +64,7 @@ class FakeS3:
     block_bytes: int | None = None
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     uploads: dict[str, dict[int, bytes]] = field(default_factory=dict)
+    upload_keys: dict[str, str] = field(default_factory=dict)
 
     def get_object(self, **kwargs: Any) -> Any:
         self.requests.append(("get_object", kwargs))
@@ -84,9 +85,10 @@ class FakeS3:
     def list_objects_v2(self, **kwargs: Any) -> Any:
         self.requests.append(("list_objects_v2", dict(kwargs)))
         bucket, prefix = kwargs["Bucket"], kwargs.get("Prefix", "")
-        keys = sorted(key for (b, key) in self.objects if b == bucket and key.startswith(prefix))
+        after = kwargs.get("StartAfter", "")
+        keys = sorted(key for (b, key) in self.objects if b == bucket and key.startswith(prefix) and key > after)
         start = int(kwargs.get("ContinuationToken", "0"))
-        page = keys[start : start + self.page_size]
+        page = keys[start : start + min(self.page_size, kwargs.get("MaxKeys", 1000))]
         answer: dict[str, Any] = {
             "Contents": [
                 {
@@ -111,8 +113,9 @@ class FakeS3:
 
     def create_multipart_upload(self, **kwargs: Any) -> Any:
         self._write("create_multipart_upload", kwargs)
-        upload_id = str(len(self.uploads))
+        upload_id = str(len(self.upload_keys))
         self.uploads[upload_id] = {}
+        self.upload_keys[upload_id] = kwargs["Key"]
         return {"UploadId": upload_id}
 
     def upload_part(self, **kwargs: Any) -> Any:
@@ -131,6 +134,12 @@ class FakeS3:
         self.requests.append(("abort_multipart_upload", kwargs))
         self.uploads.pop(kwargs["UploadId"])
         return {}
+
+    def list_multipart_uploads(self, **kwargs: Any) -> Any:
+        self.requests.append(("list_multipart_uploads", kwargs))
+        keys = ((self.upload_keys[upload], upload) for upload in self.uploads)
+        found = [{"Key": key, "UploadId": upload} for key, upload in keys if key.startswith(kwargs["Prefix"])]
+        return {"Uploads": found, "IsTruncated": False}
 
     def calls(self, name: str) -> list[dict[str, Any]]:
         """The arguments of every call of one operation."""

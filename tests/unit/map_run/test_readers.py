@@ -736,15 +736,17 @@ def test_max_items_cuts_anywhere(rows: int, most: int, form: str) -> None:
     ("resource", "config", "what"),
     [
         ("s3:getObject", {"InputType": "AVRO"}, "InputType AVRO"),
-        ("s3:getObject", {"InputType": "MANIFEST"}, "InputType MANIFEST"),
-        ("s3:getObject", {"ManifestType": "ATHENA_DATA", "InputType": "CSV"}, "ManifestType ATHENA_DATA"),
-        ("s3:listObjectsV2", {"Transformation": "LOAD_AND_FLATTEN"}, "Transformation LOAD_AND_FLATTEN"),
+        ("s3:getObject", {"ManifestType": "ICEBERG"}, "ManifestType ICEBERG"),
+        ("s3:getObject", {"ManifestType": "ATHENA_DATA", "InputType": "ORC"}, "InputType ORC"),
+        ("s3:listObjectsV2", {"Transformation": "LOAD_AND_FLATTEN"}, "InputType None"),
         ("s3:headObject", {}, "resource s3:headObject"),
     ],
 )
 def test_a_form_that_is_not_supported_says_what_is(resource: str, config: Mapping[str, Json], what: str) -> None:
     """States.ItemReaderFailed, naming the supported forms."""
-    with pytest.raises(ItemReaderError, match=f"cannot read with {what}.*CSV, JSON, JSONL, PARQUET, s3:listObjectsV2"):
+    with pytest.raises(
+        ItemReaderError, match=f"cannot read with {what}.*CSV, JSON, JSONL, PARQUET .*; s3:listObjectsV2"
+    ):
         list(open_reader(FakeS3(), ReaderSpec(resource, config, {"Bucket": "b", "Key": "k"})))
 
 

@@ -41,7 +41,8 @@ def read_csv(s3: S3Client, spec: ReaderSpec, opening: Opening = ANY_BYTES) -> Ch
     source = S3Object.from_arguments(spec.arguments, opening.pinned)
     delimiter = _delimiter(spec.config)
     given = _given_header(spec.config)
-    blocks = LineBlocks(source, read_object(s3, source, opening.on_opened), lone_cr=True)
+    unpacked = read_object(s3, source, opening.on_opened, unpacked_limit=opening.unpacked_limit)
+    blocks = LineBlocks(source, unpacked, lone_cr=True)
     text = _Text(source, blocks, delimiter)
     rows = text.rows()
     if given is None:

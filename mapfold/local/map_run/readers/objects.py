@@ -42,10 +42,12 @@ class Opening:
 
     With `pinned` it reads those bytes or fails. `on_opened` is called once, in the reader's thread and before the first
     chunk, with the identity that S3 answered with; not for a listing, nor by a server that answers without an ETag.
+    `unpacked_limit` is that of `read_object`; CSV heeds it.
     """
 
     pinned: ObjectIdentity | None = None
     on_opened: OnOpened | None = None
+    unpacked_limit: int | None = None
 
 
 PARAMETERS = {"Bucket": True, "Key": True, "VersionId": False, "ExpectedBucketOwner": False}
