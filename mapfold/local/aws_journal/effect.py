@@ -10,8 +10,8 @@ from dataclasses import dataclass
 class Effect:
     """`replaces` cells, whatever they were, or only `changes` them; `reads` what must be there for that.
 
-    `consumes`: reads a cell, which is gone after that. `deletes`: what it replaces is gone, and that is all it does.
-    `replaces_also`: gone with it, though it stays in the journal for its own sake. `reads_all`: it may have read, and
+    `consumes`: reads a cell, which is gone after that. `deletes`: what it replaces is gone, and that is all it does;
+    `surely`: and is an error when it was not there, and nothing but requests that name it makes it. `replaces_also`: gone with it, though it stays in the journal for its own sake. `reads_all`: it may have read, and
     written, anything. `forgets_all`: nothing before it matters.
     """
 
@@ -21,6 +21,7 @@ class Effect:
     consumes: tuple[int, ...] = ()
     replaces_also: tuple[int, ...] = ()
     deletes: bool = False
+    surely: bool = False
     reads_all: bool = False
     forgets_all: bool = False
 

@@ -35,6 +35,9 @@ _SETTINGS = frozenset(
 )
 """Subresources of a bucket that leave a later PUT of an object what it is: all that it needs is in it."""
 
+_SPECIAL_SETTINGS = frozenset({"versioning", "notification", "logging", "object-lock", "replication"})
+"""Those that make more of it: a version, a message, a line of a log."""
+
 
 class Effects:
     """Tells the effects of a journal's requests, one after the other."""
@@ -44,6 +47,8 @@ class Effects:
         self._cells = Cells()
         self._tables = Tables(self._cells)
         self._plain_buckets: set[str] = set()
+        self._other_buckets: set[str] = set()
+        self._others_make_buckets = False
         self._uploads: dict[str, int] = {}
         self._unclaimed: dict[tuple[str, str], list[int]] = {}
         self._several_accounts = False
@@ -66,6 +71,7 @@ class Effects:
             return PLAIN
         if service == "s3" and not operation and _PATH_STYLE.fullmatch(environ.get("HTTP_HOST", "")):
             return self._s3(record)
+        self._others_make_buckets = True  # CloudFormation does
         return OPAQUE
 
     # --- S3 -----------------------------------------------------------------------------------------------
@@ -83,13 +89,25 @@ class Effects:
         method = record.environ["REQUEST_METHOD"]
         if method == "POST" and set(query) == {"delete"}:
             return self._delete_objects(record, bucket)
-        if method == "PUT" and not query and "HTTP_X_AMZ_BUCKET_OBJECT_LOCK_ENABLED" not in record.environ:
-            self._plain_buckets.add(bucket)
+        if method == "PUT" and not query:
+            self._made(bucket, plain="HTTP_X_AMZ_BUCKET_OBJECT_LOCK_ENABLED" not in record.environ)
             return PLAIN
         if method == "PUT" and query and set(query) <= _SETTINGS:
             return PLAIN
-        self._plain_buckets.discard(bucket)  # it is gone, or has versions, notifications, a log, ...
-        return PLAIN if method == "DELETE" and set(query) <= _SETTINGS else OPAQUE
+        self._plain_buckets.discard(bucket)
+        if method == "DELETE" and not query:
+            self._other_buckets.discard(bucket)
+            return PLAIN
+        self._other_buckets.add(bucket)  # it has versions, notifications, a log, ...
+        is_known = set(query) <= _SETTINGS | _SPECIAL_SETTINGS
+        return PLAIN if method in ("PUT", "DELETE") and is_known else OPAQUE
+
+    def _made(self, bucket: str, *, plain: bool) -> None:
+        """A bucket that is there already may be made again, and stays what it is."""
+        if plain and bucket not in self._other_buckets and not self._others_make_buckets:
+            self._plain_buckets.add(bucket)
+        elif bucket not in self._plain_buckets:
+            self._other_buckets.add(bucket)
 
     def _delete_objects(self, record: Record, bucket: str) -> Effect:
         try:
@@ -136,7 +154,7 @@ class Effects:
         if method == "PUT":
             return Effect(changes=(upload,), reads=self._sources(environ))
         if method == "DELETE":
-            return Effect(replaces=(upload,), deletes=True)
+            return Effect(replaces=(upload,), deletes=True, surely=True)
         if method == "POST":
             cell = self._object_cell(bucket, key)
             conditions = _conditions(environ, cell)

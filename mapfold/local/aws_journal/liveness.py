@@ -47,7 +47,7 @@ def _drop_idle_deletions(effects: Sequence[Effect], needed: list[bool]) -> None:
         if not needed[index]:
             continue
         if effect.deletes:
-            needed[index] = anything or any(cell in written for cell in effect.replaces)
+            needed[index] = (anything and not effect.surely) or any(cell in written for cell in effect.replaces)
             written.difference_update(effect.replaces)
         else:
             written.update(effect.replaces, effect.changes)

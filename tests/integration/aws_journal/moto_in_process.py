@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 from xml.etree import ElementTree
 
 import orjson
@@ -20,8 +21,6 @@ from tests.unit.aws_journal.builders import dynamodb, record, s3
 
 def tell(application: Application, request: Record) -> Answer:
     """Ask for something, as a server would."""
-    import io
-
     return ask(application, for_moto(request.environ, io.BytesIO(request.body), len(request.body)))
 
 
@@ -42,7 +41,7 @@ def state(application: Application) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for bucket in _texts(_get(application, "/"), "Name"):
         versions = _get(application, f"/{bucket}", "versions")
-        found[bucket] = ElementTree.canonicalize(_without_marks(versions))
+        found[bucket] = ElementTree.canonicalize(versions.decode())
         found[f"{bucket} uploads"] = sorted(_texts(_get(application, f"/{bucket}", "uploads"), "UploadId"))
         for element in ElementTree.fromstring(versions):
             if element.tag.endswith("}Version"):
@@ -71,14 +70,7 @@ def _texts(xml: bytes, name: str) -> list[str]:
     return [element.text or "" for element in ElementTree.fromstring(xml).iter() if element.tag.endswith("}" + name)]
 
 
-def _without_marks(xml: bytes) -> str:
-    return xml.decode()
-
-
 def upload_id(answer: Answer) -> str:
     """What CreateMultipartUpload gave."""
     (found,) = _texts(answer.content(), "UploadId")
     return found
-
-
-__all__ = ["kept_moto", "parse_qs", "state", "tell", "upload_id"]

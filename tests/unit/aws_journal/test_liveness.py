@@ -22,6 +22,7 @@ VERSIONS = s3("PUT", "/b", "versioning")
 TAG_A = s3("PUT", "/b/a", "tagging")
 TABLE = create_table()
 STREAM = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}}
+OPAQUE = record("POST", "/never/heard/of")
 IF_ABSENT = {"ConditionExpression": "attribute_not_exists(k)"}
 
 
@@ -44,12 +45,19 @@ UPLOADED = [upload("begin"), upload("part"), upload("complete")]
         pytest.param([BUCKET, A, A], "+-+", id="an object that was put again"),
         pytest.param([BUCKET, A, DELETE_A], "+--", id="an object that was deleted, and its deletion"),
         pytest.param([BUCKET, A, s3("PUT", "/b/c"), DELETE_BOTH], "+---", id="several that were deleted at once"),
+        pytest.param(
+            [BUCKET, OPAQUE, upload("begin"), upload("abort")], "++--", id="aborted; who else would begin it?"
+        ),
+        pytest.param([BUCKET, OPAQUE, A, DELETE_A], "++-+", id="deleted, where somebody may have put it"),
         pytest.param([BUCKET, A, TAG_A, A], "+--+", id="tags of an object that was put again"),
         pytest.param([BUCKET, A, TAG_A], "+++", id="tags of an object that is there"),
         pytest.param([BUCKET, A, COPY, A], "++++", id="what was copied before it was put again"),
         pytest.param([BUCKET, A, COPY, A, s3("DELETE", "/b/copy")], "+--+-", id="copied, and the copy deleted"),
         pytest.param([BUCKET, VERSIONS, A, A, DELETE_A], "+++++", id="all versions"),
         pytest.param([BUCKET, A, A, VERSIONS, A], "+-+++", id="the version that was there before there were any"),
+        pytest.param([BUCKET, VERSIONS, BUCKET, A, A], "+++++", id="a bucket with versions that was made again"),
+        pytest.param([BUCKET, BUCKET, A, A], "++-+", id="a bucket that was made again"),
+        pytest.param([OPAQUE, BUCKET, A, A], "++++", id="a bucket that may have been there, with versions"),
         pytest.param([A, A], "++", id="a bucket that nobody saw made may have versions"),
         pytest.param([BUCKET, *UPLOADED], "++++", id="an upload"),
         pytest.param([BUCKET, *UPLOADED, A], "+---+", id="an upload of an object that was put again"),
