@@ -68,8 +68,9 @@ class ChildBuilder:
         left = self._values[self._position :]
         self._values, self._keys, self._position = chunk.values, chunk.keys, 0
         if left:
+            keyless: list[str | None] = [None] * len(left)
             self._values = left + chunk.values
-            self._keys = None if chunk.keys is None else [None] * len(left) + chunk.keys
+            self._keys = None if chunk.keys is None else keyless + list(chunk.keys)
             self._gathered += 1
             if self._gathered > GATHERED_CHUNKS:
                 self._whole_batches_fit = False  # large items come few in a chunk: they are not gathered, but encoded

@@ -1,7 +1,7 @@
 """ListExecutions of a map run: what runs now is in the engine's memory, what has ended is in the store.
 
 In a redrive a child may be in both: its row is of its last end, until it has ended again. Rows of an earlier attempt are
-those of children that run now, or that wait for it (PENDING_REDRIVE).
+those of children that run now, that wait for it (PENDING_REDRIVE), or that cannot be redriven.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mapfold.local.service.context import Service
-from mapfold.local.service.shapes import awaits_redrive
+from mapfold.local.service.redrivable import redrive_of
 from mapfold.local.store import ChildFilter, ChildRow, MapRunRow, Page
 
 
@@ -43,18 +43,17 @@ async def _ended(
 
     Reads on until the page is full: at most as many rows are left out as children run.
     """
-    is_redrive = map_run.status == "RUNNING" and map_run.redrive_count > 0
-    attempt = map_run.redrive_count if is_redrive else None
+    redrive = redrive_of(service, map_run)
     if status == "PENDING_REDRIVE":
-        if attempt is None:
+        if redrive is None:
             return []
-        status, chosen = None, ChildFilter(redriven, last_ended_before=attempt)
+        status, chosen = None, ChildFilter(redriven, waiting=redrive)
     else:
-        chosen = ChildFilter(redriven, last_ended_since=None if status is None else attempt)
+        chosen = ChildFilter(redriven, settled=None if status is None else redrive)
     found: list[ChildRow] = []
     while True:
         rows = await service.store.children(map_run.id, page, status=status, filter=chosen)
-        found += [row for row in rows if not (row.index in running and awaits_redrive(map_run, row))]
+        found += [row for row in rows if redrive is None or row.index not in running or not redrive.runs_again(row)]
         if len(rows) < page.limit or len(found) >= page.limit:
             return found
         page = Page(page.limit, rows[-1].index)

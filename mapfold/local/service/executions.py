@@ -19,7 +19,7 @@ from mapfold.local.service.faults import (
     type_not_supported,
 )
 from mapfold.local.service.pages import cut_page, read_token, with_token
-from mapfold.local.service.redrivable import redrive_standing
+from mapfold.local.service.redrivable import redrive_of, redrive_standing
 from mapfold.local.service.request import PAYLOAD_BYTES, Request
 from mapfold.local.service.shapes import child_execution, execution_answer, execution_item, seconds
 from mapfold.local.service.state_machines import find_machine
@@ -114,7 +114,8 @@ async def list_executions(service: Service, request: Request) -> Answer:
         redriven = None if redrive_filter is None else redrive_filter == "REDRIVEN"
         children = await list_children(service, map_run, page, status=status, redriven=redriven)
         shown, token = cut_page(children, size, question, key=lambda child: child.index)
-        rows = [child_execution(map_run, child, service.children) for child in shown]
+        redrive = redrive_of(service, map_run)
+        rows = [child_execution(map_run, child, service.children, redrive) for child in shown]
     else:
         machine = find_machine(service, arn)
         if machine.type == "EXPRESS":
@@ -142,7 +143,8 @@ async def find_execution(service: Service, arn: Arn) -> tuple[ExecutionRow, MapR
         child = await service.store.child(map_run.id, index)
         if child is None:
             raise execution_missing(str(arn))
-        row = replace(child_execution(map_run, child, service.children), arn=str(arn))
+        row = child_execution(map_run, child, service.children, redrive_of(service, map_run))
+        row = replace(row, arn=str(arn))
     if not row.machine_revision:
         row = replace(row, machine_revision=await _revision_of(service, map_run))
     return row, map_run

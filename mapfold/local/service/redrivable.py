@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mapfold.local.arns import parse_arn
 from mapfold.local.service.context import Service
-from mapfold.local.store import ExecutionRow
+from mapfold.local.store import ExecutionRow, MapRunRow, Redrive
 
 DAY_SECONDS = 86_400.0
 REDRIVABLE_SECONDS = 14 * DAY_SECONDS
@@ -22,14 +22,31 @@ async def redrive_standing(service: Service, row: ExecutionRow) -> Standing:
     """REDRIVABLE (of a STANDARD child: by its map run), REDRIVABLE_BY_MAP_RUN (an EXPRESS child), or NOT_REDRIVABLE.
 
     A child is judged by itself: whether its map run's execution can be redriven is that one's standing. An EXPRESS
-    child is started anew, so that neither its age nor its events matter.
+    child is started anew, so that its events do not matter; of those that were aborted the guide says nothing, and a
+    redrive leaves them (distributed-map 11).
     """
     if row.status not in ("FAILED", "TIMED_OUT", "ABORTED"):
         return "NOT_REDRIVABLE", f"Execution is {row.status} and cannot be redriven"
     if row.map_run_arn is not None and row.type == "EXPRESS":
+        if row.status == "ABORTED":
+            return "NOT_REDRIVABLE", "Execution is ABORTED and cannot be redriven"
         return "REDRIVABLE_BY_MAP_RUN", None
     reason = await _reason(service, row)
     return ("NOT_REDRIVABLE", reason) if reason else ("REDRIVABLE", None)
+
+
+def redrive_of(service: Service, map_run: MapRunRow) -> Redrive | None:
+    """What the redrive that a map run (as it is now) is in runs again; None if it is in none.
+
+    The map run also leaves STANDARD children whose histories are full. That is not seen here, where no histories are
+    read: while the redrive goes on they are shown as waiting for it.
+    """
+    if map_run.status != "RUNNING" or not map_run.redrive_count:
+        return None
+    began = map_run.redrive_date or service.clock()
+    is_express = map_run.child_type == "EXPRESS"
+    since = (began - REDRIVABLE_SECONDS, began - OPEN_SECONDS)
+    return Redrive(map_run.redrive_count, *since, aborted=not is_express)
 
 
 async def _reason(service: Service, row: ExecutionRow) -> str | None:

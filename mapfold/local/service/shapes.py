@@ -7,7 +7,7 @@ from typing import Any
 
 from mapfold.local.arns import child_arn, parse_arn
 from mapfold.local.service.engine_protocol import ChildNames
-from mapfold.local.store import ChildRow, ExecutionRow, MapRunRow
+from mapfold.local.store import ChildRow, ExecutionRow, MapRunRow, Redrive
 
 Answer = dict[str, Any]
 
@@ -50,17 +50,13 @@ def execution_item(row: ExecutionRow) -> Answer:
     return answer
 
 
-def awaits_redrive(map_run: MapRunRow, child: ChildRow) -> bool:
-    """Whether a row is that of a child which its map run (as it is now) is going to run again, or runs already."""
-    unsuccessful = child.status not in ("SUCCEEDED", "RUNNING")
-    return unsuccessful and map_run.status == "RUNNING" and child.attempt < map_run.redrive_count
-
-
-def child_execution(map_run: MapRunRow, child: ChildRow, names: ChildNames) -> ExecutionRow:
-    """A map run's child as an execution. One that waits for its redrive shows nothing of its end."""
+def child_execution(
+    map_run: MapRunRow, child: ChildRow, names: ChildNames, redrive: Redrive | None = None
+) -> ExecutionRow:
+    """A map run's child as an execution. One that waits for the `redrive` shows nothing of its end."""
     run = parse_arn(map_run.arn)
     uuid = names.child_uuid(run.name or "", child.index)
-    if awaits_redrive(map_run, child):
+    if redrive is not None and redrive.runs_again(child):
         child = replace(child, status="PENDING_REDRIVE", stop=None, error=None, cause=None)
     return ExecutionRow(
         id=0,

@@ -168,6 +168,10 @@ def children(
     return [_child(row) for row in connection.execute(query, (first, end, *parameters, page.limit))]
 
 
+_RUNS_AGAIN = "status <> 'SUCCEEDED' AND attempt < ? AND stop >= ? AND start >= ? AND (? OR status <> 'ABORTED')"
+"""`Redrive.runs_again`, of the rows that there are: they have a stop."""
+
+
 def _filtered(status: str | None, filter: ChildFilter) -> tuple[str, str, list[Any]]:
     """(which index to use, conditions, their parameters). A partial index is used where it holds all that is asked."""
     source, conditions, parameters = "", [], list[Any]()
@@ -176,13 +180,11 @@ def _filtered(status: str | None, filter: ChildFilter) -> tuple[str, str, list[A
     if status is not None:
         conditions.append("status = ?")
         parameters.append(status)
-    if filter.last_ended_since is not None and status != "SUCCEEDED":
-        conditions.append("(status = 'SUCCEEDED' OR attempt >= ?)")
-        parameters.append(filter.last_ended_since)
-    if filter.last_ended_before is not None:
-        conditions.append("attempt < ?")
-        parameters.append(filter.last_ended_before)
-    if filter.last_ended_before is not None or status not in (None, "SUCCEEDED"):
+    for redrive, are in ((filter.waiting, ""), (filter.settled, "NOT ")):
+        if redrive is not None and status != "SUCCEEDED":
+            conditions.append(f"{are}({_RUNS_AGAIN})")
+            parameters += [redrive.attempt, redrive.stopped_since, redrive.started_since, redrive.aborted]
+    if filter.waiting is not None or status not in (None, "SUCCEEDED"):
         source = "INDEXED BY unsuccessful_children"
         conditions.append("status <> 'SUCCEEDED'")
     elif filter.redriven:

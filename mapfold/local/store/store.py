@@ -164,6 +164,12 @@ class Store:
         """Keep `count` events of an execution, ids from `first_event_id`: an orjson-encoded list of WireEvents."""
         self._writer.put(EVENTS, (execution_id, first_event_id, count, blob), len(blob))
 
+    def execution_stopping(self, execution_id: int, stop: float, error: str | None, cause: str | None) -> None:
+        """Keep that a running execution was told to stop. Until it has, it is RUNNING with a stop date."""
+        self._writer.put(
+            "UPDATE executions SET stop = ?, error = ?, cause = ? WHERE id = ?", (stop, error, cause, execution_id)
+        )
+
     def execution_redriven(self, execution_id: int, redrive_count: int, redrive_date: float) -> None:
         """Keep that an ended execution runs again."""
         self._writer.put(
@@ -184,10 +190,6 @@ class Store:
         """Events of an execution in the order of their ids (or against it). `page.after` is an event's id."""
         return await self._read(lambda connection: reads.events(connection, execution_id, page, reverse))
 
-    async def last_event_id(self, execution_id: int) -> int:
-        """The id of an execution's last event, which is how many it has; 0 if it has none."""
-        return await self._read(lambda connection: reads.last_event_id(connection, execution_id))
-
     async def all_events(self, execution_id: int) -> AsyncIterator[list[WireEvent]]:
         """All events of an execution in order, block by block as they were written."""
         after = 0
@@ -196,12 +198,9 @@ class Store:
                 yield orjson.loads(blob)
             after = blocks[-1][0]
 
-    async def close_unfinished(self, now: float, *, error: str | None, cause: str) -> int:
-        """Close what a crash left RUNNING as ABORTED (executions, their map runs); return how many executions."""
-        unfinished = await self._read(recovery.find_unfinished)
-        recovery.abort(unfinished, self, now=now, error=error, cause=cause)
-        await self.flush()
-        return len(unfinished.executions)
+    async def last_event_id(self, execution_id: int) -> int:
+        """The id of an execution's last event, which is how many it has; 0 if it has none."""
+        return await self._read(lambda connection: reads.last_event_id(connection, execution_id))
 
     async def unfinished(self) -> recovery.Unfinished:
         """The executions and map runs that are RUNNING in the store."""

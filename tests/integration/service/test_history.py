@@ -27,7 +27,7 @@ class Answered:
     body: bytes
 
 
-def get(service: Running, *, headers: Mapping[str, str] | None = None, **query: str) -> Answered:
+def get(service: Running, query: Mapping[str, str], *, headers: Mapping[str, str] | None = None) -> Answered:
     """GET /mapfold/history."""
     connection = http.client.HTTPConnection(urlsplit(service.url).netloc, timeout=10)
     try:
@@ -40,7 +40,7 @@ def get(service: Running, *, headers: Mapping[str, str] | None = None, **query: 
 
 def asked(service: Running, **query: str) -> dict[str, Any]:
     """The document that it answers."""
-    answer: dict[str, Any] = json.loads(get(service, **query).body)
+    answer: dict[str, Any] = json.loads(get(service, query).body)
     return answer
 
 
@@ -136,13 +136,13 @@ class TestAnExpressChild:
     )
     def test_that_is_none_is_refused_as_by_the_api(self, service: Running, query: dict[str, str], code: str) -> None:
         """400, with AWS's codes."""
-        answer = get(service, **query)
+        answer = get(service, query)
 
         assert (answer.status, json.loads(answer.body)["__type"]) == (400, code)
 
     def test_is_shown_to_nobody_elsewhere(self, service: Running, child: str) -> None:
         """The guard is that of all else: a web page is refused."""
-        assert get(service, headers={"Origin": "https://example.com"}, executionArn=child).status == 403
+        assert get(service, {"executionArn": child}, headers={"Origin": "https://example.com"}).status == 403
 
 
 def test_an_execution_that_is_not_there(service: Running) -> None:

@@ -193,17 +193,18 @@ def test_only_a_known_standard_execution_is_redriven(service: Running, arn: str,
 
 @pytest.fixture
 def redriven(service: Running) -> MapRunRow:
-    """A map run in its first redrive, of 7 children: 0 and 5 succeeded at first, 1 now; 2 has failed again, 3 runs,
-    4 waits, 6 runs for the first time.
+    """A map run in its first redrive, of 8 children: 0 and 5 succeeded at first, 1 now; 2 has failed again, 3 runs,
+    4 waits, 6 runs for the first time; 7 failed so long ago that it cannot be redriven.
     """
     execution = service.start("one")
-    run = service.tell(lambda engine: engine.start_map_run(execution, redrive_count=1, redrive_date=1100.0))
+    began = 20 * DAY
+    run = service.tell(lambda engine: engine.start_map_run(execution, redrive_count=1, redrive_date=began))
 
     async def children(engine: FakeEngine) -> None:
         def end(index: int, status: str, *redrive: Any) -> None:
             error = None if status == "SUCCEEDED" else "E"
             engine.store.child_ended(
-                run.id, index, status, 1000.0, 1001.0, 10, "{}", "{}", error, None, events(1, 3), *redrive
+                run.id, index, status, 1000.0, began - 100, 10, "{}", "{}", error, None, events(1, 3), *redrive
             )
 
         end(0, "SUCCEEDED")
@@ -212,6 +213,7 @@ def redriven(service: Running) -> MapRunRow:
         end(3, "TIMED_OUT")
         end(4, "FAILED")
         end(5, "SUCCEEDED")
+        engine.store.child_ended(run.id, 7, "FAILED", 1000.0, began - 14 * DAY - 1, 10, "{}", None, "E")
         three = ChildRow(run.id, 3, "RUNNING", 1000.0, None, 10, redrive_count=1, redrive_date=1101.0)
         engine.children[run.arn] = [ChildRow(run.id, 6, "RUNNING", 1102.0, None, 10), three]
 
@@ -238,10 +240,10 @@ class TestAMapRunInItsRedrive:
         rows = [row for page in pages for row in page["executions"]]
 
         assert [(row["name"][-1], row["status"]) for row in rows] == [
-            ("6", "RUNNING"), ("5", "SUCCEEDED"), ("4", "PENDING_REDRIVE"), ("3", "RUNNING"), ("2", "FAILED"),
+            ("7", "FAILED"), ("6", "RUNNING"), ("5", "SUCCEEDED"), ("4", "PENDING_REDRIVE"), ("3", "RUNNING"), ("2", "FAILED"),
             ("1", "SUCCEEDED"), ("0", "SUCCEEDED"),
         ]  # fmt: skip
-        assert [row["redriveCount"] for row in rows] == [0, 0, 0, 1, 1, 1, 0]
+        assert [row["redriveCount"] for row in rows] == [0, 0, 0, 0, 1, 1, 1, 0]
         assert {row["name"][-1] for row in rows if "redriveDate" in row} == {"3", "2", "1"}
         assert {row["name"][-1] for row in rows if "stopDate" not in row} == {"6", "4", "3"}
 
@@ -250,11 +252,12 @@ class TestAMapRunInItsRedrive:
         [
             ({"statusFilter": "PENDING_REDRIVE"}, [4]),
             ({"statusFilter": "RUNNING"}, [6, 3]),
-            ({"statusFilter": "FAILED"}, [2]),
+            ({"statusFilter": "FAILED"}, [7, 2]),
             ({"statusFilter": "TIMED_OUT"}, []),
             ({"statusFilter": "SUCCEEDED"}, [5, 1, 0]),
             ({"redriveFilter": "REDRIVEN"}, [3, 2, 1]),
-            ({"redriveFilter": "NOT_REDRIVEN"}, [6, 5, 4, 0]),
+            ({"redriveFilter": "NOT_REDRIVEN"}, [7, 6, 5, 4, 0]),
+            ({"redriveFilter": "NOT_REDRIVEN", "statusFilter": "FAILED"}, [7]),
             ({"redriveFilter": "REDRIVEN", "statusFilter": "RUNNING"}, [3]),
             ({"redriveFilter": "REDRIVEN", "statusFilter": "SUCCEEDED"}, [1]),
             ({"redriveFilter": "REDRIVEN", "statusFilter": "FAILED"}, [2]),
@@ -291,7 +294,7 @@ class TestAMapRunInItsRedrive:
 
         answer = service.client.describe_map_run(mapRunArn=redriven.arn)
 
-        assert (answer["redriveCount"], answer["redriveDate"].timestamp()) == (1, 1100.0)
+        assert (answer["redriveCount"], answer["redriveDate"].timestamp()) == (1, 20 * DAY)
         assert answer["executionCounts"]["pendingRedrive"] == 1
         assert answer["itemCounts"]["failuresNotRedrivable"] == 2
 
@@ -300,7 +303,7 @@ class TestAMapRunInItsRedrive:
         service.tell(lambda engine: engine.end_map_run(redriven.arn))
 
         assert indexes(service, redriven, statusFilter="PENDING_REDRIVE") == []
-        assert indexes(service, redriven, statusFilter="FAILED") == [4, 2]
+        assert indexes(service, redriven, statusFilter="FAILED") == [7, 4, 2]
         assert indexes(service, redriven, statusFilter="TIMED_OUT") == [3]
 
 
@@ -331,13 +334,14 @@ class TestAChild:
         [
             ("FAILED", "REDRIVABLE_BY_MAP_RUN", None),
             ("TIMED_OUT", "REDRIVABLE_BY_MAP_RUN", None),
+            ("ABORTED", "NOT_REDRIVABLE", "Execution is ABORTED and cannot be redriven"),
             ("SUCCEEDED", "NOT_REDRIVABLE", "Execution is SUCCEEDED and cannot be redriven"),
         ],
     )
     def test_of_type_express_is_started_anew_however_old(
         self, service: Running, status: str, redrive_status: str, reason: str | None
     ) -> None:
-        """REDRIVABLE_BY_MAP_RUN unless it succeeded; the date of a redrive is not told."""
+        """REDRIVABLE_BY_MAP_RUN if it failed or timed out; the date of a redrive is not told."""
         execution = service.start("one")
         run = service.tell(lambda engine: engine.start_map_run(execution, child_type="EXPRESS"))
 

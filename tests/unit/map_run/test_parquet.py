@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mapfold.local.map_run.model import Chunk, ItemReaderError
@@ -127,6 +127,7 @@ class TestTypes:
         }
     )
 
+    @settings(deadline=None)  # a busy machine is no finding
     @given(
         rows=st.lists(VALUES, max_size=30),
         row_group=st.integers(1, 40),
@@ -251,9 +252,7 @@ class TestWhatIsWrong:
         """The Arrow that is locked reads no row of this one, and says nothing."""
         table = pa.table({"x": pa.array([None], pa.list_(pa.int64()))})
 
-        with pytest.raises(
-            ItemReaderError, match="^s3://b/k, row group 0: it ends at row 0 of the file; the footer says 1"
-        ):
+        with pytest.raises(ItemReaderError, match="row group 0: it ends at row 0 of the file; the footer says 1"):
             read(written(table, data_page_size=1))
 
     def test_a_row_group_over_256_mb_is_an_error(self) -> None:

@@ -19,7 +19,7 @@ from mapfold.local.map_run.readers.json_reader import read_json
 from mapfold.local.map_run.readers.listing import list_objects, read_listed_objects
 from mapfold.local.map_run.readers.objects import ObjectIdentity, OnOpened, Opening
 from mapfold.local.map_run.readers.parquet import read_parquet
-from mapfold.local.map_run.readers.parts import Reader, check_parameters, source_name
+from mapfold.local.map_run.readers.parts import Reader, source_name
 from mapfold.local.map_run.readers.state_input import read_state_input
 from mapfold.states.effects import ReaderSpec
 
@@ -51,7 +51,6 @@ def open_reader(
         return read_listed_objects(s3, spec, _file_reader(spec))
     if spec.resource != "s3:getObject":
         raise _unsupported(f"resource {spec.resource}")
-    check_parameters(spec)
     manifest = config.get("ManifestType")
     if manifest == "S3_INVENTORY" or config.get("InputType") == "MANIFEST":
         return read_inventory(s3, spec)

@@ -31,7 +31,12 @@ def read_athena_manifest(s3: S3Client, spec: ReaderSpec, read: Reader) -> Chunks
 def _parts(s3: S3Client, manifest: S3Object) -> Iterator[tuple[str, str, str]]:
     """The place in the manifest, the bucket and the key of each file. Empty lines are left out."""
     number = 0
-    for text in LineBlocks(manifest, read_object(s3, manifest)).texts():
+    blocks = LineBlocks(manifest, read_object(s3, manifest))
+    for block in blocks:
+        try:
+            text = block.decode()
+        except UnicodeDecodeError as error:
+            raise blocks.not_utf_8(block, error) from error
         for line in io.StringIO(text):
             number += 1
             uri = line.strip()

@@ -31,7 +31,7 @@ def read_inventory(s3: S3Client, spec: ReaderSpec, *, part_limit_bytes: int = OB
     Values are as they are in the parts. There the keys of objects are URL-encoded; that Distributed Map hands them on so
     is unconfirmed. `part_limit_bytes` (10 GB) is the most that a part may hold when it is unpacked.
     """
-    opening = Opening(unpacked_limit_bytes=part_limit_bytes)
+    opening = Opening(unpacked_limit=part_limit_bytes)
     manifest = _manifest(s3, S3Object.from_arguments(spec.arguments))
     config = {"InputType": "CSV", "CSVHeaderLocation": "GIVEN", "CSVHeaders": manifest.columns}
     for number, key in enumerate(manifest.keys):

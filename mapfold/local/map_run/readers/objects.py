@@ -7,7 +7,7 @@ reads the bytes that it began with: it is told their `ObjectIdentity` when it op
 
 from __future__ import annotations
 
-import importlib
+import io
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -42,13 +42,16 @@ class Opening:
 
     With `pinned` it reads those bytes or fails. `on_opened` is called once, in the reader's thread and before the first
     chunk, with the identity that S3 answered with; not for a listing, nor by a server that answers without an ETag.
-    `unpacked_limit_bytes` is the most that a packed CSV object may hold; None is no limit but that of the object itself.
+    `unpacked_limit` is that of `read_object`; CSV heeds it.
     """
 
     pinned: ObjectIdentity | None = None
     on_opened: OnOpened | None = None
-    unpacked_limit_bytes: int | None = None
+    unpacked_limit: int | None = None
 
+
+PARAMETERS = {"Bucket": True, "Key": True, "VersionId": False, "ExpectedBucketOwner": False}
+"""What the Parameters of s3:getObject may name, and whether they have to."""
 
 ANY_BYTES = Opening()
 """Read what is there now, and tell nobody."""
@@ -66,15 +69,18 @@ class S3Object:
 
     @classmethod
     def from_arguments(cls, arguments: Mapping[str, Json], pinned: ObjectIdentity | None = None) -> S3Object:
-        """The object that an ItemReader's evaluated Parameters name. Raises `ItemReaderError` for a missing field.
+        """The object that an ItemReader's evaluated Parameters name. Raises `ItemReaderError` for a wrong field.
 
         A pinned version is read even when the key stands for a newer one by now.
         """
-        for field in ("Bucket", "Key"):
-            if not isinstance(arguments.get(field), str) or not arguments[field]:
-                raise ItemReaderError(
-                    f"The ItemReader's {field} is {arguments.get(field)!r}; expected a text that is not empty."
-                )
+        if unknown := sorted(set(arguments) - set(PARAMETERS)):
+            raise ItemReaderError(
+                f"The ItemReader's parameters name {', '.join(unknown)}; s3:getObject takes {', '.join(PARAMETERS)}."
+            )
+        for field, needed in PARAMETERS.items():
+            value = arguments.get(field)
+            if (needed or value is not None) and (not isinstance(value, str) or not value):
+                raise ItemReaderError(f"The ItemReader's {field} is {value!r}; expected a text that is not empty.")
         return cls(
             arguments["Bucket"],
             arguments["Key"],
@@ -88,11 +94,13 @@ class S3Object:
 
 
 def read_object(
-    s3: S3Client, source: S3Object, on_opened: OnOpened | None = None, *, unpacked_limit_bytes: int | None = None
+    s3: S3Client, source: S3Object, on_opened: OnOpened | None = None, *, unpacked_limit: int | None = None
 ) -> Iterator[bytes]:
     """The object's bytes in blocks of about 256 KiB, unpacked where the key ends with .gz, .gzip, .zst or .zstd.
 
-    A UTF-8 byte order mark is left out. `on_opened` is called before the first block. Raises `ItemReaderError`.
+    A UTF-8 byte order mark is left out. `on_opened` is called before the first block. The object may have 10 GB as it
+    is stored; with `unpacked_limit` (bytes; for files of an inventory) there is one after unpacking, too.
+    Raises `ItemReaderError`.
     """
 
     def opened(answer: dict[str, Any]) -> S3Object:
@@ -100,8 +108,8 @@ def read_object(
         return pinned_by(source, answer, on_opened)
 
     blocks = _unpack(source, _resuming(s3, source, 0, opened))
-    if unpacked_limit_bytes is not None:
-        blocks = _limited(source, blocks, unpacked_limit_bytes)
+    if unpacked_limit is not None:
+        blocks = _limited(source, blocks, unpacked_limit)
     first = next(blocks, b"")
     while 0 < len(first) < 3:
         more = next(blocks, b"")
@@ -228,12 +236,12 @@ def _check_size(source: S3Object, size: int) -> None:
         raise ItemReaderError(f"{source} has {size} bytes; a single object may have {OBJECT_LIMIT_BYTES} (10 GB).")
 
 
-def _limited(source: S3Object, blocks: Iterator[bytes], most: int) -> Iterator[bytes]:
+def _limited(source: S3Object, blocks: Iterator[bytes], limit: int) -> Iterator[bytes]:
     size = 0
     for block in blocks:
         size += len(block)
-        if size > most:
-            raise ItemReaderError(f"{source} has more than {most} bytes when it is unpacked; no more are allowed.")
+        if size > limit:
+            raise ItemReaderError(f"{source} has more than {limit} bytes after unpacking, the most that it may have.")
         yield block
 
 
@@ -272,23 +280,39 @@ def _gunzip(source: S3Object, blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _unzstd(source: S3Object, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Unpacked a block at a time. Frames may follow one another.
+
+    Arrow does it, for all Pythons alike: the standard library can from 3.14 on.
+    """
+    import pyarrow  # here, not above: it takes 30 MiB, and few objects are packed so
+
+    unpacker = pyarrow.CompressedInputStream(pyarrow.PythonFile(_BlockFile(blocks), mode="r"), "zstd")
     try:
-        zstd: Any = importlib.import_module("compression.zstd")  # in the standard library from Python 3.14 on
-    except ImportError:
-        raise ItemReaderError(
-            f"{source} is packed with Zstandard, which this Python cannot unpack. "
-            "Run the embedded AWS with Python 3.14 or later, or pack the object with gzip."
-        ) from None
-    unpacker: Any = zstd.ZstdDecompressor()
-    for block in blocks:
-        rest = block
-        while rest or not (unpacker.needs_input or unpacker.eof):
-            if unpacker.eof:
-                unpacker = zstd.ZstdDecompressor()
-            try:
-                text = unpacker.decompress(rest, BLOCK_BYTES)
-            except zstd.ZstdError as error:
-                raise ItemReaderError(f"{source} is named like a Zstandard file but is none: {error}") from error
-            if text:
-                yield text
-            rest = unpacker.unused_data if unpacker.eof else b""
+        while text := unpacker.read(BLOCK_BYTES):
+            yield text
+    except OSError as error:
+        if "Truncated" in str(error):
+            raise ItemReaderError(
+                f"{source} is named like a Zstandard file but ends in the middle; expected its whole content."
+            ) from error
+        raise ItemReaderError(f"{source} is named like a Zstandard file but cannot be unpacked: {error}") from error
+
+
+class _BlockFile(io.RawIOBase):
+    """Blocks as a file to read from."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        super().__init__()
+        self._blocks = blocks
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """At most `size` bytes, but for the end always some."""
+        if not self._rest:
+            self._rest = next(self._blocks, b"")
+        count = len(self._rest) if size is None or size < 0 else size
+        data, self._rest = self._rest[:count], self._rest[count:]
+        return data

@@ -1,4 +1,4 @@
-"""What readers share: their parameters, the names of sources, and one object of the many that a listing or manifest names."""
+"""What readers share: the names of sources, and one object of the many that a listing or a manifest names."""
 
 from __future__ import annotations
 
@@ -10,22 +10,6 @@ from mapfold.states.effects import Json, ReaderSpec
 
 Reader = Callable[[S3Client, ReaderSpec, Opening], Chunks]
 """Reads one object. Raises `ItemReaderError`."""
-
-
-OBJECT_PARAMETERS = ("Bucket", "ExpectedBucketOwner", "Key", "VersionId")
-
-
-def check_parameters(spec: ReaderSpec) -> None:
-    """Refuse what s3:getObject does not take here: a VersionId that is misspelled would read another version."""
-    unknown = sorted(set(spec.arguments) - set(OBJECT_PARAMETERS))
-    if unknown:
-        raise ItemReaderError(
-            f"The ItemReader's parameters name {', '.join(unknown)}; s3:getObject takes {', '.join(OBJECT_PARAMETERS)}."
-        )
-    for name in OBJECT_PARAMETERS:
-        value = spec.arguments.get(name)
-        if value is not None and not isinstance(value, str):
-            raise ItemReaderError(f"The ItemReader's {name} is {value!r}; expected a text.")
 
 
 def source_name(spec: ReaderSpec | None) -> str:
