@@ -10,7 +10,7 @@ from mapfold.local.map_run.readers.lines import LineBlocks
 from mapfold.local.map_run.readers.objects import ANY_BYTES, Opening, S3Object, read_object
 from mapfold.states.effects import Json, ReaderSpec
 
-CHUNK_ITEMS = 1_000
+CHUNK_ITEMS = 250
 
 
 def read_json_lines(s3: S3Client, spec: ReaderSpec, opening: Opening = ANY_BYTES) -> Chunks:
