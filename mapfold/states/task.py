@@ -23,6 +23,14 @@ from mapfold.states.visit import error_details, too_large
 from mapfold.states.work import WorkState, failure_of
 
 
+PREFIXES: Mapping[str, tuple[str, str]] = {
+    "lambda": ("LambdaFunction", "lambdaFunction"),
+    "activity": ("Activity", "activity"),
+    "task": ("Task", "task"),
+}
+"""How the events of each family of resource begin, and their details' keys."""
+
+
 class EventNames:
     """The types of the events of one family of resource, each with the key of its details. Put together once."""
 
@@ -35,12 +43,7 @@ class EventNames:
         self.timed_out = (f"{type_}TimedOut", f"{key}TimedOutEventDetails")
 
 
-NAMES: Mapping[str, EventNames] = {
-    "lambda": EventNames("LambdaFunction", "lambdaFunction"),
-    "activity": EventNames("Activity", "activity"),
-    "task": EventNames("Task", "task"),
-}
-"""By the family of the resource."""
+NAMES: Mapping[str, EventNames] = {family: EventNames(*prefixes) for family, prefixes in PREFIXES.items()}
 
 
 @dataclass(frozen=True, slots=True)
