@@ -22,7 +22,6 @@ from mapfold.states.resource import compile_resource
 from mapfold.states.visit import error_details, too_large
 from mapfold.states.work import WorkState, failure_of
 
-
 PREFIXES: Mapping[str, tuple[str, str]] = {
     "lambda": ("LambdaFunction", "lambdaFunction"),
     "activity": ("Activity", "activity"),
