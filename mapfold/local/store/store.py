@@ -53,8 +53,6 @@ class Store:
         file.parent.mkdir(parents=True, exist_ok=True)
         self.file = file
         self.failed = asyncio.Event()
-        self.ended_executions = 0
-        """How many have ended since the store was opened."""
         self._writer = Writer(file, on_failure=lambda _: self.failed.set())
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="store-reader")
         self._local = threading.local()
@@ -154,7 +152,6 @@ class Store:
         cause: str | None = None,
     ) -> None:
         """Keep how an execution ended."""
-        self.ended_executions += 1
         self._writer.put(
             "UPDATE executions SET status = ?, stop = ?, output = ?, error = ?, cause = ? WHERE id = ?",
             (status, stop, output, error, cause, execution_id),
