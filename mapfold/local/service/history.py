@@ -20,6 +20,7 @@ from mapfold.local.service.executions import find_child, find_execution
 from mapfold.local.service.faults import Fault, execution_missing, type_not_supported
 from mapfold.local.service.pages import cut_page, read_token, with_token
 from mapfold.local.service.request import Request
+from mapfold.local.service.shapes import seconds
 from mapfold.local.store import Page, WireEvent
 
 
@@ -85,6 +86,7 @@ async def _history(service: Service, request: Request, *, with_express_children:
         kept = await _kept(service, row.id, page, newest, reverse=reverse)
     events = _in_page([*kept, *newest], page, reverse=reverse)
     shown, token = cut_page(events, size, question, key=lambda event: int(event["id"]))
+    shown = [{**event, "timestamp": seconds(event["timestamp"])} for event in shown]
     if not with_data:
         shown = [without_data(event) for event in shown]
     return with_token({"events": shown}, token)

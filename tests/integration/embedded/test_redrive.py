@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.embedded import EmbeddedAws, until_ended
 from tests.integration.embedded.server import ROLE, create_function, session, until
+from tests.integration.wire_model import call, misfits
 
 ITEMS = 6
 BROKEN = (1, 4)
@@ -256,6 +257,81 @@ class TestAfter:
                 events = json.load(answer)["events"]
 
             assert [event["type"] for event in events] == [*begins, *ends]
+
+
+class TestTheWire:
+    """Answers against the SDKs' model of the service, and against the members that the reference shows."""
+
+    @pytest.mark.parametrize(
+        ("action", "members"),
+        [
+            ("DescribeExecution", {"executionArn": "parent"}),
+            ("DescribeExecution", {"executionArn": "child"}),
+            ("DescribeMapRun", {"mapRunArn": "map run"}),
+            ("DescribeStateMachineForExecution", {"executionArn": "child"}),
+            ("GetExecutionHistory", {"executionArn": "parent"}),
+            ("ListExecutions", {"mapRunArn": "map run"}),
+            ("ListExecutions", {"mapRunArn": "map run", "maxResults": 1}),
+            ("ListExecutions", {"stateMachineArn": "machine"}),
+            ("ListMapRuns", {"executionArn": "parent"}),
+        ],
+    )
+    def test_an_answer_is_what_the_model_says(
+        self, aws: EmbeddedAws, seen: Redriven, action: str, members: dict[str, Any]
+    ) -> None:
+        """No member is missing that must be there, none is there that SDKs do not know, and all have their types."""
+        arns = {
+            "parent": seen.execution,
+            "child": seen.children["ended"][1]["executionArn"],
+            "map run": seen.map_run,
+            "machine": seen.executions["ended"]["stateMachineArn"],
+        }
+        asked = {name: arns.get(value, value) if isinstance(value, str) else value for name, value in members.items()}
+
+        status, answer = call(f"http://127.0.0.1:{aws.port}", action, asked)
+
+        assert (status, misfits(action, answer)) == (200, [])
+
+    def test_a_map_run_has_these_members(self, aws: EmbeddedAws, seen: Redriven) -> None:
+        """distributed-map 10; stopDate and redriveDate where there was a stop, and a redrive."""
+        _, answer = call(f"http://127.0.0.1:{aws.port}", "DescribeMapRun", {"mapRunArn": seen.map_run})
+        _, listed = call(f"http://127.0.0.1:{aws.port}", "ListMapRuns", {"executionArn": seen.execution})
+
+        assert answer.keys() == {
+            "mapRunArn", "executionArn", "status", "startDate", "stopDate", "maxConcurrency", "toleratedFailureCount",
+            "toleratedFailurePercentage", "itemCounts", "executionCounts", "redriveCount", "redriveDate",
+        }  # fmt: skip
+        assert answer["itemCounts"] == answer["executionCounts"] == {
+            "pending": 0, "running": 0, "succeeded": ITEMS, "failed": 0, "timedOut": 0, "aborted": 0, "total": ITEMS,
+            "resultsWritten": ITEMS, "failuresNotRedrivable": 0, "pendingRedrive": 0,
+        }  # fmt: skip
+        (entry,) = listed["mapRuns"]
+        assert entry.keys() == {"executionArn", "mapRunArn", "stateMachineArn", "startDate", "stopDate"}
+
+    def test_a_child_has_these_members(self, aws: EmbeddedAws, seen: Redriven) -> None:
+        """In a list: its map run, how many items it has, and its redrives; described: its input and output too."""
+        url = f"http://127.0.0.1:{aws.port}"
+        _, listed = call(url, "ListExecutions", {"mapRunArn": seen.map_run, "redriveFilter": "REDRIVEN"})
+        entry = listed["executions"][0]
+        _, described = call(url, "DescribeExecution", {"executionArn": entry["executionArn"]})
+
+        date = {"redriveDate"} if seen.kind == "STANDARD" else set()
+        both = {
+            "executionArn", "stateMachineArn", "name", "status", "startDate", "stopDate", "mapRunArn", "redriveCount",
+        }  # fmt: skip
+        more = {"input", "inputDetails", "output", "outputDetails", "redriveStatus", "redriveStatusReason"}
+        assert entry.keys() == both | date | {"itemCount"}
+        assert described.keys() == both | date | more
+        assert entry["stateMachineArn"].endswith(f":stateMachine:redriven-{seen.kind}/Each")
+
+    def test_a_parent_in_its_machine_s_list_has_no_item_count(self, aws: EmbeddedAws, seen: Redriven) -> None:
+        """Nor a map run's ARN."""
+        machine = seen.executions["ended"]["stateMachineArn"]
+        _, listed = call(f"http://127.0.0.1:{aws.port}", "ListExecutions", {"stateMachineArn": machine})
+
+        assert listed["executions"][0].keys() == {
+            "executionArn", "stateMachineArn", "name", "status", "startDate", "stopDate", "redriveCount", "redriveDate",
+        }  # fmt: skip
 
 
 def test_a_redrive_that_fails_again_can_be_redriven_again(aws: EmbeddedAws, tmp_path: Path) -> None:
