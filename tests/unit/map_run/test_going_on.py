@@ -164,7 +164,6 @@ class TestKilled:
         assert lives.disk.ended
         assert isinstance(answer, TaskFailed) == fails
 
-
     async def test_a_run_that_failed_unheard_may_go_on_to_its_end(self) -> None:
         """
         The reader broke off, results were written, and the engine was killed before the execution heard of it: now the
@@ -314,4 +313,6 @@ class TestRedriven:
         assert not lives.begun
         counts = lives.run.counts().items  # type: ignore[union-attr]
         assert (counts.failed, counts.failures_not_redrivable, counts.pending_redrive) == (1, 1, 0)
-        assert answer.output[1]["Status"] == "FAILED"
+        record = answer.output[1]
+        assert (record["Status"], record["RedriveStatus"]) == ("FAILED", "NOT_REDRIVABLE")
+        assert record["RedriveStatusReason"] == "Execution redrivable period exceeded"
