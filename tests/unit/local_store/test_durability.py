@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mapfold.local.store import Page, Store, StoreError, lock_data_directory, open_store
-from tests.unit.local_store.conftest import MACHINE, events, execution, machine, map_run
+from mapfold.local.store import Store, StoreError, close_map_run, lock_data_directory, open_store
+from tests.unit.local_store.conftest import events, execution, map_run
 
 
 async def test_a_flush_commits_what_was_queued_before_it(store: Store) -> None:
@@ -83,28 +83,21 @@ async def test_room_waits_only_when_much_is_queued(store: Store) -> None:
     assert store.backlog[0] <= 20_000
 
 
-async def test_what_a_crash_left_running_is_closed_as_aborted(tmp_path: Path) -> None:
-    """History, status and counters agree; children that had ended stay as they are."""
+async def test_a_map_run_that_nobody_goes_on_with_is_closed_with_counters_that_add_up(tmp_path: Path) -> None:
+    """Children that had ended are counted as they did, and everything else that was known of as aborted."""
     async with open_store(tmp_path) as store:
-        store.put_machine(machine(store.next_revision()))
-        store.execution_started(execution(1))
-        store.add_events(1, 1, 3, events(1, 3))
         counts = {"total": 5, "running": 2, "pending": 1, "succeeded": 2}
         store.map_run_started(map_run(item_counts=counts, execution_counts=counts))
         store.child_ended(1, 0, "SUCCEEDED", 1.0, 2.0, 1, "{}", "{}")
         store.child_ended(1, 1, "FAILED", 1.0, 2.0, 1, "{}", None, "E", "C")
 
     async with open_store(tmp_path) as store:
-        closed = await store.close_unfinished(9.0, error=None, cause="it crashed")
-        (row,) = await store.executions(MACHINE, Page(10))
+        ((row, ended),) = (await store.unfinished()).map_runs
+        close_map_run(row, ended, store, now=9.0)
         run = await store.map_run(map_run().arn)
-        history = await store.events(1, Page(10))
 
-    assert (closed, row.status, row.stop) == (1, "ABORTED", 9.0)
-    assert history[-1]["executionAbortedEventDetails"] == {"cause": "it crashed"}
-    assert history[-1]["id"] == 4
     assert run is not None
-    assert run.status == "ABORTED"
+    assert (run.status, run.stop) == ("ABORTED", 9.0)
     assert run.item_counts == {
         "total": 5, "running": 0, "pending": 0, "succeeded": 1, "failed": 1, "timedOut": 0, "aborted": 3,
     }  # fmt: skip
