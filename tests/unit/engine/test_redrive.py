@@ -12,8 +12,8 @@ import pytest
 
 from mapfold.local.engine.clock import iso_timestamp
 from mapfold.local.store import open_store
-from tests.unit.engine.fakes import Gate
-from tests.unit.engine.test_resume import fails, forget_events
+from tests.unit.engine.fakes import Gate, StillClock
+from tests.unit.engine.test_resume import fails, forget_events, live_types
 from tests.unit.engine.world import Ended, World, inline_map, opened, parallel, pass_, task, wait
 
 FAIL = {"F": {"Type": "Fail", "Error": "Broken"}}
@@ -121,24 +121,36 @@ class TestOtherStates:
         assert again.types.count("ChoiceStateEntered") == 1
         assert again.row.error == "States.Runtime"
 
-    async def test_a_wait_that_was_stopped_waits_anew(self, broken: World) -> None:
-        """All its seconds, counted from the redrive."""
-        started = await broken.start({"W": wait(Seconds=15, Next="P"), "P": pass_()})
-        ended = await broken.stop(started)
+    @pytest.mark.parametrize(("later", "over"), [(99.0, False), (100.0, True)])
+    async def test_a_wait_that_was_stopped_waits_anew(self, tmp_path: Path, later: float, over: bool) -> None:
+        """All its seconds, counted from the redrive, also when it is cut off after that."""
+        clock = StillClock()
+        async with open_store(tmp_path) as store:
+            async with opened(store, clock=clock) as world:
+                started = await world.start({"W": wait(Seconds=100)})
+                await world.until(lambda: "WaitStateEntered" in live_types(world, started))
+                ended = await world.stop(started)
+                clock.now += 80.0
+                await begin_redrive(world, ended)
+            clock.now += later
+            async with opened(store, clock=clock) as world:
+                await world.engine.resume()
+                await world.until(lambda: not over or world.engine.live_execution(started.arn) is None)
+            row = await store.execution(started.arn)
 
-        again = await redrive(broken, ended)
+        assert row is not None
+        assert row.status == ("SUCCEEDED" if over else "RUNNING")
 
-        assert again.types[-5:] == [
-            "ExecutionRedriven", "WaitStateExited", "PassStateEntered", "PassStateExited", "ExecutionSucceeded",
-        ]  # fmt: skip
+    async def test_the_machines_timeout_begins_again(self, tmp_path: Path) -> None:
+        """It is counted from the redrive."""
+        clock = StillClock()
+        async with open_store(tmp_path) as store, opened(store, clock=clock) as world:
+            gate = world.functions.handlers["waits"] = Gate()
+            ended = await world.run({"T": task("waits")}, 1, TimeoutSeconds=1)
+            gate.open()
+            clock.now += 1000.0
 
-    async def test_the_machines_timeout_begins_again(self, broken: World) -> None:
-        """It is counted from the redrive, also after a restart."""
-        gate = broken.functions.handlers["waits"] = Gate()
-        ended = await broken.run({"T": task("waits")}, 1, TimeoutSeconds=1)
-        gate.open()
-
-        again = await redrive(broken, ended)
+            again = await redrive(world, ended)
 
         assert (ended.row.status, again.row.status) == ("TIMED_OUT", "SUCCEEDED")
 
