@@ -85,6 +85,7 @@ class MapRun:
         input_bytes_at_once: int = INPUT_BYTES_AT_ONCE,
     ) -> None:
         self.identity = identity
+        self._child_arn_prefix = identity.child_arn(0).rpartition(":")[0] + ":"
         self.status = MapRunStatus.RUNNING
         self.start_date: float | None = None
         self.stop_date: float | None = None
@@ -268,7 +269,7 @@ class MapRun:
 
     def _aborted(self, slot: _Slot, child: Child) -> ChildResult:
         name = self.identity.child_name(child.index)
-        arn = self.identity.child_arn(child.index)
+        arn = self._child_arn_prefix + name
         former = child.former
         start = slot.started if former is None else former.start
         redrives = 0 if former is None else former.redrive_count + former.redriven
@@ -436,13 +437,14 @@ class MapRun:
 
     def _result_of(self, row: ChildRow) -> ChildResult:
         assert row.stop is not None
+        name = self.identity.child_name(row.index)
         return ChildResult(
             row.status,
             row.output,
             row.error,
             row.cause,
-            self.identity.child_name(row.index),
-            self.identity.child_arn(row.index),
+            name,
+            self._child_arn_prefix + name,
             row.start,
             row.stop,
             row.redrive_count,

@@ -63,6 +63,7 @@ class S3Results:
         self._folder = f"{folder}/Redrive-{attempt}" if attempt else folder
         self._attempt = attempt
         self._former_files = former_files
+        self._written_to = max((file["Attempt"] for file in former_files), default=-1)
         self._resumed = resumed
         self._json_lines = spec.output_type == "JSONL"
         self._format = ResultFormat(identity, child_type=child_type, transformation=spec.transformation)
@@ -91,7 +92,7 @@ class S3Results:
 
         A file has all that succeeded up to its own attempt: an attempt that could not write left it to the next.
         """
-        return status == "SUCCEEDED" and attempt <= max((file["Attempt"] for file in self._former_files), default=-1)
+        return attempt <= self._written_to and status == "SUCCEEDED"
 
     @property
     def congested(self) -> bool:

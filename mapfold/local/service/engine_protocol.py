@@ -34,6 +34,13 @@ class Engine(Protocol):
         """Keep and run a new execution; the service has checked its name and input. Returns before it ends."""
         ...
 
+    async def redrive_execution(self, row: ExecutionRow, machine: MachineRow) -> ExecutionRow:
+        """Run an ended execution on from where it failed, with the revision that it ran; its row as it is now.
+
+        The service has checked that it may be. Returns once that it runs again is committed, before it ends.
+        """
+        ...
+
     async def stop_execution(self, arn: str, *, error: str | None, cause: str | None) -> float | None:
         """Abort an execution and everything under it; the time it stopped, or None if no such execution runs."""
         ...

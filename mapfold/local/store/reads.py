@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from mapfold.local.store.rows import ChildRow, ExecutionRow, MachineRow, MapRunRow, Page, WireEvent
+from mapfold.local.store.rows import ChildFilter, ChildRow, ExecutionRow, MachineRow, MapRunRow, Page, WireEvent
 from mapfold.local.store.schema import CHILD_BITS, child_key
 
 _LAST = 2**62
@@ -156,20 +156,40 @@ def _map_run(row: tuple[Any, ...]) -> MapRunRow:
 _INDEX_MASK = (1 << CHILD_BITS) - 1
 
 
-def children(connection: sqlite3.Connection, map_run_id: int, page: Page, status: str | None) -> list[ChildRow]:
+def children(
+    connection: sqlite3.Connection, map_run_id: int, page: Page, status: str | None, filter: ChildFilter
+) -> list[ChildRow]:
     """A page of a map run's ended children, the last index first, without payloads."""
-    if status is None:
-        condition, parameters = "", []
-    elif status == "SUCCEEDED":
-        condition, parameters = "AND status = ?", [status]
-    else:  # said twice, so that SQLite sees that the partial index holds them all
-        condition, parameters = "AND status <> 'SUCCEEDED' AND status = ?", [status]
-    columns = "id, status, start, stop, item_count, NULL, NULL, error, NULL, redrive_count, redrive_date, attempt"
-    query = f"SELECT {columns} FROM children WHERE id >= ? AND id < ? {condition}"
     first = child_key(map_run_id, 0)
     end = child_key(map_run_id + 1, 0) if page.after is None else child_key(map_run_id, page.after)
-    rows = connection.execute(f"{query} ORDER BY id DESC LIMIT ?", (first, end, *parameters, page.limit))
-    return [_child(row) for row in rows]
+    source, conditions, parameters = _filtered(status, filter)
+    columns = "id, status, start, stop, item_count, NULL, NULL, error, NULL, redrive_count, redrive_date, attempt"
+    query = f"SELECT {columns} FROM children {source} WHERE id >= ? AND id < ? {conditions} ORDER BY id DESC LIMIT ?"
+    return [_child(row) for row in connection.execute(query, (first, end, *parameters, page.limit))]
+
+
+_RUNS_AGAIN = "status <> 'SUCCEEDED' AND attempt < ? AND stop >= ? AND start >= ? AND (? OR status <> 'ABORTED')"
+"""`Redrive.runs_again`, of the rows that there are: they have a stop."""
+
+
+def _filtered(status: str | None, filter: ChildFilter) -> tuple[str, str, list[Any]]:
+    """(which index to use, conditions, their parameters). A partial index is used where it holds all that is asked."""
+    source, conditions, parameters = "", [], list[Any]()
+    if filter.redriven is not None:
+        conditions.append(f"redrive_count {'>' if filter.redriven else '='} 0")
+    if status is not None:
+        conditions.append("status = ?")
+        parameters.append(status)
+    for redrive, are in ((filter.waiting, ""), (filter.settled, "NOT ")):
+        if redrive is not None and status != "SUCCEEDED":
+            conditions.append(f"{are}({_RUNS_AGAIN})")
+            parameters += [redrive.attempt, redrive.stopped_since, redrive.started_since, redrive.aborted]
+    if filter.waiting is not None or status not in (None, "SUCCEEDED"):
+        source = "INDEXED BY unsuccessful_children"
+        conditions.append("status <> 'SUCCEEDED'")
+    elif filter.redriven:
+        source = "INDEXED BY redriven_children"
+    return source, "".join(f" AND {condition}" for condition in conditions), parameters
 
 
 def child(connection: sqlite3.Connection, map_run_id: int, index: int) -> ChildRow | None:

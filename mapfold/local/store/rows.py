@@ -118,6 +118,44 @@ class ChildRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Redrive:
+    """Which unsuccessful children a map run's redrive runs again: those whose `attempt` is less, that stopped and
+    started no earlier, and, unless `aborted`, that were not aborted.
+    """
+
+    attempt: int
+    stopped_since: float
+    started_since: float
+    aborted: bool
+
+    def runs_again(self, child: ChildRow) -> bool:
+        """Whether a child with this row does, or waits for it."""
+        return (
+            child.status in ("FAILED", "TIMED_OUT", "ABORTED")
+            and child.attempt < self.attempt
+            and (child.stop is None or child.stop >= self.stopped_since)
+            and child.start >= self.started_since
+            and (self.aborted or child.status != "ABORTED")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ChildFilter:
+    """Which ended children a listing is of; None: any.
+
+    `redriven`: those that were redriven, or that were not. `waiting`: those that this redrive runs again; `settled`:
+    those that it does not.
+    """
+
+    redriven: bool | None = None
+    waiting: Redrive | None = None
+    settled: Redrive | None = None
+
+
+EVERY_CHILD = ChildFilter()
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Where a listing goes on: rows after (in the listing's order) `after`, at most `limit`."""
 

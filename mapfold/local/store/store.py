@@ -19,7 +19,16 @@ from typing import TypeVar
 import orjson
 
 from mapfold.local.store import reads, recovery
-from mapfold.local.store.rows import ChildRow, ExecutionRow, MachineRow, MapRunRow, Page, WireEvent
+from mapfold.local.store.rows import (
+    EVERY_CHILD,
+    ChildFilter,
+    ChildRow,
+    ExecutionRow,
+    MachineRow,
+    MapRunRow,
+    Page,
+    WireEvent,
+)
 from mapfold.local.store.schema import CHILD_BITS, StoreError, connect
 from mapfold.local.store.writer import Bulk, Writer
 
@@ -275,9 +284,11 @@ class Store:
         """The map run with this `child_head`, as last saved."""
         return await self._read(lambda connection: reads.map_run_of_child(connection, child_head))
 
-    async def children(self, map_run_id: int, page: Page, *, status: str | None = None) -> list[ChildRow]:
+    async def children(
+        self, map_run_id: int, page: Page, *, status: str | None = None, filter: ChildFilter = EVERY_CHILD
+    ) -> list[ChildRow]:
         """Children of a map run that have ended, the last index first, without payloads. `page.after` is an index."""
-        return await self._read(lambda connection: reads.children(connection, map_run_id, page, status))
+        return await self._read(lambda connection: reads.children(connection, map_run_id, page, status, filter))
 
     async def child(self, map_run_id: int, index: int) -> ChildRow | None:
         """One child that has ended, with its payloads."""
