@@ -15,15 +15,19 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from mapfold.local.map_run.encoding import decode
 from mapfold.local.map_run.former import FormerRun
 from mapfold.local.map_run.model import Child, FormerLife, ItemReaderError, MapRunError
 from mapfold.local.store import ChildRow
-from mapfold.states.effects import StateError
+from mapfold.states.effects import Json, StateError
 
 MAX_CHILD_EVENTS = 24_999
 REDRIVABLE_SECONDS = 14 * 24 * 3600
 OLDEST_SECONDS = 365 * 24 * 3600
 """Who has as many events, ended so long ago, or began so long ago, cannot be redriven (Redriving Map Runs)."""
+
+LISTED = frozenset({"Etag", "Key", "LastModified", "Size", "StorageClass"})
+"""What an item of a listing has (readers/listing.py)."""
 
 SHOWN = 80
 """Characters of an item that an error shows."""
@@ -140,7 +144,7 @@ class GoingOn:
             raise self._changed(
                 f"child execution {row.index} had {row.item_count} of them, it would have {child.item_count} now"
             )
-        if self._compares_inputs and child.input_text != row.input:
+        if self._compares_inputs and child.input_text != row.input and not _list_the_same(child.input_text, row.input):
             raise self._changed(
                 f"the input of child execution {row.index} was {_shown(row.input or '')}, "
                 f"it would be {_shown(child.input_text)} now"
@@ -172,6 +176,19 @@ class GoingOn:
         if row.start < now - OLDEST_SECONDS or (row.stop or now) < now - REDRIVABLE_SECONDS:
             return False
         return self._express or events < MAX_CHILD_EVENTS
+
+
+def _list_the_same(one: str, other: str | None) -> bool:
+    """Whether two inputs name the same objects: one that was put back as it was has another LastModified."""
+    now, then = (_without_dates(decode(text or "null")) for text in (one, other))
+    return now is not None and now == then
+
+
+def _without_dates(data: Json) -> Json:
+    """The objects of a listing in a child's input, without their dates; None if the input holds anything else."""
+    items = data["Items"] if isinstance(data, dict) and "Items" in data else [data]
+    listed = all(isinstance(item, dict) and item.keys() >= LISTED for item in items)
+    return [{**item, "LastModified": 0} for item in items] if listed else None
 
 
 def _shown(text: str) -> str:

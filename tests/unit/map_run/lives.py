@@ -146,9 +146,9 @@ class Lives:
         with suppress(asyncio.CancelledError):
             await task
         self.disk.queue.clear()  # what the dying still said
-        for thread in (run._stream._thread, run._s3_results and run._s3_results._thread):
-            if thread is not None:
-                thread.shutdown()  # a process that is dead has no threads
+        run._stream._thread.shutdown()  # a process that is dead has no threads
+        if run._s3_results is not None:
+            run._s3_results._thread.shutdown()
         return None
 
     def redrive(self) -> None:
@@ -221,8 +221,8 @@ class Lives:
             for turn in range(self.turns(child.index)):
                 await asyncio.sleep(0)
                 if turn == 2 and self.spec.child_type == "STANDARD":
-                    facts = ("RUNNING", 1000.0, None, child.item_count, child.input_text)
-                    snapshot = ChildRow(1, child.index, *facts, redrive_count=redrives)
+                    snapshot = ChildRow(1, child.index, "RUNNING", 1000.0, None, child.item_count, child.input_text)
+                    snapshot.redrive_count = redrives
                     self.disk.queue.append(("saved", (snapshot, [{"id": 1}])))
             status = "FAILED" if self.fails(child.index) else "SUCCEEDED"
         except asyncio.CancelledError:
@@ -230,8 +230,9 @@ class Lives:
                 raise
         output = child.input_text if status == "SUCCEEDED" else None
         error = "Broken" if status == "FAILED" else None
-        facts = (child.index, status, 1000.0, 1001.0, child.item_count, child.input_text, output, error)
-        self.disk.queue.append(("ended", ChildRow(1, *facts, redrive_count=redrives, attempt=attempt)))
+        row = ChildRow(1, child.index, status, 1000.0, 1001.0, child.item_count, child.input_text, output, error)
+        row.redrive_count, row.attempt = redrives, attempt
+        self.disk.queue.append(("ended", row))
         name, arn = IDENTITY.child_name(child.index), IDENTITY.child_arn(child.index)
         return ChildResult(status, output, error, None, name, arn, 1000.0, 1001.0, redrives)
 

@@ -172,6 +172,21 @@ class TestConcurrency:
 
         assert at_once == 2500
 
+    async def test_a_crowded_run_starts_no_more_at_once(self) -> None:
+        """Where children only stand in a queue, the next ones are started as these end; once it is short, more at once."""
+        gate = asyncio.Event()
+        children = Children(wait=gate)
+        most = 40
+        run = new_run(map_spec(list(range(500))), children, is_crowded=lambda: children.running >= most)
+
+        async with running(run):
+            crowded = children.running
+            most = 200
+            gate.set()
+
+        assert 40 <= crowded < 80
+        assert len(children.started) == 500
+
     async def test_the_limit_can_be_changed_while_it_runs(self) -> None:
         """More: others start at once. Fewer: nothing is stopped, and new ones wait."""
         wait = asyncio.Event()
