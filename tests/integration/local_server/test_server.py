@@ -212,8 +212,8 @@ def test_results_of_a_run_that_has_ended_outlive_a_kill(started: Any) -> None:
 
 
 @linux
-def test_after_kill_9_moto_is_gone_and_the_next_start_closes_what_ran(started: Any) -> None:
-    """The execution is ABORTED with a cause that says why."""
+def test_after_kill_9_moto_is_gone_and_the_next_start_finds_what_ran(started: Any) -> None:
+    """The execution is RUNNING, for the engine to go on with (this one is a fake, which does not)."""
     local = started()
     local.ready()
     client = sfn_client(local.url)
@@ -229,12 +229,9 @@ def test_after_kill_9_moto_is_gone_and_the_next_start_closes_what_ran(started: A
     local.ready()
     client = sfn_client(local.url)
     answer = client.describe_execution(executionArn=execution)
-    (event,) = client.get_execution_history(executionArn=execution)["events"]
     client.close()
 
-    assert (answer["status"], answer["error"]) == ("ABORTED", "Mapfold.Interrupted")
-    assert "ended unexpectedly" in answer["cause"]
-    assert event["type"] == "ExecutionAborted"
+    assert answer["status"] == "RUNNING"
 
 
 @pytest.mark.parametrize("option", ["port", "aws_port"])
