@@ -24,7 +24,7 @@ from mapfold.local.engine.endings import (
     record_redrive,
     record_start,
 )
-from mapfold.local.engine.event_log import CountingLog, EventLog
+from mapfold.local.engine.event_log import CountingLog, EventLog, keep_nothing
 from mapfold.local.store import ExecutionRow, MachineRow, Store, WireEvent
 from mapfold.states import Machine
 from mapfold.states.effects import EndScope, FailScope, Json
@@ -107,6 +107,8 @@ class Execution:
             return
         record_ending(self._frame, ending)
         self.flush()
+        if isinstance(self._log, EventLog):
+            self._log.keep = keep_nothing  # or it and we would hold each other until the garbage is collected
         self._close(ending, self._clock() if self.row.stop is None else self.row.stop)
 
     def _close(self, ending: Ending, stop: float) -> None:
