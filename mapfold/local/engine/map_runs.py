@@ -274,6 +274,7 @@ class MapRuns:
             is_crowded=lambda: world.waiting >= MOST_WAITING,
             former=former,
             on_change=lambda: self._store.map_run_saved(live.to_keep(self._clock())),
+            is_crowded=lambda: world.waiting >= MOST_WAITING,
         )
         children.aborting = lambda: run.aborting
         live = LiveMapRun(row, run, children)

@@ -68,7 +68,8 @@ class MapRun:
     `aborting` is false means that `run` itself was cancelled, as at a shutdown; it has to pass.
     `clock` gives epoch seconds. `former` is set for a run that goes on; `tolerance` and `max_concurrency` of one may
     have been updated since. `on_change` is called when something about the run has to be kept before its next child
-    begins or ends. While `is_crowded()` more children at once would do no more, and no slots are added.
+    begins or ends.
+    While `is_crowded()` more children at once would do no more, and no slots are added.
     """
 
     def __init__(

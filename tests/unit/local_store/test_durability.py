@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mapfold.local.store import Store, StoreError, close_map_run, lock_data_directory, open_store
+from mapfold.local.store.store import ROOMY
 from tests.unit.local_store.conftest import events, execution, map_run
 
 
@@ -76,11 +77,11 @@ async def test_the_last_writes_of_a_session_are_heard_of_too(
 
 async def test_room_waits_only_when_much_is_queued(store: Store) -> None:
     """Who makes many rows gives the writer time, and memory stays bounded."""
-    for number in range(20_001):
+    for number in range(3 * ROOMY[0]):
         store.child_ended(1, number, "SUCCEEDED", 1.0, 2.0, 1, "{}", "{}")
     await store.room()
 
-    assert store.backlog[0] <= 20_000
+    assert store.backlog[0] <= ROOMY[0]
 
 
 async def test_a_map_run_that_nobody_goes_on_with_is_closed_with_counters_that_add_up(tmp_path: Path) -> None:
@@ -101,6 +102,20 @@ async def test_a_map_run_that_nobody_goes_on_with_is_closed_with_counters_that_a
     assert run.item_counts == {
         "total": 5, "running": 0, "pending": 0, "succeeded": 1, "failed": 1, "timedOut": 0, "aborted": 3,
     }  # fmt: skip
+
+
+async def test_room_hears_that_the_store_has_failed(tmp_path: Path) -> None:
+    """Whoever waits for room when a write fails is told, and does not wait for ever."""
+
+    async def work(store: Store) -> None:
+        await start_twice(store)
+        for number in range(3 * ROOMY[0]):
+            store.child_ended(1, number, "SUCCEEDED", 1.0, 2.0, 1, "{}", "{}")
+        async with asyncio.timeout(10):
+            await store.room()
+
+    with pytest.raises(StoreError, match="UNIQUE"):
+        await session(tmp_path, work)
 
 
 async def test_what_was_flushed_survives_kill_9(tmp_path: Path) -> None:
