@@ -58,7 +58,7 @@ class Endpoints:
         }
 
     def is_ours(self, service: str) -> bool:
-        """Whether moto serves `service` (S3, DYNAMODB): then it forgets, and its runs are ours to keep."""
+        """Whether moto serves `service` (S3, DYNAMODB): on loopback, with any credentials."""
         return f"{_PREFIX}{service}" not in self.foreign
 
     def s3(self) -> S3Client:

@@ -1,7 +1,8 @@
 """moto's server, as a process of its own: S3, DynamoDB and every service but Step Functions and Lambda.
 
 It listens on loopback only, writes its log to `<data>/moto.log`, and ends with us, even when we are killed
-(`_moto_process.py`). It keeps nothing on disk; `runs_keeper.py` does that for the runs.
+(`_moto_process.py`). What it is asked to change is kept in `<data>/aws/` and there again the next time
+(`aws_journal/`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from mapfold.errors import ServiceError
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
+"""How long it may take to answer, or to say how far it is with bringing back what was kept."""
+
+_UNREADABLE = "unreadable: "
 _PROFILES = frozenset({"AWS_PROFILE", "AWS_DEFAULT_PROFILE"})
 _SCRIPT = Path(__file__).with_name("_moto_process.py")
 
@@ -30,6 +34,11 @@ class MotoServer:
         self.endpoint = f"http://{HOST}:{port}"
         self._process = process
 
+    @property
+    def code(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self._process.returncode
+
     async def ended(self) -> int:
         """Wait for the process's end; its exit code."""
         return await self._process.wait()
@@ -40,32 +49,61 @@ class MotoServer:
             self._process.kill()
 
     async def stop(self) -> None:
-        """End it. Not by SIGTERM, on which it takes half a second to tidy up what is in memory only."""
+        """End it. Not by SIGTERM, on which it takes half a second to tidy up: what is to be kept is on disk already."""
         self.kill()
         await self._process.wait()
 
 
 @asynccontextmanager
-async def open_moto(*, port: int, data: Path) -> AsyncIterator[MotoServer]:
-    """moto on `port` (0: any free one), ready to answer. ServiceError if it cannot be had."""
+async def open_moto(
+    *, port: int, data: Path, report: Callable[[str], None] = lambda line: None
+) -> AsyncIterator[MotoServer]:
+    """moto on `port` (0: any free one), ready to answer, with what was kept in `data`. ServiceError if it cannot be had.
+
+    `report` gets a line for people now and then while bringing back what was kept takes long.
+    """
     port = _free_port(port)
     log = data / "moto.log"
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", str(_SCRIPT), str(os.getpid()), HOST, str(port)),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            # It makes boto3 sessions of its own, for which a profile that is not there is an error.
-            env={name: value for name, value in os.environ.items() if name not in _PROFILES},
-            start_new_session=True,  # a Ctrl-C in the terminal reaches us alone: we still read from it while we stop
-        )
+    reports, writing = os.pipe()
+    try:
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", str(_SCRIPT), str(os.getpid()), HOST, str(port), str(data / "aws")),
+                str(writing),
+                pass_fds=(writing,),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                # It makes boto3 sessions of its own, for which a profile that is not there is an error.
+                env={name: value for name, value in os.environ.items() if name not in _PROFILES},
+                start_new_session=True,  # a Ctrl-C in the terminal reaches us alone: we still read while we stop
+            )
+    except BaseException:
+        os.close(reports)
+        raise
+    finally:
+        os.close(writing)
     server = MotoServer(process, port, log)
     try:
-        await _until_ready(server)
+        async with _lines_of(reports) as lines:
+            await _until_ready(server, lines, report)
         yield server
     finally:
         await server.stop()
+
+
+@asynccontextmanager
+async def _lines_of(reports: int) -> AsyncIterator[asyncio.StreamReader]:
+    """The lines that come through the pipe `reports`."""
+    reader = asyncio.StreamReader()
+    pipe = os.fdopen(reports, "rb", buffering=0)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), pipe
+    )
+    try:
+        yield reader
+    finally:
+        transport.close()
 
 
 def listen(port: int, *, option: str) -> socket.socket:
@@ -89,20 +127,32 @@ def _free_port(port: int) -> int:
         return chosen
 
 
-async def _until_ready(server: MotoServer) -> None:
-    """Return when moto answers. Its process ending, or READY_SECONDS passing, is a ServiceError with the log's end."""
+async def _until_ready(server: MotoServer, lines: asyncio.StreamReader, report: Callable[[str], None]) -> None:
+    """Return when moto answers. Its process ending, or nothing of it for READY_SECONDS, is a ServiceError that says why.
+
+    The pipe ends when all that was kept is there again, or the process has ended.
+    """
+    last = ""
     try:
-        async with asyncio.timeout(READY_SECONDS), asyncio.TaskGroup() as waits:
-            end = waits.create_task(server.ended(), name="moto-end")
+        async with asyncio.timeout(READY_SECONDS) as limit:
+            while line := await lines.readline():
+                last = line.decode(errors="replace").strip()
+                limit.reschedule(asyncio.get_running_loop().time() + READY_SECONDS)
+                if not last.startswith(_UNREADABLE):
+                    report(last)
+            limit.reschedule(asyncio.get_running_loop().time() + READY_SECONDS)
             while not await _answers(server.port):
-                if end.done():
-                    raise ServiceError(f"moto ended with exit code {end.result()}:\n{_log_end(server.log)}")
+                if server.code is not None:
+                    raise ServiceError(_why_it_ended(server, last))
                 await asyncio.sleep(0.05)
-            end.cancel()
     except TimeoutError:
         raise ServiceError(f"moto did not answer in {READY_SECONDS:.0f} s:\n{_log_end(server.log)}") from None
-    except ExceptionGroup as group:
-        raise group.exceptions[0] from None
+
+
+def _why_it_ended(server: MotoServer, last: str) -> str:
+    if last.startswith(_UNREADABLE):
+        return last.removeprefix(_UNREADABLE)
+    return f"moto ended with exit code {server.code}:\n{_log_end(server.log)}"
 
 
 async def _answers(port: int) -> bool:

@@ -1,9 +1,9 @@
 """`mapfold local`: the whole embedded AWS, up and down.
 
-In this order, each closed before the one above it: the data directory's lock, the port, the store, moto, the runs that
-were kept, Lambda and the engine, the HTTP server. The first SIGINT or SIGTERM stops in the opposite order: no new
-requests, executions are cut off where they are, everything is committed, runs are kept, moto ends. A second one ends at
-once. The next start goes on with what was running, as it does after a crash.
+In this order, each closed before the one above it: the data directory's lock, the port, the store, moto with what it
+was asked to keep, Lambda and the engine, the HTTP server. The first SIGINT or SIGTERM stops in the opposite order: no
+new requests, executions are cut off where they are, everything is committed, moto ends. A second one ends at once. The
+next start goes on with what was running, as it does after a crash.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
@@ -25,16 +25,15 @@ from pathlib import Path
 import orjson
 import uvicorn
 import uvloop
-from botocore.exceptions import BotoCoreError, ClientError
 
 from mapfold.errors import MapfoldError, ServiceError
 from mapfold.local.backend import OpenBackend, open_backend
 from mapfold.local.endpoints import Endpoints, region_of
 from mapfold.local.garbage import rare_collections
 from mapfold.local.moto import HOST, MotoServer, listen, open_moto
-from mapfold.local.runs_keeper import RunsKeeper
 from mapfold.local.service import Service, create_app
 from mapfold.local.store import Store, lock_data_directory, open_store
+from mapfold.local.turns import short_turns
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +64,6 @@ class Settings:
     aws_port: int
     data: Path
     environment: Mapping[str, str]
-    keep_seconds: float = 5.0
-    """How long after an execution's end, at most, its results are on disk too."""
 
 
 def run(settings: Settings, backend: OpenBackend) -> int:
@@ -107,12 +104,12 @@ class _Server:
 
     async def _run(self, backend: OpenBackend) -> None:
         data = self._settings.data
-        async with open_store(data) as store, open_moto(port=self._settings.aws_port, data=data) as moto:
+        async with open_store(data) as store, _moto(self._settings) as moto:
             self._moto = moto
             endpoints = Endpoints.of(
                 service=f"http://{HOST}:{self._port}", aws=moto.endpoint, environment=self._settings.environment
             )
-            async with _kept_runs(data, endpoints) as keeper, backend(data, store, endpoints) as behind:
+            async with backend(data, store, endpoints) as behind:
                 service = Service(
                     store=store,
                     engine=behind.engine,
@@ -135,14 +132,14 @@ class _Server:
                         timeout_graceful_shutdown=GRACE_SECONDS,
                     )
                 )
-                with self._announced(moto.port), rare_collections():
+                with self._announced(moto.port), rare_collections(), short_turns():
                     self._bound.listen()  # functions that now go on may call us before we answer
                     going_on = await behind.resume()
                     if going_on:
                         log.warning("going on with %d execution(s) that had not ended", going_on)
-                    await self._answer(server, store, moto, keeper)
+                    await self._answer(server, store, moto)
 
-    async def _answer(self, server: _HttpServer, store: Store, moto: MotoServer, keeper: RunsKeeper) -> None:
+    async def _answer(self, server: _HttpServer, store: Store, moto: MotoServer) -> None:
         """Answer requests until we are told to stop, or something that we cannot do without has failed."""
         async with asyncio.TaskGroup() as tasks:
             answering = tasks.create_task(server.serve([self._bound]), name="http")
@@ -150,11 +147,10 @@ class _Server:
             told = tasks.create_task(self._stop.wait(), name="stop")
             failed = tasks.create_task(store.failed.wait(), name="store-failure")
             ended = tasks.create_task(moto.ended(), name="moto-end")
-            keeping = tasks.create_task(_keep_regularly(keeper, store, self._settings.keep_seconds), name="keep-runs")
             await asyncio.wait({answering, told, failed, ended}, return_when=asyncio.FIRST_COMPLETED)
             server.should_exit = True
             await asyncio.wait({answering})
-            for task in (ready, told, failed, ended, keeping):
+            for task in (ready, told, failed, ended):
                 task.cancel()
         if store.failure is not None:
             raise store.failure
@@ -235,46 +231,13 @@ class _HttpServer(uvicorn.Server):
         yield
 
 
-@asynccontextmanager
-async def _kept_runs(data: Path, endpoints: Endpoints) -> AsyncIterator[RunsKeeper]:
-    """The runs of earlier sessions are there, and those of this one will be.
-
-    Nothing is saved when putting back did not come to its end: what is missing in moto would be taken for deleted.
-    """
-    keeper = await asyncio.to_thread(_open_keeper, data, endpoints)
-    try:
-        await asyncio.to_thread(keeper.restore)
-    except (OSError, ValueError, BotoCoreError, ClientError) as error:
-        raise ServiceError(f"the runs kept in {data} cannot be put back: {error}. Move {data / 's3'} away.") from error
-    try:
-        yield keeper
-    finally:
-        await _save(keeper)
+def _moto(settings: Settings) -> AbstractAsyncContextManager[MotoServer]:
+    return open_moto(port=settings.aws_port, data=settings.data, report=_say)
 
 
-async def _keep_regularly(keeper: RunsKeeper, store: Store, seconds: float) -> None:
-    """Save whenever executions have ended since: a kill then costs the results of the last few seconds at the most."""
-    kept = store.ended_executions
-    while True:
-        await asyncio.sleep(seconds)
-        if store.ended_executions != kept:
-            kept = store.ended_executions
-            await _save(keeper)
-
-
-async def _save(keeper: RunsKeeper) -> None:
-    try:
-        await asyncio.to_thread(keeper.save)
-    except (OSError, BotoCoreError, ClientError) as error:
-        log.error("the runs of this session could not be kept: %s", error)
-
-
-def _open_keeper(data: Path, endpoints: Endpoints) -> RunsKeeper:
-    return RunsKeeper(
-        data,
-        s3=endpoints.s3() if endpoints.is_ours("S3") else None,
-        dynamodb=endpoints.dynamodb() if endpoints.is_ours("DYNAMODB") else None,
-    )
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def for_people(port: int, aws_port: int, data: Path) -> str:
@@ -284,7 +247,7 @@ def for_people(port: int, aws_port: int, data: Path) -> str:
 `mapfold run` finds it by its data directory, {data}. Any SDK does in a terminal where you paste:
   export AWS_ENDPOINT_URL=http://{HOST}:{aws_port} AWS_ENDPOINT_URL_SFN={service} AWS_ENDPOINT_URL_LAMBDA={service}
   export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_DEFAULT_REGION=us-east-1
-Executions and runs are kept; other buckets and tables end with it. Ctrl-C stops it.
+All of it is kept in that directory and there again the next time. Ctrl-C stops it.
 """
 
 

@@ -25,7 +25,7 @@ from mapfold.local.engine.driver import World, drive
 from mapfold.local.engine.endings import Ending, ending_of, failure_of, record_ending, record_redrive, record_start
 from mapfold.local.engine.event_log import EventLog
 from mapfold.local.engine.execution import EXPRESS_SECONDS
-from mapfold.local.map_run import Child, ChildResult, FormerLife, MapRunIdentity, child_index
+from mapfold.local.map_run import Child, ChildResult, FormerLife, MapRunIdentity, child_index, child_uuid
 from mapfold.local.store import ChildRow, ExecutionRow, Store
 from mapfold.states import Scope
 from mapfold.states.effects import EndScope, FailScope
@@ -55,7 +55,7 @@ class RunningChild:
         "task",
     )
 
-    def __init__(self, child: Child, start: float, log: EventLog) -> None:
+    def __init__(self, child: Child, start: float, log: EventLog, loop: asyncio.AbstractEventLoop) -> None:
         self.child = child
         self.start = start
         self.log = log
@@ -64,7 +64,7 @@ class RunningChild:
         self.saved = 0
         """How many events the snapshot has; 0 if there is none."""
         self.save_at = start + SAVED_AFTER_SECONDS
-        task = asyncio.current_task()
+        task = asyncio.current_task(loop)  # without the loop it makes a system call (getpid)
         assert task is not None
         self.task = task
         """The slot of the map run that this child has now."""
@@ -118,6 +118,8 @@ class ChildRunner:
         self._store = store
         self._world = world
         self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._uuid = identity.uuid
         owner = identity.child_machine_arn
         self._machine = {"Id": owner, "Name": owner.rpartition(":")[2]}
         self._arn_prefix = identity.child_arn(0).rpartition(":")[0] + ":"
@@ -127,9 +129,9 @@ class ChildRunner:
         await self._store.room()
         start = self._clock()
         log = EventLog(self._clock, keep=partial(self._save_index, child.index), most=self._most_events)
-        running = RunningChild(child, start, log)
+        running = RunningChild(child, start, log, self._loop)
         self.running[child.index] = running
-        name = self._identity.child_name(child.index)
+        name = child_uuid(self._uuid, child.index)
         try:
             if child.former is None:
                 frame = self._frame(child, name, running)

@@ -6,6 +6,7 @@ execution, a branch of a Parallel or an iteration of a Map.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any, Protocol
 
 from mapfold.states import Scope
@@ -17,7 +18,7 @@ from mapfold.states.standing import Standing, go_on
 class World(Protocol):
     """Performs effects."""
 
-    async def perform(self, effect: Effect, frame: Frame) -> Any:
+    def perform(self, effect: Effect, frame: Frame) -> Awaitable[Any]:
         """Do what `effect` asks and return the answer that its docstring promises."""
         ...
 

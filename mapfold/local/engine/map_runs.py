@@ -42,6 +42,13 @@ STOP_SECONDS = 30.0
 MAX_REDRIVES = 1_000
 """How often a map run can be redriven (Redriving Map Runs)."""
 
+MOST_WAITING = 256
+"""Children of one map run that wait for a function's worker at the most (some more start while it grows).
+
+Enough that no worker ever waits for a child. 10,000 that wait cost 15 µs a child more: their memory is cold when their
+turn comes, and is given back and taken anew.
+"""
+
 
 @dataclass(slots=True)
 class LiveMapRun:
@@ -240,6 +247,7 @@ class MapRuns:
         )
 
     async def _make(self, effect: RunMap, row: MapRunRow, *, role_arn: str, world: EngineWorld) -> LiveMapRun:
+        world = world.of_children()
         identity = MapRunIdentity(row.arn, parse_arn(row.arn).machine, row.label, row.execution_arn)
         former = None
         if effect.map_run_arn is not None:
@@ -265,6 +273,7 @@ class MapRuns:
             clock=self._clock,
             former=former,
             on_change=lambda: self._store.map_run_saved(live.to_keep(self._clock())),
+            is_crowded=lambda: world.waiting >= MOST_WAITING,
         )
         children.aborting = lambda: run.aborting
         live = LiveMapRun(row, run, children)

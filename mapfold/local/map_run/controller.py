@@ -4,7 +4,8 @@
 
 A slot is a task that runs one child after the other: it takes its place first, then has the next child built, so the
 reader never outruns the children. Slots are made only when all others are waiting inside a child: children that end
-without waiting need one slot and no task of their own, and 10,000 that wait get 10,000. All state changes between two
+without waiting need one slot and no task of their own, and 10,000 that wait get 10,000. None are made while the run is
+crowded: children that would only stand in a queue are not started before their turn. All state changes between two
 awaits, and a failure of a child is a value.
 
 A run that goes on after a crash, or by a redrive, first leads itself to where the slots take over (going_on.py).
@@ -68,6 +69,7 @@ class MapRun:
     `clock` gives epoch seconds. `former` is set for a run that goes on; `tolerance` and `max_concurrency` of one may
     have been updated since. `on_change` is called when something about the run has to be kept before its next child
     begins or ends.
+    While `is_crowded()` more children at once would do no more, and no slots are added.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class MapRun:
         clock: Callable[[], float],
         former: FormerRun | None = None,
         on_change: Callable[[], None] = lambda: None,
+        is_crowded: Callable[[], bool] = lambda: False,
         result_file_bytes: int = FILE_BYTES,
         result_part_bytes: int = PART_BYTES,
         input_bytes_at_once: int = INPUT_BYTES_AT_ONCE,
@@ -101,6 +104,7 @@ class MapRun:
         self._run_child = run_child
         self._s3 = s3
         self._clock = clock
+        self._is_crowded = is_crowded
         self._items = Tally()
         self._executions = Tally()
         self._known_total = _known_total(spec)
@@ -116,6 +120,7 @@ class MapRun:
         self._slots: set[_Slot] = set()
         self._group: asyncio.TaskGroup | None = None
         self._task: asyncio.Task[Any] | None = None
+        self._loop: asyncio.AbstractEventLoop
         self._failure: TaskFailed | None = None
         self._stopped = False
         self._ending = False
@@ -195,6 +200,7 @@ class MapRun:
         """Run all children. After `stop` the answer is a `TaskFailed` without an error, and `status` is ABORTED."""
         self.start_date = self._clock()
         self._task = asyncio.current_task()
+        self._loop = asyncio.get_running_loop()  # asked for once: it is a system call (getpid) each time
         try:
             async with asyncio.TaskGroup() as self._group:
                 if self._former is not None:
@@ -254,9 +260,9 @@ class MapRun:
         self._input_bytes += len(child.input_text)
         self._items.running += child.item_count
         self._executions.running += 1
-        if not self._growing:
+        if not self._growing and not self._is_crowded():
             self._growing = True
-            asyncio.get_running_loop().call_soon(self._grow)
+            self._loop.call_soon(self._grow)
 
     def _end(self, slot: _Slot, child: Child, result: ChildResult) -> None:
         slot.child = None
@@ -278,7 +284,7 @@ class MapRun:
     def _grow_soon(self) -> None:
         if not self._growing and self._slots:
             self._growing = True
-            asyncio.get_running_loop().call_soon(self._grow)
+            self._loop.call_soon(self._grow)
 
     def _grow(self) -> None:
         """Twice as many slots, if all that there are wait inside a child."""
@@ -293,7 +299,7 @@ class MapRun:
             or self._builder.exhausted
         ):
             return
-        if self._has_room():
+        if self._has_room() and not self._is_crowded():
             self._add_slots(min(live, self._at_once - live, GROWN_AT_ONCE))
 
     def _is_cancelled(self) -> bool:

@@ -92,10 +92,14 @@ class ChildResult:
 
 @dataclass(slots=True)
 class Chunk:
-    """Items in the order in which they were read. `keys` is set when they are the members of an object."""
+    """Items in the order in which they were read. `keys` is set when they are the members of an object.
+
+    `source` is their `$$.Map.Item.Source`, where it is another than `source_name` gives for the whole reader.
+    """
 
     values: list[Json]
     keys: list[str] | None = None
+    source: str | None = None
 
 
 Chunks = Iterator[Chunk]

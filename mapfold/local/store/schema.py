@@ -144,11 +144,12 @@ def prepare(connection: sqlite3.Connection, file: Path) -> None:
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version == 0:
-            connection.execute("PRAGMA page_size = 8192")
+            # A child with its history is some 1.4 KB. Measured: 4.0 µs of CPU a child, 6.2 with 8 KiB, 5.4 with 32.
+            connection.execute("PRAGMA page_size = 16384")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA wal_autocheckpoint = 4000")
-        connection.execute("PRAGMA cache_size = -32000")
+        connection.execute("PRAGMA wal_autocheckpoint = 2000")
+        connection.execute("PRAGMA cache_size = -8000")
         if version == 0:
             connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
     except sqlite3.DatabaseError as error:

@@ -38,7 +38,7 @@ FILE = "stepfunctions.sqlite"
 
 CHILDREN = Bulk("children", 13)
 EVENTS = Bulk("events", 4)
-ROOMY = (20_000, 64_000_000)
+ROOMY = (8_192, 32_000_000)
 """Operations and bytes that may wait for the writer before `room` makes its caller wait."""
 
 
@@ -53,8 +53,6 @@ class Store:
         file.parent.mkdir(parents=True, exist_ok=True)
         self.file = file
         self.failed = asyncio.Event()
-        self.ended_executions = 0
-        """How many have ended since the store was opened."""
         self._writer = Writer(file, on_failure=lambda _: self.failed.set())
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="store-reader")
         self._local = threading.local()
@@ -80,10 +78,14 @@ class Store:
         await self._writer.flush()
 
     async def room(self) -> None:
-        """Return at once, or, when much waits to be written, once it is. Who makes many rows awaits this between."""
+        """Return at once, or, when much waits to be written, once less does. Who makes many rows awaits this between.
+
+        Not once nothing does: then the writer would do its work while its caller waits, and not beside it.
+        """
         operations, size = self._writer.backlog
-        if operations > ROOMY[0] or size > ROOMY[1]:
-            await self._writer.flush()
+        while operations > ROOMY[0] or size > ROOMY[1]:
+            await self._writer.progress()
+            operations, size = self._writer.backlog
 
     async def close(self) -> None:
         """Commit what is left and close the file."""
@@ -150,7 +152,6 @@ class Store:
         cause: str | None = None,
     ) -> None:
         """Keep how an execution ended."""
-        self.ended_executions += 1
         self._writer.put(
             "UPDATE executions SET status = ?, stop = ?, output = ?, error = ?, cause = ? WHERE id = ?",
             (status, stop, output, error, cause, execution_id),
@@ -195,7 +196,7 @@ class Store:
             after = blocks[-1][0]
 
     async def last_event_id(self, execution_id: int) -> int:
-        """The id of an execution's last event; 0 if it has none."""
+        """The id of an execution's last event, which is how many it has; 0 if it has none."""
         return await self._read(lambda connection: reads.last_event_id(connection, execution_id))
 
     async def unfinished(self) -> recovery.Unfinished:

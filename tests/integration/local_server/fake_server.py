@@ -34,9 +34,7 @@ async def open_fake(data: Path, store: Store, endpoints: Endpoints) -> AsyncIter
 
 def main() -> int:
     port, aws_port, data = sys.argv[1:]
-    settings = Settings(
-        port=int(port), aws_port=int(aws_port), data=Path(data), environment=dict(os.environ), keep_seconds=0.1
-    )
+    settings = Settings(port=int(port), aws_port=int(aws_port), data=Path(data), environment=dict(os.environ))
     try:
         return run(settings, open_fake)
     except MapfoldError as error:

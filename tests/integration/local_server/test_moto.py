@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mapfold.errors import ServiceError
 from mapfold.local._moto_process import is_this_machine
 from mapfold.local.moto import MotoServer, open_moto
 
@@ -65,3 +66,18 @@ async def test_a_web_page_cannot_empty_the_buckets(moto: MotoServer, headers: di
 def test_hosts_that_mean_this_machine(host: str, expected: bool) -> None:
     """What SDKs put before the name is allowed; what a page's owner can register is not."""
     assert is_this_machine(host) is expected
+
+
+async def test_a_damaged_journal_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    """And stays as it is: nothing is served, nothing is lost."""
+    journal = tmp_path / "aws" / "journal"
+    journal.parent.mkdir()
+    journal.write_bytes(b"mapfold-aws-journal 99\n")
+
+    with pytest.raises(
+        ServiceError, match=rf"^{journal}: a journal of version 99; .* move the folder {journal.parent}"
+    ):
+        async with open_moto(port=0, data=tmp_path):
+            pass
+
+    assert journal.read_bytes() == b"mapfold-aws-journal 99\n"

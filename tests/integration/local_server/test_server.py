@@ -156,59 +156,31 @@ def test_a_host_that_is_not_this_machine_is_refused_on_both_ports(started: Any) 
     assert 403 not in served
 
 
-def test_machines_and_runs_are_there_in_the_next_session(started: Any) -> None:
-    """The store's by themselves; S3's bucket of runs is kept and put back, other buckets are not."""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_machines_and_objects_are_there_in_the_next_session(started: Any, number: int) -> None:
+    """However it ended: machines are the store's, what moto was asked to keep is in its journal."""
     local = started()
     s3 = s3_client(local.ready()["aws"])
-    for bucket in ("mapfold-runs", "mapfold-data"):
-        s3.create_bucket(Bucket=bucket)
-        s3.put_object(Bucket=bucket, Key="runs/one/result.json", Body=b"42", ContentType="application/json")
+    s3.create_bucket(Bucket="mapfold-data")
+    s3.put_object(Bucket="mapfold-data", Key="one.json", Body=b"42", ContentType="application/json")
     s3.close()
     client = sfn_client(local.url)
     client.create_state_machine(name="jobs", definition=PASS, roleArn=ROLE)
+    client.list_state_machines()  # a read: what was written before it is committed
     client.close()
-    assert local.stop(signal.SIGTERM) == 0
+    local.stop(number)
 
     local = started()
     s3 = s3_client(local.ready()["aws"])
-    kept = s3.get_object(Bucket="mapfold-runs", Key="runs/one/result.json")
+    kept = s3.get_object(Bucket="mapfold-data", Key="one.json")
+    body = kept["Body"].read()
     client = sfn_client(local.url)
-
-    assert (kept["Body"].read(), kept["ContentType"]) == (b"42", "application/json")
-    assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["mapfold-runs"]
-    assert (local.data / "s3/mapfold-runs/runs/one/result.json").read_bytes() == b"42"
-    assert [machine["name"] for machine in client.list_state_machines()["stateMachines"]] == ["jobs"]
+    machines = client.list_state_machines()["stateMachines"]
     s3.close()
     client.close()
 
-
-@linux
-def test_results_of_a_run_that_has_ended_outlive_a_kill(started: Any) -> None:
-    """They are kept when executions end, not only at the end of a session."""
-    local = started()
-    s3 = s3_client(local.ready()["aws"])
-    client = sfn_client(local.url)
-    machine = client.create_state_machine(name="jobs", definition=PASS, roleArn=ROLE)["stateMachineArn"]
-    execution = client.start_execution(stateMachineArn=machine, name="one")["executionArn"]
-    s3.create_bucket(Bucket="mapfold-runs")
-    s3.put_object(Bucket="mapfold-runs", Key="runs/one/result.json", Body=b"42")
-    s3.close()
-    client.stop_execution(executionArn=execution)
-    client.close()
-    index = local.data / "s3/mapfold-runs.jsonl"
-    for _ in range(100):
-        if index.exists():
-            break
-        time.sleep(0.05)  # another process writes it
-    local.process.kill()
-    local.process.wait()
-
-    local = started()
-    s3 = s3_client(local.ready()["aws"])
-    kept = s3.get_object(Bucket="mapfold-runs", Key="runs/one/result.json")["Body"].read()
-    s3.close()
-
-    assert kept == b"42"
+    assert (body, kept["ContentType"]) == (b"42", "application/json")
+    assert [machine["name"] for machine in machines] == ["jobs"]
 
 
 @linux

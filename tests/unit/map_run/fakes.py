@@ -31,13 +31,16 @@ def refusal(code: str, message: str) -> ClientError:
 
 
 class _Body(io.BytesIO):
-    """A body that breaks off after `limit` bytes, as a lost connection does."""
+    """A body that breaks off after `limit` bytes, as a lost connection does, and gives at most `block` at once."""
 
-    def __init__(self, data: bytes, limit: int | None) -> None:
+    def __init__(self, data: bytes, limit: int | None, block: int | None) -> None:
         super().__init__(data)
         self._limit = limit
+        self._block = block
 
     def read(self, size: int | None = -1, /) -> bytes:
+        if self._block is not None and size is not None and size > 0:
+            size = min(size, self._block)
         if self._limit is not None and self.tell() >= self._limit:
             raise ReadTimeoutError(endpoint_url="http://s3")
         if self._limit is not None and size is not None:
@@ -58,6 +61,7 @@ class FakeS3:
     refuse_writes: ClientError | None = None
     etags: dict[tuple[str, str], str] = field(default_factory=dict)
     version: str | None = None
+    block_bytes: int | None = None
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     uploads: dict[str, dict[int, bytes]] = field(default_factory=dict)
     upload_keys: dict[str, str] = field(default_factory=dict)
@@ -68,11 +72,12 @@ class FakeS3:
         etag = self.etags.get((kwargs["Bucket"], kwargs["Key"]), '"e"')
         if kwargs.get("IfMatch", etag) != etag:
             raise refusal("PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
-        start, _, end = kwargs.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
-        rest = data[int(start) if start else -int(end) : int(end) + 1 if start and end else None]
-        answer = {"Body": _Body(rest, self.break_after), "ContentLength": len(rest), "ETag": etag}
+        first, _, last = kwargs.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
+        start = int(first) if first else max(len(data) - int(last), 0)
+        rest = data[start : int(last) + 1 if first and last else None]
+        answer = {"Body": _Body(rest, self.break_after, self.block_bytes), "ContentLength": len(rest), "ETag": etag}
         if "Range" in kwargs:
-            answer["ContentRange"] = f"bytes {start}-{end}/{len(data)}"
+            answer["ContentRange"] = f"bytes {start}-{start + len(rest) - 1}/{len(data)}"
         if self.version is not None:
             answer["VersionId"] = kwargs.get("VersionId", self.version)
         return answer
@@ -80,9 +85,10 @@ class FakeS3:
     def list_objects_v2(self, **kwargs: Any) -> Any:
         self.requests.append(("list_objects_v2", dict(kwargs)))
         bucket, prefix = kwargs["Bucket"], kwargs.get("Prefix", "")
-        keys = sorted(key for (b, key) in self.objects if b == bucket and key.startswith(prefix))
+        after = kwargs.get("StartAfter", "")
+        keys = sorted(key for (b, key) in self.objects if b == bucket and key.startswith(prefix) and key > after)
         start = int(kwargs.get("ContinuationToken", "0"))
-        page = keys[start : start + self.page_size]
+        page = keys[start : start + min(self.page_size, kwargs.get("MaxKeys", 1000))]
         answer: dict[str, Any] = {
             "Contents": [
                 {

@@ -7,7 +7,7 @@ reads the bytes that it began with: it is told their `ObjectIdentity` when it op
 
 from __future__ import annotations
 
-import importlib
+import io
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -42,11 +42,16 @@ class Opening:
 
     With `pinned` it reads those bytes or fails. `on_opened` is called once, in the reader's thread and before the first
     chunk, with the identity that S3 answered with; not for a listing, nor by a server that answers without an ETag.
+    `unpacked_limit` is that of `read_object`; CSV heeds it.
     """
 
     pinned: ObjectIdentity | None = None
     on_opened: OnOpened | None = None
+    unpacked_limit: int | None = None
 
+
+PARAMETERS = {"Bucket": True, "Key": True, "VersionId": False, "ExpectedBucketOwner": False}
+"""What the Parameters of s3:getObject may name, and whether they have to."""
 
 ANY_BYTES = Opening()
 """Read what is there now, and tell nobody."""
@@ -64,15 +69,18 @@ class S3Object:
 
     @classmethod
     def from_arguments(cls, arguments: Mapping[str, Json], pinned: ObjectIdentity | None = None) -> S3Object:
-        """The object that an ItemReader's evaluated Parameters name. Raises `ItemReaderError` for a missing field.
+        """The object that an ItemReader's evaluated Parameters name. Raises `ItemReaderError` for a wrong field.
 
         A pinned version is read even when the key stands for a newer one by now.
         """
-        for field in ("Bucket", "Key"):
-            if not isinstance(arguments.get(field), str) or not arguments[field]:
-                raise ItemReaderError(
-                    f"The ItemReader's {field} is {arguments.get(field)!r}; expected a text that is not empty."
-                )
+        if unknown := sorted(set(arguments) - set(PARAMETERS)):
+            raise ItemReaderError(
+                f"The ItemReader's parameters name {', '.join(unknown)}; s3:getObject takes {', '.join(PARAMETERS)}."
+            )
+        for field, needed in PARAMETERS.items():
+            value = arguments.get(field)
+            if (needed or value is not None) and (not isinstance(value, str) or not value):
+                raise ItemReaderError(f"The ItemReader's {field} is {value!r}; expected a text that is not empty.")
         return cls(
             arguments["Bucket"],
             arguments["Key"],
@@ -85,12 +93,23 @@ class S3Object:
         return f"s3://{self.bucket}/{self.key}"
 
 
-def read_object(s3: S3Client, source: S3Object, on_opened: OnOpened | None = None) -> Iterator[bytes]:
+def read_object(
+    s3: S3Client, source: S3Object, on_opened: OnOpened | None = None, *, unpacked_limit: int | None = None
+) -> Iterator[bytes]:
     """The object's bytes in blocks of about 256 KiB, unpacked where the key ends with .gz, .gzip, .zst or .zstd.
 
-    A UTF-8 byte order mark is left out. `on_opened` is called before the first block. Raises `ItemReaderError`.
+    A UTF-8 byte order mark is left out. `on_opened` is called before the first block. The object may have 10 GB as it
+    is stored; with `unpacked_limit` (bytes; for files of an inventory) there is one after unpacking, too.
+    Raises `ItemReaderError`.
     """
-    blocks = _unpack(source, _resuming(s3, source, on_opened))
+
+    def opened(answer: dict[str, Any]) -> S3Object:
+        _check_size(source, int(answer["ContentLength"]))
+        return pinned_by(source, answer, on_opened)
+
+    blocks = _unpack(source, _resuming(s3, source, 0, opened))
+    if unpacked_limit is not None:
+        blocks = _limited(source, blocks, unpacked_limit)
     first = next(blocks, b"")
     while 0 < len(first) < 3:
         more = next(blocks, b"")
@@ -99,6 +118,34 @@ def read_object(s3: S3Client, source: S3Object, on_opened: OnOpened | None = Non
         first += more
     yield first.removeprefix(b"\xef\xbb\xbf")
     yield from blocks
+
+
+def read_from(s3: S3Client, source: S3Object, position: int) -> Iterator[bytes]:
+    """The object's bytes from `position` on as they are stored, in blocks of about 256 KiB. Raises `ItemReaderError`."""
+    return _resuming(s3, source, position, lambda _: source)
+
+
+def read_tail(
+    s3: S3Client, source: S3Object, count: int, on_opened: OnOpened | None = None
+) -> tuple[S3Object, int, bytes]:
+    """The object's last bytes, `count` or all that there are, and its size; with it pinned to what was read.
+
+    Raises `ItemReaderError`.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            answer = get_object(s3, source, f"bytes=-{count}")
+            body = answer["Body"]
+            try:
+                tail = body.read()
+            finally:
+                body.close()
+        except (BotoCoreError, OSError, EOFError) as error:
+            failure: Exception = error
+            continue
+        size = int(answer.get("ContentRange", f"/{len(tail)}").rpartition("/")[2])
+        return pinned_by(source, answer, on_opened), size, tail
+    raise _gave_up(source, 0, ATTEMPTS, failure) from failure
 
 
 def failure_cause(action: str, error: Exception) -> str:
@@ -150,16 +197,19 @@ def _changed(s3: S3Client, source: S3Object) -> ItemReaderError:
     )
 
 
-def _resuming(s3: S3Client, source: S3Object, on_opened: OnOpened | None) -> Iterator[bytes]:
-    position, size, broken = 0, None, 0
+def _resuming(
+    s3: S3Client, source: S3Object, position: int, opened: Callable[[dict[str, Any]], S3Object]
+) -> Iterator[bytes]:
+    """The bytes from `position` on. `opened` is given the first answer, and gives the object to go on with."""
+    size, broken = None, 0
     while size is None or position < size:
         try:
             answer = get_object(s3, source, f"bytes={position}-" if position else None)
             body = answer["Body"]
             try:
                 if size is None:
-                    size = _checked_size(source, answer)
-                    source = pinned_by(source, answer, on_opened)
+                    size = position + int(answer["ContentLength"])
+                    source = opened(answer)
                 while block := body.read(BLOCK_BYTES):
                     position += len(block)
                     broken = 0
@@ -169,9 +219,7 @@ def _resuming(s3: S3Client, source: S3Object, on_opened: OnOpened | None) -> Ite
         except (BotoCoreError, OSError, EOFError) as error:
             broken += 1
             if broken >= ATTEMPTS:
-                raise ItemReaderError(
-                    failure_cause(f"Cannot read {source} from byte {position} on, tried {broken} times", error)
-                ) from error
+                raise _gave_up(source, position, broken, error) from error
         else:
             if position < size:
                 broken += 1
@@ -179,11 +227,22 @@ def _resuming(s3: S3Client, source: S3Object, on_opened: OnOpened | None) -> Ite
                     raise ItemReaderError(f"Cannot read {source}: it ends after {position} of {size} bytes.")
 
 
-def _checked_size(source: S3Object, answer: dict[str, Any]) -> int:
-    size = int(answer["ContentLength"])
+def _gave_up(source: S3Object, position: int, broken: int, error: Exception) -> ItemReaderError:
+    return ItemReaderError(failure_cause(f"Cannot read {source} from byte {position} on, tried {broken} times", error))
+
+
+def _check_size(source: S3Object, size: int) -> None:
     if size > OBJECT_LIMIT_BYTES:
         raise ItemReaderError(f"{source} has {size} bytes; a single object may have {OBJECT_LIMIT_BYTES} (10 GB).")
-    return size
+
+
+def _limited(source: S3Object, blocks: Iterator[bytes], limit: int) -> Iterator[bytes]:
+    size = 0
+    for block in blocks:
+        size += len(block)
+        if size > limit:
+            raise ItemReaderError(f"{source} has more than {limit} bytes after unpacking, the most that it may have.")
+        yield block
 
 
 def _unpack(source: S3Object, blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -221,23 +280,39 @@ def _gunzip(source: S3Object, blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _unzstd(source: S3Object, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Unpacked a block at a time. Frames may follow one another.
+
+    Arrow does it, for all Pythons alike: the standard library can from 3.14 on.
+    """
+    import pyarrow  # here, not above: it takes 30 MiB, and few objects are packed so
+
+    unpacker = pyarrow.CompressedInputStream(pyarrow.PythonFile(_BlockFile(blocks), mode="r"), "zstd")
     try:
-        zstd: Any = importlib.import_module("compression.zstd")  # in the standard library from Python 3.14 on
-    except ImportError:
-        raise ItemReaderError(
-            f"{source} is packed with Zstandard, which this Python cannot unpack. "
-            "Run the embedded AWS with Python 3.14 or later, or pack the object with gzip."
-        ) from None
-    unpacker: Any = zstd.ZstdDecompressor()
-    for block in blocks:
-        rest = block
-        while rest or not (unpacker.needs_input or unpacker.eof):
-            if unpacker.eof:
-                unpacker = zstd.ZstdDecompressor()
-            try:
-                text = unpacker.decompress(rest, BLOCK_BYTES)
-            except zstd.ZstdError as error:
-                raise ItemReaderError(f"{source} is named like a Zstandard file but is none: {error}") from error
-            if text:
-                yield text
-            rest = unpacker.unused_data if unpacker.eof else b""
+        while text := unpacker.read(BLOCK_BYTES):
+            yield text
+    except OSError as error:
+        if "Truncated" in str(error):
+            raise ItemReaderError(
+                f"{source} is named like a Zstandard file but ends in the middle; expected its whole content."
+            ) from error
+        raise ItemReaderError(f"{source} is named like a Zstandard file but cannot be unpacked: {error}") from error
+
+
+class _BlockFile(io.RawIOBase):
+    """Blocks as a file to read from."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        super().__init__()
+        self._blocks = blocks
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """At most `size` bytes, but for the end always some."""
+        if not self._rest:
+            self._rest = next(self._blocks, b"")
+        count = len(self._rest) if size is None or size < 0 else size
+        data, self._rest = self._rest[:count], self._rest[count:]
+        return data

@@ -1,0 +1,175 @@
+"""moto's application with a journal around it.
+
+Requests take turns: the identifiers that moto draws for a change must not depend on who else draws at the same time.
+That costs nothing, for moto works in one interpreter; bodies are read and answers are sent outside of it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from mapfold.local.aws_journal.bodies import Bodies, IncompleteBody
+from mapfold.local.aws_journal.changes import Kind, action_of, kind_of
+from mapfold.local.aws_journal.errors import NotKept
+from mapfold.local.aws_journal.journal import Journal
+from mapfold.local.aws_journal.long_polls import (
+    NOTHING_NEW_SECONDS,
+    Poll,
+    has_messages,
+    settings_request,
+    without_wait,
+)
+from mapfold.local.aws_journal.records import DONE, FAILED, Record, SideBody
+from mapfold.local.aws_journal.refusals import refusal
+from mapfold.local.aws_journal.reproducible import reproducible
+from mapfold.local.aws_journal.requests import Answer, Application, ask, for_moto, kept
+
+LONGEST_TURN_SECONDS = 60.0
+"""A request that waits longer for its turn is refused: something hangs, and who waits for it should hear."""
+
+
+class _Busy(Exception):
+    """The turn did not come."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    environ: dict[str, Any]
+    body: bytes
+    side: SideBody | None
+
+
+class Journaled:
+    """WSGI: `application`, every change of which is in `journal` before its answer is sent.
+
+    `settled` is called after each change, in the request's turn.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        journal: Journal,
+        bodies: Bodies,
+        *,
+        clock: Callable[[], float] = time.time,
+        settled: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._application, self._journal, self._bodies = application, journal, bodies
+        self._clock, self._settled = clock, settled
+        self.turn = threading.Lock()
+        self._changed = threading.Condition()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        answer = self._answer(environ)
+        start_response(answer.status, answer.headers)
+        return answer.body
+
+    def _answer(self, environ: dict[str, Any]) -> Answer:
+        try:
+            body, side = self._bodies.read(environ)
+        except IncompleteBody as error:
+            return refusal(environ, "400 Bad Request", "IncompleteBody", f"{error}. Nothing was changed.")
+        except NotKept as error:
+            return _not_kept(environ, error)
+        request = _Request(kept(environ), body, side)
+        kind = kind_of(request.environ, body)
+        try:
+            if kind is Kind.PASS:
+                return self._ask(request)
+            if kind is Kind.READ:
+                with self._my_turn():
+                    return self._ask(request)
+            if action_of(request.environ, body) == "ReceiveMessage":
+                return self._receive(request)
+            with self._my_turn():
+                answer = self._change(request)
+            with self._changed:
+                self._changed.notify_all()
+            return answer
+        except NotKept as error:
+            self._bodies.remove(side)
+            return _not_kept(environ, error)
+        except _Busy:
+            self._bodies.remove(side)
+            return refusal(
+                environ,
+                "503 Service Unavailable",
+                "ServiceUnavailable",
+                f"Another request has been at work for {LONGEST_TURN_SECONDS:.0f} s. Nothing was changed.",
+            )
+        finally:
+            if kind is not Kind.CHANGE:
+                self._bodies.remove(side)  # it is open, and goes when it has been read
+
+    @contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        if not self.turn.acquire(timeout=LONGEST_TURN_SECONDS):
+            raise _Busy
+        try:
+            yield
+        finally:
+            self.turn.release()
+
+    def _ask(self, request: _Request) -> Answer:
+        size = len(request.body) if request.side is None else request.side.size
+        body = self._bodies.open(request.body, request.side)
+        try:
+            return ask(self._application, for_moto(request.environ, body, size))
+        finally:
+            if request.side is not None:
+                body.close()
+
+    def _change(self, request: _Request, *, keep: Callable[[Answer], bool] = lambda answer: True) -> Answer:
+        """Do it, and have it in the journal unless it was refused, or `keep` says that it changed nothing."""
+        seed, moment = secrets.randbits(62), self._clock()
+        start = self._journal.begin(Record(request.environ, request.body, seed, moment, request.side))
+        try:
+            with reproducible(seed, moment):
+                answer = self._ask(request)
+        except BaseException:
+            self._journal.settle(start, FAILED)
+            raise
+        if 400 <= answer.code < 500 or not keep(answer):
+            self._journal.take_back(start)
+            self._bodies.remove(request.side)
+        else:
+            self._journal.settle(start, DONE if answer.code < 400 else FAILED)
+            self._settled()
+        return answer
+
+    def _receive(self, request: _Request) -> Answer:
+        """ReceiveMessage: it may wait for messages, and must not do so in its turn."""
+        with self._my_turn():
+            poll = Poll.of(self._ask(_Request(*settings_request(request.environ, request.body), None)), request.body)
+        once = _Request(request.environ, without_wait(request.environ, request.body), None)
+        deadline = time.monotonic() + poll.wait_seconds
+        while True:
+            found: list[bytes] = []
+
+            def keep(answer: Answer, found: list[bytes] = found) -> bool:
+                found.append(answer.content())
+                return poll.moves_messages or has_messages(found[0])
+
+            with self._my_turn():
+                answer = self._change(once, keep=keep)
+            content = found[0] if found else answer.content()
+            left = deadline - time.monotonic()
+            if answer.code != 200 or has_messages(content) or left <= 0:
+                return Answer(answer.status, answer.headers, [content])
+            with self._changed:
+                self._changed.wait(min(left, NOTHING_NEW_SECONDS))
+
+
+def _not_kept(environ: dict[str, Any], error: NotKept) -> Answer:
+    return refusal(
+        environ,
+        "503 Service Unavailable",
+        "ServiceUnavailable",
+        f"The embedded AWS cannot keep what it changes: {error}. Is the disk full?",
+    )

@@ -1,0 +1,60 @@
+"""Which requests change something, decided from the request alone. Where it is in doubt, one does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+from urllib.parse import parse_qs
+
+_READS = ("Describe", "Get", "List", "Scan", "Query", "BatchGet", "TransactGet", "Search")
+_CHANGES_NAMED_LIKE_READS = frozenset({"GetId"})
+"""Cognito's GetId makes an identity."""
+
+_PASSED_THROUGH = ("/moto-api/recorder/", "/latest/")
+_LONGEST_FORM = 1 << 20
+
+
+class Kind(StrEnum):
+    """What becomes of a request."""
+
+    READ = "read"
+    CHANGE = "change"
+    PASS = "pass"
+    """It may call this process again, so it must not hold others up; what it changes comes as requests of its own."""
+
+
+def kind_of(environ: Mapping[str, Any], body: bytes) -> Kind:
+    """The kind of a request with this beginning of a body (the whole of it where it is a form)."""
+    path, method = environ.get("PATH_INFO", ""), environ.get("REQUEST_METHOD", "GET")
+    if path.startswith(_PASSED_THROUGH) or "/execute-api/" in environ.get("HTTP_AUTHORIZATION", ""):
+        return Kind.PASS
+    if method == "POST" and path.startswith("/2015-03-31/functions/") and path.endswith("/invocations"):
+        return Kind.PASS
+    if method in ("GET", "HEAD", "OPTIONS"):
+        action = action_of(environ, b"")  # the Query protocol may put a change into a URL
+        return Kind.CHANGE if action and not _is_read(action) else Kind.READ
+    if action := action_of(environ, body):
+        return Kind.READ if _is_read(action) else Kind.CHANGE
+    if method == "POST" and "select-type" in parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True):
+        return Kind.READ  # SelectObjectContent
+    return Kind.CHANGE
+
+
+def action_of(environ: Mapping[str, Any], body: bytes) -> str:
+    """The operation that a JSON or Query request names; "" for REST, where method and path say it."""
+    target: str = environ.get("HTTP_X_AMZ_TARGET", "")
+    if target:
+        return target.rpartition(".")[2]
+    content_type: str = environ.get("CONTENT_TYPE", "")
+    form = content_type.startswith("application/x-www-form-urlencoded")
+    text = body.decode("latin-1") if form and len(body) <= _LONGEST_FORM else ""
+    query: str = environ.get("QUERY_STRING", "")
+    for source in (text, query):
+        if "Action=" in source:
+            return parse_qs(source).get("Action", [""])[0]
+    return ""
+
+
+def _is_read(action: str) -> bool:
+    return action.startswith(_READS) and action not in _CHANGES_NAMED_LIKE_READS

@@ -1,0 +1,134 @@
+"""What is done again comes to the same (rules: `mapfold/local/aws_journal/`), with moto in this process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from mapfold.local.aws_journal.bodies import Bodies
+from mapfold.local.aws_journal.compaction import survey
+from mapfold.local.aws_journal.records import Record
+from tests.integration.aws_journal.moto_in_process import kept_moto, state, tell, upload_id
+from tests.unit.aws_journal.builders import (
+    batch_put,
+    create_table,
+    delete_item,
+    dynamodb,
+    put_item,
+    s3,
+    update_item,
+)
+
+KEYS = st.sampled_from(["a", "b/c"])
+ITEMS = st.sampled_from(["1", "2", "3"])
+BUCKETS = st.sampled_from(["plain", "versioned"])
+VALUES = st.text("xyz", max_size=3)
+IF_ABSENT = {"ConditionExpression": "attribute_not_exists(k)"}
+TAGS = b"<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>"
+
+
+def delete_objects(bucket: str, keys: list[str]) -> Record:
+    body = "".join(f"<Object><Key>{key}</Key></Object>" for key in keys)
+    return s3("POST", f"/{bucket}", "delete", f"<Delete>{body}</Delete>".encode())
+
+
+def copy(source: str, target: str, from_key: str, to_key: str) -> Record:
+    return s3("PUT", f"/{target}/{to_key}", HTTP_X_AMZ_COPY_SOURCE=f"/{source}/{from_key}")
+
+
+def transact(put: str, update: str, delete: str) -> Record:
+    """One of each, when they are three items."""
+    return dynamodb(
+        "TransactWriteItems",
+        TransactItems=[
+            {"Put": {"TableName": "t", "Item": {"k": {"S": put}, "v": {"S": "t"}}}},
+            {
+                "Update": {
+                    "TableName": "t",
+                    "Key": {"k": {"S": update}},
+                    "UpdateExpression": "SET u = :u",
+                    "ExpressionAttributeValues": {":u": {"S": "u"}},
+                }
+            },
+            {"Delete": {"TableName": "t", "Key": {"k": {"S": delete}}}},
+        ],
+    )
+
+
+CHANGES = st.one_of(
+    st.builds(lambda b, k, v: s3("PUT", f"/{b}/{k}", body=v.encode()), BUCKETS, KEYS, VALUES),
+    st.builds(lambda b, k: s3("PUT", f"/{b}/{k}", HTTP_IF_NONE_MATCH="*"), BUCKETS, KEYS),
+    st.builds(lambda b, k: s3("DELETE", f"/{b}/{k}"), BUCKETS, KEYS),
+    st.builds(delete_objects, BUCKETS, st.lists(KEYS, min_size=1, unique=True)),
+    st.builds(copy, BUCKETS, BUCKETS, KEYS, KEYS),
+    st.builds(lambda b, k: s3("PUT", f"/{b}/{k}", "tagging", TAGS), BUCKETS, KEYS),
+    st.builds(lambda b: s3("PUT", f"/{b}"), BUCKETS),
+    st.builds(lambda b: s3("DELETE", f"/{b}"), BUCKETS),
+    st.builds(lambda k, n, end: ("upload", k, n, end), KEYS, st.integers(1, 2), st.booleans()),
+    st.builds(put_item, ITEMS, VALUES),
+    st.builds(lambda k: put_item(k, "new", **IF_ABSENT), ITEMS),
+    st.builds(update_item, ITEMS),
+    st.builds(delete_item, ITEMS),
+    st.builds(lambda keys, v: batch_put(*keys, value=v), st.lists(ITEMS, min_size=1, unique=True), VALUES),
+    st.builds(lambda three: transact(*three), st.permutations(["1", "2", "3"])),
+    st.just(dynamodb("DeleteTable", TableName="t")),
+    st.just(create_table()),
+    st.builds(lambda: dynamodb("CreateBackup", TableName="t", BackupName="backup")),
+)
+
+
+def make(application: Any, change: Any) -> None:
+    """Some changes are refused: the journal must know that too."""
+    if isinstance(change, Record):
+        tell(application, change).content()
+        return
+    _, key, parts, complete = change
+    begun = tell(application, s3("POST", f"/plain/{key}", "uploads"))
+    if begun.code != 200:
+        return
+    upload = upload_id(begun)
+    listed = ""
+    for number in range(1, parts + 1):
+        body = b"p" * (5 << 20) if number < parts else b"end"
+        part = tell(application, s3("PUT", f"/plain/{key}", f"uploadId={upload}&partNumber={number}", body))
+        etag = dict(part.headers)["ETag"]
+        listed += f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"
+    if complete:
+        body = f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode()
+        assert tell(application, s3("POST", f"/plain/{key}", f"uploadId={upload}", body)).code == 200
+    else:
+        tell(application, s3("DELETE", f"/plain/{key}", f"uploadId={upload}"))
+
+
+@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.generate])  # to shrink takes minutes
+@given(changes=st.lists(CHANGES, max_size=14))
+def test_without_what_is_not_needed_the_state_is_the_same(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[Any]
+) -> None:
+    """
+    Objects with their versions, bodies, tags and dates, uploads and items: at the next start, which leaves out what is
+    not needed, and after the journal has been written anew without it.
+    """
+    folder = tmp_path_factory.mktemp("aws")
+    enabled = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+    first = [s3("PUT", "/plain"), s3("PUT", "/versioned"), s3("PUT", "/versioned", "versioning", enabled)]
+    said: list[str] = []
+    with kept_moto(folder) as kept:
+        for change in (*first, create_table(), *changes):
+            make(kept.application, change)
+        before = state(kept.application)
+
+    with kept_moto(folder, said) as kept:
+        again = state(kept.application)
+        kept.compact(survey(folder / "journal", Bodies(folder / "bodies")))
+    with kept_moto(folder, said) as kept:
+        compacted = state(kept.application)
+    left = survey(folder / "journal", Bodies(folder / "bodies"))
+
+    assert again == before
+    assert compacted == before
+    assert all(place.needed for place in left.places)
+    assert [line for line in said if "did not come back" in line] == []

@@ -1,0 +1,269 @@
+"""What S3, DynamoDB and the rest were asked to keep, after a kill (rules: `mapfold/local/aws_journal/`)."""
+
+from __future__ import annotations
+
+import io
+import os
+import resource
+import signal
+import sys
+import threading
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tests.e2e.embedded import EmbeddedAws
+from tests.integration.embedded.server import Session, are_gone, session, until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+AT_ONCE = 4
+ANSWERED_BEFORE_THE_KILL = 60
+
+
+def client(aws: EmbeddedAws, service: Any) -> Any:
+    """One that does not try again: what it was answered is what the test knows."""
+    return boto3.Session(aws_access_key_id="any", aws_secret_access_key="any", region_name="us-east-1").client(
+        service, endpoint_url=f"http://127.0.0.1:{aws.aws_port}", config=Config(retries={"total_max_attempts": 1})
+    )
+
+
+def moto_of(opened: Session) -> int:
+    """The process id of moto."""
+    for pid in opened.descendants():
+        if b"_moto_process.py" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            return pid
+    raise AssertionError("there is no moto")
+
+
+def kill_group(opened: Session) -> None:
+    """What a terminal's end may do: `mapfold local` and moto at once."""
+    os.kill(moto_of(opened), signal.SIGKILL)
+    opened.end(signal.SIGKILL)
+
+
+def kill_one(opened: Session) -> None:
+    """`mapfold local` alone; moto dies of it."""
+    opened.end(signal.SIGKILL)
+
+
+def create(aws: EmbeddedAws) -> None:
+    """A bucket, one with versions, a table."""
+    s3, dynamodb = client(aws, "s3"), client(aws, "dynamodb")
+    s3.create_bucket(Bucket="plain")
+    s3.create_bucket(Bucket="versioned")
+    s3.put_bucket_versioning(Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
+    dynamodb.create_table(
+        TableName="table",
+        KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
+class Burst:
+    """Writers that note what they were answered, until they are answered no more."""
+
+    def __init__(self, aws: EmbeddedAws) -> None:
+        self._aws = aws
+        self._lock = threading.Lock()
+        self.answered = 0
+        self.objects: dict[str, int] = {}
+        self.versions: dict[str, int] = {}
+        self.uploads: dict[str, int] = {}
+        self.items: dict[str, int] = {}
+
+    def run(self, writer: int) -> None:
+        """One writer."""
+        s3, dynamodb = client(self._aws, "s3"), client(self._aws, "dynamodb")
+        try:
+            for n in range(10_000):
+                key = f"{writer}-{n % 7}"
+                s3.put_object(Bucket="plain", Key=key, Body=b"%d" % n)
+                self._note(self.objects, key, n)
+                version = s3.put_object(Bucket="versioned", Key=key, Body=b"%d" % n)["VersionId"]
+                self._note(self.versions, version, n)
+                dynamodb.put_item(TableName="table", Item={"k": {"S": key}, "n": {"N": str(n)}})
+                self._note(self.items, key, n)
+                if n % 5 == 0:
+                    name = f"large-{writer}-{n}"
+                    upload = s3.create_multipart_upload(Bucket="plain", Key=name)["UploadId"]
+                    where = {"Bucket": "plain", "Key": name, "UploadId": upload}
+                    part = s3.upload_part(**where, PartNumber=1, Body=b"%d " % n * 500_000)
+                    parts = [{"PartNumber": 1, "ETag": part["ETag"]}]
+                    s3.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})
+                    self._note(self.uploads, name, n)
+        except (BotoCoreError, ClientError):
+            return
+        finally:
+            s3.close()
+            dynamodb.close()
+
+    def _note(self, noted: dict[str, int], name: str, n: int) -> None:
+        with self._lock:
+            noted[name] = n
+            self.answered += 1
+
+
+@pytest.mark.parametrize("kill", [kill_one, kill_group])
+def test_whatever_was_answered_is_there_after_a_kill(tmp_path: Path, kill: Any) -> None:
+    """
+    Objects, all their versions, multipart uploads and items. One that was under way may be there as well: of two
+    values that were written one after the other, the later one.
+    """
+    with session(tmp_path / "data") as opened, ThreadPoolExecutor(AT_ONCE) as threads:
+        create(opened.aws)
+        burst = Burst(opened.aws)
+        for writer in range(AT_ONCE):
+            threads.submit(burst.run, writer)
+        until(lambda: burst.answered > ANSWERED_BEFORE_THE_KILL)
+        processes = opened.descendants()
+        kill(opened)
+        until(lambda: are_gone(processes))
+
+    with session(tmp_path / "data") as again:
+        s3, dynamodb = client(again.aws, "s3"), client(again.aws, "dynamodb")
+        objects = {key: int(body(s3, Bucket="plain", Key=key)) for key in burst.objects}
+        listed = s3.list_object_versions(Bucket="versioned")["Versions"]
+        versions = {
+            one["VersionId"]: int(body(s3, Bucket="versioned", Key=one["Key"], VersionId=one["VersionId"]))
+            for one in listed
+        }
+        uploads = {
+            name: body(s3, Bucket="plain", Key=name) == b"%d " % n * 500_000 for name, n in burst.uploads.items()
+        }
+        items = {item["k"]["S"]: int(item["n"]["N"]) for item in dynamodb.scan(TableName="table")["Items"]}
+        s3.close()
+        dynamodb.close()
+
+    assert {key: n for key, n in objects.items() if n not in (burst.objects[key], burst.objects[key] + 7)} == {}
+    assert {version: n for version, n in burst.versions.items() if versions.get(version) != n} == {}
+    assert uploads
+    assert all(uploads.values())
+    assert {key: n for key, n in burst.items.items() if items[key] not in (n, n + 7)} == {}
+
+
+def body(s3: Any, **where: str) -> bytes:
+    """An object whole."""
+    with s3.get_object(**where)["Body"] as stream:
+        return bytes(stream.read())
+
+
+def test_what_is_streamed_presigned_or_large_is_there_after_a_kill(tmp_path: Path) -> None:
+    """With its type, metadata, tags and date; an upload that was not complete can be completed."""
+    large = os.urandom(1 << 20) * 9
+    with session(tmp_path / "data") as opened:
+        create(opened.aws)
+        s3 = client(opened.aws, "s3")
+        s3.put_object(
+            Bucket="plain", Key="a b/ü", Body=b"1", ContentType="text/x", Metadata={"m_1": "2"}, Tagging="t=3"
+        )
+        s3.upload_fileobj(io.BytesIO(large), "plain", "large")
+        s3.put_object(Bucket="plain", Key="checked", Body=io.BytesIO(large), ChecksumAlgorithm="CRC32")
+        url = s3.generate_presigned_url("put_object", Params={"Bucket": "plain", "Key": "presigned"})
+        put(url, b"presigned")
+        upload = s3.create_multipart_upload(Bucket="plain", Key="open")["UploadId"]
+        where = {"Bucket": "plain", "Key": "open", "UploadId": upload}
+        part = s3.upload_part(**where, PartNumber=1, Body=b"part")
+        before = s3.head_object(Bucket="plain", Key="a b/ü")
+        s3.close()
+        kill_group(opened)
+
+    with session(tmp_path / "data") as again:
+        s3 = client(again.aws, "s3")
+        after = s3.head_object(Bucket="plain", Key="a b/ü")
+        tags = s3.get_object_tagging(Bucket="plain", Key="a b/ü")["TagSet"]
+        bodies = {key: body(s3, Bucket="plain", Key=key) for key in ("large", "checked", "presigned")}
+        s3.complete_multipart_upload(**where, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]})
+        completed = body(s3, Bucket="plain", Key="open")
+        s3.close()
+
+    facts = ("LastModified", "ContentType", "Metadata", "ETag", "ContentLength")
+    assert {name: after[name] for name in facts} == {name: before[name] for name in facts}
+    assert tags == [{"Key": "t", "Value": "3"}]
+    assert bodies == {"large": large, "checked": large, "presigned": b"presigned"}
+    assert completed == b"part"
+    assert (tmp_path / "data" / "stderr.txt").read_text() == ""
+
+
+def put(url: str, data: bytes) -> None:
+    """As a program without an SDK does."""
+
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(urllib.request.Request(url, data, {"Content-Type": "text/x"}, method="PUT"), timeout=10) as answer:
+        assert answer.status == 200
+
+
+def test_a_message_that_was_received_is_not_received_again(tmp_path: Path) -> None:
+    """Who received it before the kill can delete it after; a consumer that waits holds up nobody."""
+    with session(tmp_path / "data") as opened, ThreadPoolExecutor(1) as threads:
+        sqs, s3 = client(opened.aws, "sqs"), client(opened.aws, "s3")
+        url = sqs.create_queue(QueueName="queue")["QueueUrl"]
+        waiting = threads.submit(sqs.receive_message, QueueUrl=url, WaitTimeSeconds=20)
+        s3.create_bucket(Bucket="meanwhile")
+        sqs.send_message(QueueUrl=url, MessageBody="one")
+        (received,) = waiting.result(10)["Messages"]
+        sqs.close()
+        s3.close()
+        kill_group(opened)
+
+    with session(tmp_path / "data") as again:
+        sqs = client(again.aws, "sqs")
+        url = sqs.get_queue_url(QueueName="queue")["QueueUrl"]
+        visible = sqs.receive_message(QueueUrl=url).get("Messages", [])
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=received["ReceiptHandle"])
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        left = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        sqs.close()
+
+    assert visible == []
+    assert set(left.values()) == {"0"}
+
+
+def test_a_full_disk_refuses_changes_and_loses_nothing(tmp_path: Path) -> None:
+    """
+    Small bodies, large ones, items: 503 with a message, and what was there is served as before. With space again it
+    goes on, and after a kill all is there that was answered.
+    """
+    refused = []
+    with session(tmp_path / "data") as opened:
+        create(opened.aws)
+        s3, dynamodb = client(opened.aws, "s3"), client(opened.aws, "dynamodb")
+        s3.put_object(Bucket="plain", Key="a", Body=b"before")
+        moto = moto_of(opened)
+        unlimited = resource.prlimit(moto, resource.RLIMIT_FSIZE)
+        full = (tmp_path / "data" / "aws" / "journal").stat().st_size + 100
+        resource.prlimit(moto, resource.RLIMIT_FSIZE, (full, unlimited[1]))
+        for change in (
+            lambda: s3.put_object(Bucket="plain", Key="a", Body=b"lost"),
+            lambda: s3.put_object(Bucket="plain", Key="a", Body=b"lost" * (1 << 20)),
+            lambda: dynamodb.put_item(TableName="table", Item={"k": {"S": "lost"}}),
+        ):
+            with pytest.raises(ClientError) as caught:
+                change()
+            refused.append(caught.value.response)
+        seen = body(s3, Bucket="plain", Key="a"), dynamodb.scan(TableName="table")["Items"]
+        resource.prlimit(moto, resource.RLIMIT_FSIZE, unlimited)
+        s3.put_object(Bucket="plain", Key="b", Body=b"after")
+        s3.close()
+        dynamodb.close()
+        kill_group(opened)
+
+    with session(tmp_path / "data") as again:
+        s3 = client(again.aws, "s3")
+        objects = [body(s3, Bucket="plain", Key=key) for key in ("a", "b")]
+        s3.close()
+
+    assert [one["ResponseMetadata"]["HTTPStatusCode"] for one in refused] == [503] * 3
+    assert {one["Error"]["Code"] for one in refused} == {"ServiceUnavailable"}
+    assert all("cannot keep what it changes" in one["Error"]["Message"] for one in refused)
+    assert all(str(tmp_path / "data" / "aws") in one["Error"]["Message"] for one in refused)
+    assert seen == (b"before", [])
+    assert objects == [b"before", b"after"]
+    assert len(list((tmp_path / "data" / "aws" / "bodies").iterdir())) == 0

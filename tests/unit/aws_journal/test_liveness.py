@@ -1,0 +1,115 @@
+"""Which changes are needed (rules: `mapfold/local/aws_journal/effects.py` and `liveness.py`).
+
+That the state is the same without the others is shown in `tests/integration/aws_journal`, with moto.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from mapfold.local.aws_journal.effects import Effects
+from mapfold.local.aws_journal.liveness import live
+from mapfold.local.aws_journal.records import Record
+from tests.unit.aws_journal.builders import batch_put, create_table, delete_item, put_item, record, s3, update_item
+from tests.unit.aws_journal.builders import dynamodb as call
+
+BUCKET = s3("PUT", "/b")
+A = s3("PUT", "/b/a")
+COPY = s3("PUT", "/b/copy", HTTP_X_AMZ_COPY_SOURCE="/b/a")
+DELETE_A = s3("DELETE", "/b/a")
+DELETE_BOTH = s3("POST", "/b", "delete", b"<Delete><Object><Key>a</Key></Object><Object><Key>c</Key></Object></Delete>")
+VERSIONS = s3("PUT", "/b", "versioning")
+TAG_A = s3("PUT", "/b/a", "tagging")
+TABLE = create_table()
+STREAM = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}}
+OPAQUE = record("POST", "/never/heard/of")
+IF_ABSENT = {"ConditionExpression": "attribute_not_exists(k)"}
+
+
+def upload(step: str, upload_id: str = "u") -> Record:
+    """A step of a multipart upload of b/a."""
+    return {
+        "begin": s3("POST", "/b/a", "uploads"),
+        "part": s3("PUT", "/b/a", f"uploadId={upload_id}&partNumber=1"),
+        "complete": s3("POST", "/b/a", f"uploadId={upload_id}"),
+        "abort": s3("DELETE", "/b/a", f"uploadId={upload_id}"),
+    }[step]
+
+
+UPLOADED = [upload("begin"), upload("part"), upload("complete")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "needed"),
+    [
+        pytest.param([BUCKET, A, A], "+-+", id="an object that was put again"),
+        pytest.param([BUCKET, A, DELETE_A], "+--", id="an object that was deleted, and its deletion"),
+        pytest.param([BUCKET, A, s3("PUT", "/b/c"), DELETE_BOTH], "+---", id="several that were deleted at once"),
+        pytest.param(
+            [BUCKET, OPAQUE, upload("begin"), upload("abort")], "++--", id="aborted; who else would begin it?"
+        ),
+        pytest.param([BUCKET, OPAQUE, A, DELETE_A], "++-+", id="deleted, where somebody may have put it"),
+        pytest.param([BUCKET, A, TAG_A, A], "+--+", id="tags of an object that was put again"),
+        pytest.param([BUCKET, A, TAG_A], "+++", id="tags of an object that is there"),
+        pytest.param([BUCKET, A, COPY, A], "++++", id="what was copied before it was put again"),
+        pytest.param([BUCKET, A, COPY, A, s3("DELETE", "/b/copy")], "+--+-", id="copied, and the copy deleted"),
+        pytest.param([BUCKET, VERSIONS, A, A, DELETE_A], "+++++", id="all versions"),
+        pytest.param([BUCKET, A, A, VERSIONS, A], "+-+++", id="the version that was there before there were any"),
+        pytest.param([BUCKET, VERSIONS, BUCKET, A, A], "+++++", id="a bucket with versions that was made again"),
+        pytest.param([BUCKET, BUCKET, A, A], "++-+", id="a bucket that was made again"),
+        pytest.param([OPAQUE, BUCKET, A, A], "++++", id="a bucket that may have been there, with versions"),
+        pytest.param([A, A], "++", id="a bucket that nobody saw made may have versions"),
+        pytest.param([BUCKET, *UPLOADED], "++++", id="an upload"),
+        pytest.param([BUCKET, *UPLOADED, A], "+---+", id="an upload of an object that was put again"),
+        pytest.param([BUCKET, upload("begin"), upload("part"), upload("abort")], "+---", id="an aborted upload"),
+        pytest.param([BUCKET, upload("begin"), upload("part")], "+++", id="an upload that goes on"),
+        pytest.param(
+            [BUCKET, upload("begin"), upload("begin"), upload("part"), upload("complete"), A],
+            "++++++",
+            id="two uploads of one key at once: which is which, nobody knows",
+        ),
+        pytest.param([TABLE, put_item("1"), put_item("1")], "+-+", id="an item that was put again"),
+        pytest.param([TABLE, put_item("1"), update_item("1")], "+++", id="an item that was updated"),
+        pytest.param([TABLE, put_item("1"), update_item("1"), put_item("1")], "+--+", id="updated, then put"),
+        pytest.param([TABLE, put_item("1"), delete_item("1")], "+--", id="an item that was deleted"),
+        pytest.param([TABLE, batch_put("1", "2"), delete_item("1")], "+++", id="one of a batch that was deleted"),
+        pytest.param([TABLE, batch_put("1", "2"), put_item("1"), put_item("2")], "+-++", id="a batch put again"),
+        pytest.param([TABLE, delete_item("1"), put_item("1", **IF_ABSENT)], "+-+", id="put on a condition"),
+        pytest.param(
+            [TABLE, put_item("1"), delete_item("1"), put_item("1", **IF_ABSENT)],
+            "+--+",
+            id="what a condition needs gone, and was never there then",
+        ),
+        pytest.param([TABLE, put_item("1"), call("DeleteTable", TableName="t")], "+-+", id="items of a deleted table"),
+        pytest.param([create_table(**STREAM), put_item("1"), put_item("1")], "+++", id="a table with a stream"),
+        pytest.param([put_item("1"), put_item("1")], "++", id="a table that nobody saw made"),
+        pytest.param([BUCKET, A, record("POST", "/never/heard/of"), A], "++++", id="what somebody may have read"),
+        pytest.param([BUCKET, A, record("POST", "/moto-api/reset"), BUCKET], "---+", id="all that was before a reset"),
+        pytest.param(
+            [BUCKET, A, s3("PUT", "/b/c", HTTP_X_MOTO_ACCOUNT_ID="210987654321"), A],
+            "+" * 4,
+            id="as soon as there are several accounts",
+        ),
+        pytest.param([BUCKET, A, s3("PUT", "/a", HTTP_HOST="b.localhost:1"), A], "++++", id="a bucket in the host"),
+        pytest.param([BUCKET, A, s3("PUT", "/b/a", "x-id=PutObject")], "+-+", id="what SDKs add to a URL"),
+        pytest.param([BUCKET, s3("PUT", "/b/%61"), A], "+-+", id="a key that is written in two ways"),
+    ],
+)
+def test_what_is_needed(changes: list[Record], needed: str) -> None:
+    """`+` stays."""
+    effects = Effects(lambda record: record.body)
+
+    found = live([effects.of(change) for change in changes])
+
+    assert "".join("+" if stays else "-" for stays in found) == needed
+
+
+@pytest.mark.parametrize(("key", "needed"), [("1", "+-+"), ("1.0", "+++")])
+def test_numbers_as_keys_are_the_same_only_when_written_in_the_same_way(key: str, needed: str) -> None:
+    """1 and 1.0 are one key to DynamoDB; rather than to decide that again, what is not plain stays."""
+    effects = Effects(lambda record: record.body)
+    put = call("PutItem", TableName="t", Item={"k": {"N": key}})
+
+    found = live([effects.of(change) for change in (TABLE, put, put)])
+
+    assert "".join("+" if stays else "-" for stays in found) == needed
