@@ -41,7 +41,7 @@ _REASONS = 5
 _STOP_SECONDS = 3.0
 _SOURCE_ERROR = "SourceError"
 _PUT_INPUT = """\
-  The embedded AWS was started for this run alone, and of what was put into it earlier only the runs are kept.
+  The embedded AWS was started for this run alone; its S3 has what was put into it earlier, with the same data directory.
   To run on input of yours: start `mapfold local` in another terminal, put the input into its S3, and run again."""
 
 Typed = Callable[[str, str], str]
