@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,9 +27,32 @@ def cores() -> int:
     return int(facts()["cores"])
 
 
+def peak_memory_mib(pid: int | None = None) -> float:
+    """The most memory that the process (this one: None) has ever had resident. Linux only."""
+    for line in Path(f"/proc/{pid or 'self'}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError(f"/proc/{pid or 'self'}/status has no line VmHWM")
+
+
+def cpu_seconds(pid: int) -> float:
+    """The seconds of CPU that the process has used, in itself and in the system. Linux only."""
+    # The name, in brackets, may hold spaces; utime and stime are the 14th and 15th field.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def progress(text: str) -> None:
+    """Say what runs now, on one line that the next one overwrites: only where somebody looks."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{text}")
+        sys.stderr.flush()
+
+
 def keep(benchmark: str, numbers: Mapping[str, float | int]) -> None:
     """Print the machine and the numbers, and keep both as JSON under benchmarks/results/."""
     machine = facts()
+    progress("")
     print(f"{benchmark} on {machine['cores']} cores, Python {machine['python']}, {machine['system']}")
     for name, number in numbers.items():
         print(f"  {name.replace('_', ' '):<36} {number:>12,.2f}" if isinstance(number, float) else line(name, number))

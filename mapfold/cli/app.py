@@ -79,6 +79,7 @@ def mapfold(context: click.Context, debug: bool) -> None:
     mapfold history RUN --failed         its states and map runs, with the children that failed
     mapfold failures RUN                 the items that failed, with reasons
     mapfold stop RUN                     end a run that is running
+    mapfold redrive RUN                  let a run that was stopped or timed out go on
     mapfold definition JOB               a job's state machine in the Amazon States Language
     mapfold local                        keep the embedded AWS running, for boto3 or the AWS CLI
 
@@ -250,6 +251,39 @@ def stop(factory: Factory, output: Output, place: Place, run_: str, as_json: boo
     from mapfold.cli import look
 
     return look.stop(place, run_, factory, output, as_json=as_json)
+
+
+@mapfold.command()
+@click.argument("run_", metavar="RUN")
+@_jobs
+@_json
+@_place
+@_handed
+def redrive(factory: Factory, output: Output, place: Place, run_: str, jobs_folder: Path, as_json: bool) -> int:
+    """Let a RUN that ended without success go on from where it stood, follow it, and print its result.
+
+    What has succeeded is kept: states that were left, and child executions that ended well, are not run again. What
+    failed, was stopped or never started runs, with the functions as they are now.
+
+    \b
+    It helps a run
+      that was stopped: by `mapfold stop`, by Ctrl-C, or by StopExecution;
+      that timed out, or failed with an error that its state machine does not catch.
+    It does not help a run
+      that is running, or succeeded: the items that failed in it were tolerated;
+      that failed by its own account. A job's state machine catches errors and too many failed items,
+      closes the run's record, and ends in a Fail state. Only states that were not left run again:
+      that one. Mend what failed, and start a new run with `mapfold run`.
+
+    A run can be redriven for 14 days after its end. Its definition stays the one that it was started with.
+
+    \b
+    mapfold redrive flight-delays-20260131-120000-abcd
+    mapfold redrive RUN --on aws --profile work
+    """
+    from mapfold.cli.redrive import redrive_run
+
+    return redrive_run(place, run_, jobs_folder, factory, output, as_json=as_json)
 
 
 @mapfold.command()

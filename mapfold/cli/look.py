@@ -12,7 +12,7 @@ from mapfold.cli.factory import Factory, Place
 from mapfold.cli.output import Output
 from mapfold.cli.present import clock_time, columns, counted, counts_document, duration, moment, result_lines, tally
 from mapfold.client.arns import MAP_LABEL
-from mapfold.client.values import Json, MapRun, decode, explain_cause
+from mapfold.client.values import Execution, Json, MapRun, decode, explain_cause
 from mapfold.errors import UsageError
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def runs(place: Place, factory: Factory, output: Output, *, job: str | None, lim
                 "stopped": moment(run.stopped),
                 "seconds": span(run.started, run.stopped),
                 "execution_arn": run.execution_arn,
+                "redrive_count": run.redrive_count,
             }
             for run in found
         )
@@ -74,11 +75,15 @@ def runs(place: Place, factory: Factory, output: Output, *, job: str | None, lim
     if not found:
         output.note("there are no runs yet: mapfold run JOB starts one")
         return 0
-    rows = [
+    rows: list[tuple[Json, ...]] = [
         (run.run_id, run.job, str(run.status), clock_time(run.started), duration(span(run.started, run.stopped)))
         for run in found
     ]
-    output.facts(columns(("run", "job", "status", "started (UTC)", "took"), rows))
+    header: tuple[str, ...] = ("run", "job", "status", "started (UTC)", "took")
+    if any(run.redrive_count for run in found):
+        header = (*header, "redrives")
+        rows = [(*row, run.redrive_count or None) for row, run in zip(rows, found, strict=True)]
+    output.facts(columns(header, rows))
     return 0
 
 
@@ -101,6 +106,8 @@ def show(place: Place, name: str, factory: Factory, output: Output, *, as_json: 
                 "started": moment(execution.started),
                 "stopped": moment(execution.stopped),
                 "seconds": span(execution.started, execution.stopped),
+                "redrive_count": execution.redrive_count,
+                "redriven": moment(execution.redriven),
                 "input": given,
                 **(_ended_document(ended) if ended else {}),
                 "map_runs": tuple(map_run_document(run) for run in view.map_runs),
@@ -113,6 +120,7 @@ def show(place: Place, name: str, factory: Factory, output: Output, *, as_json: 
         "status": str(execution.status),
         "started": f"{clock_time(execution.started)} UTC",
         "took": duration(execution.seconds),
+        "redrives": _redrives(execution),
         "source": (given.get("source") or {}).get("uri") if isinstance(given, dict) else None,
         "error": execution.error,
         "cause": explain_cause(execution.cause)[0],
@@ -125,7 +133,11 @@ def show(place: Place, name: str, factory: Factory, output: Output, *, as_json: 
     }
     lines = [f"{key:<10}{value}" for key, value in facts.items() if value]
     for run in view.map_runs:
-        lines += [f"map run   {run.label} {run.status}", *(f"          {said}" for said in map_run_counts(run))]
+        redrives = f", {counted(run.redrive_count, 'redrive')}" if run.redrive_count else ""
+        lines += [
+            f"map run   {run.label} {run.status}{redrives}",
+            *(f"          {said}" for said in map_run_counts(run)),
+        ]
     if ended is not None:
         lines += [
             f"          {said}" for said in kept_apart(ended, view.map_runs, factory.typed("failures", name, place))
@@ -186,6 +198,13 @@ def stop(place: Place, name: str, factory: Factory, output: Output, *, as_json: 
     return 0
 
 
+def _redrives(execution: Execution) -> str | None:
+    if not execution.redrive_count:
+        return None
+    last = "" if execution.redriven is None else f", the last at {clock_time(execution.redriven)} UTC"
+    return f"{execution.redrive_count}{last}"
+
+
 def _job_document(job: Job) -> dict[str, Json]:
     children, why = job.child_type()
     return {
@@ -224,6 +243,7 @@ def map_run_document(run: MapRun) -> dict[str, Json]:
         "started": moment(run.started),
         "stopped": moment(run.stopped),
         "max_concurrency": run.max_concurrency,
+        "redrive_count": run.redrive_count,
         "items": counts_document(run.items),
         "executions": counts_document(run.children),
     }

@@ -60,6 +60,7 @@ def tally(counts: Counts, thing: str) -> str:
         "aborted": counts.aborted,
         "running": counts.running,
         "pending": counts.pending,
+        "waiting for their redrive": counts.pending_redrive,
     }
     said = ", ".join(f"{value:,} {name}" for name, value in parts.items() if value)
     return counted(counts.total, thing) + (f": {said}" if said else "")
@@ -75,6 +76,7 @@ def counts_document(counts: Counts) -> dict[str, Json]:
         "failed": counts.failed,
         "timed_out": counts.timed_out,
         "aborted": counts.aborted,
+        "pending_redrive": counts.pending_redrive,
     }
 
 

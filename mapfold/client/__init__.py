@@ -1,4 +1,4 @@
-"""Deploy, start, follow, inspect and stop runs by plain boto3: the same against AWS and the embedded one.
+"""Deploy, start, follow, inspect, redrive and stop runs by plain boto3: the same against AWS and the embedded one.
 
 `AwsClient(target)` (aws.py) is the only one that knows botocore. Everything else is functions that take it, through a
 small Protocol that says which of its methods they use, and give values back:
@@ -10,11 +10,12 @@ small Protocol that says which of its methods they use, and give values back:
 
 from mapfold.client.aws import AwsClient
 from mapfold.client.deploy import Change, Deployment, carry_out, plan_deployment, source_digest, substitutions
-from mapfold.client.errors import NotDeployed, RunNameTaken, UnknownRun, Unreachable
+from mapfold.client.errors import NotDeployed, NotRedrivable, RunNameTaken, UnknownRun, Unreachable
 from mapfold.client.failures import Failure, failures
 from mapfold.client.follow import AWS_PACE, LOCAL_PACE, Pace, Progress, Unheard, Watcher, follow
 from mapfold.client.history import Child, EventLine, ExecutionNode, MapRunNode, StateNode, all_events, children, history
 from mapfold.client.outcome import Items, Outcome, outcome
+from mapfold.client.redrive import check_redrivable, redrive
 from mapfold.client.runs import RunSummary, RunView, find_run, runs, show, stop
 from mapfold.client.start import Run, check_run_name, new_run_id, start
 from mapfold.client.target import Target, aws_target, environment_target, local_target
@@ -32,6 +33,7 @@ __all__ = [
     "Items",
     "MapRunNode",
     "NotDeployed",
+    "NotRedrivable",
     "Outcome",
     "Pace",
     "Progress",
@@ -48,6 +50,7 @@ __all__ = [
     "all_events",
     "aws_target",
     "carry_out",
+    "check_redrivable",
     "check_run_name",
     "children",
     "environment_target",
@@ -59,6 +62,7 @@ __all__ = [
     "new_run_id",
     "outcome",
     "plan_deployment",
+    "redrive",
     "runs",
     "show",
     "source_digest",

@@ -19,7 +19,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
 from mapfold.client.arns import label_of
-from mapfold.client.errors import RunNameTaken, Unreachable
+from mapfold.client.errors import NotRedrivable, RunNameTaken, Unreachable
+from mapfold.client.express_history import express_events
 from mapfold.client.target import DEFAULT_REGION, RUNS_TABLE, Target
 from mapfold.client.values import (
     Counts,
@@ -99,33 +100,59 @@ class AwsClient:
         with speaking():
             return self._sfn.stop_execution(executionArn=arn, error=error, cause=cause)["stopDate"]
 
+    def redrive_execution(self, arn: str) -> datetime:
+        """Let an execution that ended without success go on; when. `NotRedrivable`, with the reason, if it cannot."""
+        try:
+            return self._sfn.redrive_execution(executionArn=arn)["redriveDate"]
+        except ClientError as error:
+            if _code(error) == "ExecutionNotRedrivable":
+                raise NotRedrivable(arn.rpartition(":")[2], _message(error)) from error
+            raise _refused(error) from error
+        except BotoCoreError as error:
+            raise _unreachable(error) from error
+
     def abort_record(self, execution_arn: str, *, stopped: datetime, error: str, cause: str) -> bool:
         """Close the record of an execution's run as ABORTED, if it is open; whether it was.
 
         The state machine closes the records of all runs that it sees end; an execution that is stopped runs no more
         state that could.
         """
-        values = {
-            "execution": execution_arn,
-            "running": "RUNNING",
-            "status": "ABORTED",
+        facts = {
             "stopped_at": stopped.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "error": error,
             "cause": cause,
         }
-        names = ("execution", "status", "stopped_at", "error", "cause")
-        closed = self._find(
+        update = "SET #status = :to, " + ", ".join(f"#{name} = :{name}" for name in facts)
+        return self._turn_record(execution_arn, update, facts, before="RUNNING", after="ABORTED")
+
+    def reopen_record(self, execution_arn: str) -> bool:
+        """Turn the record of an execution's run from ABORTED back to RUNNING, if it is so; whether it was.
+
+        What `abort_record` wrote is taken away. A record that the state machine closed itself stays: no state that a
+        redrive runs would close it again.
+        """
+        update = "SET #status = :to REMOVE #stopped_at, #error, #cause"
+        return self._turn_record(execution_arn, update, {}, before="ABORTED", after="RUNNING")
+
+    def _turn_record(
+        self, execution_arn: str, update: str, facts: Mapping[str, str], *, before: str, after: str
+    ) -> bool:
+        """Carry out `update` if the record is this execution's and has the status `before`; whether it had."""
+        values = {**facts, "execution": execution_arn, "from": before, "to": after}
+        turned = self._find(
             ("ConditionalCheckFailedException", "ResourceNotFoundException"),
             lambda: self._dynamodb.update_item(
                 TableName=RUNS_TABLE,
                 Key={"run_id": {"S": execution_arn.rpartition(":")[2]}},
-                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in names if name != "execution"),
-                ConditionExpression="#execution = :execution AND #status = :running",
-                ExpressionAttributeNames={f"#{name}": name for name in names},
+                UpdateExpression=update,
+                ConditionExpression="#execution = :execution AND #status = :from",
+                ExpressionAttributeNames={
+                    f"#{name}": name for name in ("execution", "status", "stopped_at", "error", "cause")
+                },
                 ExpressionAttributeValues={f":{name}": {"S": value} for name, value in values.items()},
             ),
         )
-        return closed is not None
+        return turned is not None
 
     def find_execution(self, arn: str) -> Execution | None:
         """What DescribeExecution says, or None if there is no such execution."""
@@ -144,7 +171,8 @@ class AwsClient:
     def events(self, arn: str, *, newest_first: bool = False, page: int = 1000) -> Iterator[Event]:
         """The history of an execution; pages of `page` events as they are asked for.
 
-        An EXPRESS execution has none: GetExecutionHistory refuses it (history-events.md 5).
+        An EXPRESS execution has none: GetExecutionHistory refuses it (history-events.md 5). Of an EXPRESS child the
+        embedded AWS tells it elsewhere.
         """
         pages = self._sfn.get_paginator("get_execution_history").paginate(
             executionArn=arn, reverseOrder=newest_first, PaginationConfig={"PageSize": page}
@@ -156,6 +184,10 @@ class AwsClient:
         except ClientError as error:
             if _code(error) != "StateMachineTypeNotSupported":
                 raise _refused(error) from error
+            if self.target.is_local:
+                yield from express_events(
+                    self.target.endpoints["stepfunctions"], arn, newest_first=newest_first, page=page
+                )
         except BotoCoreError as error:
             raise _unreachable(error) from error
 
@@ -189,6 +221,7 @@ class AwsClient:
             max_concurrency=answer["maxConcurrency"],
             items=_counts(answer["itemCounts"]),
             children=_counts(answer["executionCounts"]),
+            redrive_count=answer.get("redriveCount", 0),
         )
 
     # --- state machines -----------------------------------------------------------------------------------
@@ -376,6 +409,7 @@ class AwsClient:
                         started=_seconds(line["startDate"]),
                         stopped=_maybe_seconds(line.get("stopDate")),
                         items=line.get("itemCount"),
+                        redrive_count=line.get("redriveCount", 0),
                     )
 
     def _find(self, missing: str | tuple[str, ...], call: Any) -> Any:
@@ -439,9 +473,13 @@ def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+def _message(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Message", ""))
+
+
 def _refused(error: ClientError) -> ServiceError:
-    code, message = _code(error), error.response.get("Error", {}).get("Message", "")
-    return ServiceError(f"{error.operation_name} was refused: {code}: {message}", code=code)
+    code = _code(error)
+    return ServiceError(f"{error.operation_name} was refused: {code}: {_message(error)}", code=code)
 
 
 def _unreachable(error: BotoCoreError) -> ServiceError:
@@ -464,6 +502,10 @@ def _execution(answer: Mapping[str, Any]) -> Execution:
         output=answer.get("output"),
         error=answer.get("error"),
         cause=answer.get("cause"),
+        redrive_count=answer.get("redriveCount", 0),
+        redriven=_maybe_seconds(answer.get("redriveDate")),
+        redrive_status=answer.get("redriveStatus"),
+        not_redrivable_because=answer.get("redriveStatusReason"),
     )
 
 
@@ -476,6 +518,7 @@ def _counts(counts: MapRunItemCountsTypeDef | MapRunExecutionCountsTypeDef) -> C
         failed=counts["failed"],
         timed_out=counts["timedOut"],
         aborted=counts["aborted"],
+        pending_redrive=counts.get("pendingRedrive", 0),
     )
 
 

@@ -30,6 +30,14 @@ class UnknownRun(UsageError):
         self.name, self.similar = name, tuple(similar)
 
 
+class NotRedrivable(UsageError):
+    """The run cannot go on from where it ended, or would run nothing that could change how it ends."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"run {name} cannot be redriven: {reason.rstrip('.')}.")
+        self.name, self.reason = name, reason
+
+
 class NotDeployed(UsageError):
     """The job has no state machine where it should run."""
 

@@ -110,6 +110,7 @@ class _Look:
         self._aws, self._arn, self._clock = aws, execution_arn, clock
         self._current: str | None = None  # the map run that was open at the last poll
         self._items_run: MapRun | None = None
+        self._items_stopped: float | None = None  # when ListMapRuns said that it stopped: a redrive changes that
         self._rate = _Rate()
 
     def progress(self, execution: Execution, *, seconds: float) -> Progress:
@@ -139,19 +140,20 @@ class _Look:
                 return run
             self._current = None
         for summary in reversed(self._aws.map_runs(self._arn)):
-            run = self._describe(summary.arn)
+            run = self._describe(summary.arn, stopped=summary.stopped)
             if not run.status.is_terminal:
                 self._current = run.arn
                 return run
             break  # older ones have ended before it began
         return None
 
-    def _describe(self, arn: str) -> MapRun:
-        if self._items_run is not None and self._items_run.arn == arn and self._items_run.status.is_terminal:
-            return self._items_run
+    def _describe(self, arn: str, *, stopped: float | None = None) -> MapRun:
+        known = self._items_run
+        if known and known.arn == arn and known.status.is_terminal and stopped == self._items_stopped:
+            return known
         run = self._aws.map_run(arn)
         if run.label == MAP_LABEL:
-            self._items_run = run
+            self._items_run, self._items_stopped = run, stopped
         return run
 
     def _last_state(self) -> str:

@@ -42,6 +42,7 @@ class RunSummary:
     started: float
     stopped: float | None
     execution_arn: str
+    redrive_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,8 @@ def _machines(aws: ListsRuns) -> Iterator[StateMachine]:
 
 def _runs_of(aws: ListsRuns, machine: StateMachine) -> Iterator[RunSummary]:
     for line in aws.executions(machine.arn):
-        yield RunSummary(line.name, job_of(machine.name), line.status, line.started, line.stopped, line.arn)
+        job = job_of(machine.name)
+        yield RunSummary(line.name, job, line.status, line.started, line.stopped, line.arn, line.redrive_count)
 
 
 def _find_by_arn(aws: ListsRuns, arn: str) -> Execution | None:

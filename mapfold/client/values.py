@@ -49,11 +49,16 @@ class ExecutionSummary:
     started: float
     stopped: float | None = None
     items: int | None = None
+    redrive_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """What DescribeExecution says. `input` and `output` are JSON texts, as the service keeps them."""
+    """What DescribeExecution says. `input` and `output` are JSON texts, as the service keeps them.
+
+    redriven: when it was last redriven. redrive_status: whether it may be; not_redrivable_because: why not, in AWS's
+    words.
+    """
 
     arn: str
     name: str
@@ -65,6 +70,10 @@ class Execution:
     output: str | None = None
     error: str | None = None
     cause: str | None = None
+    redrive_count: int = 0
+    redriven: float | None = None
+    redrive_status: str | None = None
+    not_redrivable_because: str | None = None
 
     @property
     def seconds(self) -> float | None:
@@ -74,7 +83,10 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Items or child executions of a map run, by where they are (DescribeMapRun)."""
+    """Items or child executions of a map run, by where they are (DescribeMapRun).
+
+    pending_redrive: those that ended badly before the map run was redriven, and wait to run again.
+    """
 
     total: int = 0
     pending: int = 0
@@ -83,6 +95,7 @@ class Counts:
     failed: int = 0
     timed_out: int = 0
     aborted: int = 0
+    pending_redrive: int = 0
 
     @property
     def done(self) -> int:
@@ -113,6 +126,7 @@ class MapRun:
     max_concurrency: int
     items: Counts
     children: Counts
+    redrive_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,10 @@ from mapfold.local.service import CheckDefinition, ChildNames, Engine
 from mapfold.local.store import Store
 
 
+async def _nothing_to_resume() -> int:
+    return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
     """What the service needs of those behind it, and the routes that they answer themselves."""
@@ -23,6 +27,8 @@ class Backend:
     children: ChildNames
     check_definition: CheckDefinition
     routes: Sequence[BaseRoute] = ()
+    resume: Callable[[], Awaitable[int]] = _nothing_to_resume
+    """Go on with the executions that had not ended when the process before us did; how many there are."""
 
 
 OpenBackend = Callable[[Path, Store, Endpoints], AbstractAsyncContextManager[Backend]]
@@ -31,7 +37,7 @@ OpenBackend = Callable[[Path, Store, Endpoints], AbstractAsyncContextManager[Bac
 
 @asynccontextmanager
 async def open_backend(data: Path, store: Store, endpoints: Endpoints) -> AsyncIterator[Backend]:
-    """The real one: Lambda workers and the engine. Leaving it aborts executions first, then ends workers."""
+    """The real one: Lambda workers and the engine. Leaving it cuts executions off first, then ends workers."""
     from mapfold.local.engine import Engine as RealEngine
     from mapfold.local.lambda_ import LambdaService, default_max_workers
     from mapfold.local.map_run import identity
@@ -53,6 +59,7 @@ async def open_backend(data: Path, store: Store, endpoints: Endpoints) -> AsyncI
             children=identity,
             check_definition=lambda text, express: _compile(compile_machine, text, express),
             routes=lambda_service.routes(),
+            resume=engine.resume,
         )
 
 

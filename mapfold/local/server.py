@@ -2,7 +2,8 @@
 
 In this order, each closed before the one above it: the data directory's lock, the port, the store, moto with what it
 was asked to keep, Lambda and the engine, the HTTP server. The first SIGINT or SIGTERM stops in the opposite order: no
-new requests, executions end ABORTED, everything is committed, moto ends. A second one ends at once.
+new requests, executions are cut off where they are, everything is committed, moto ends. A second one ends at once. The
+next start goes on with what was running, as it does after a crash.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from mapfold.local.garbage import rare_collections
 from mapfold.local.moto import HOST, MotoServer, listen, open_moto
 from mapfold.local.service import Service, create_app
 from mapfold.local.store import Store, lock_data_directory, open_store
+from mapfold.local.turns import short_turns
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +43,6 @@ GRACE_SECONDS = 1
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than SDKs leave a connection unused, so that they never write to one that we are just closing."""
-
-CRASH_ERROR = "Mapfold.Interrupted"
-CRASH_CAUSE = "The embedded AWS ended unexpectedly while this execution ran; it was closed at the next start."
 
 
 def serve(*, port: int, aws_port: int, data: Path, console: bool = True) -> int:
@@ -107,9 +106,6 @@ class _Server:
         data = self._settings.data
         async with open_store(data) as store, _moto(self._settings) as moto:
             self._moto = moto
-            closed = await store.close_unfinished(time.time(), error=CRASH_ERROR, cause=CRASH_CAUSE)
-            if closed:
-                log.warning("closed as ABORTED what a crash had left running: %d execution(s)", closed)
             endpoints = Endpoints.of(
                 service=f"http://{HOST}:{self._port}", aws=moto.endpoint, environment=self._settings.environment
             )
@@ -136,7 +132,11 @@ class _Server:
                         timeout_graceful_shutdown=GRACE_SECONDS,
                     )
                 )
-                with self._announced(moto.port), rare_collections():
+                with self._announced(moto.port), rare_collections(), short_turns():
+                    self._bound.listen()  # functions that now go on may call us before we answer
+                    going_on = await behind.resume()
+                    if going_on:
+                        log.warning("going on with %d execution(s) that had not ended", going_on)
                     await self._answer(server, store, moto)
 
     async def _answer(self, server: _HttpServer, store: Store, moto: MotoServer) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mapfold.states.machine import Scope
+    from mapfold.states.standing import Inner
 
 Json = Any
 """A JSON value: None, bool, int, float, str, list[Json] or dict[str, Json]."""
@@ -104,10 +105,12 @@ class RunBranches:
 
     Every branch has a `Frame.fork` that starts at the frame's `previous`. Before the driver answers it sets the
     frame's `previous` to the last inner event (on failure: the failing one), which later events point back to.
+    `inner` says where the branches stand that have begun, by their index (`mapfold.states.standing`).
     """
 
     branches: Sequence[Scope]
     data: Json
+    inner: Mapping[int, Inner] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -116,7 +119,8 @@ class RunIterations:
 
     Answer: `list[Json]` in the order of the items, or `TaskFailed`. The driver records MapIteration… events.
     `select(index)` gives the iteration's input (ItemSelector applied) and may raise `StateError`: the driver answers
-    with its error, cause and `catchable` as they are. The frame's `previous` is set as for `RunBranches`.
+    with its error, cause and `catchable` as they are. The frame's `previous` is set as for `RunBranches`, and `inner`
+    is the same for iterations.
     """
 
     name: str
@@ -124,6 +128,7 @@ class RunIterations:
     count: int
     select: Callable[[int], Json]
     at_once: int
+    inner: Mapping[int, Inner] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +171,10 @@ class RunMap:
     The state has recorded MapStateEntered and MapStateStarted; the driver records MapRunStarted and how it ended.
     `select(index, value, key, source)` applies ItemSelector (None: items go as they are); `key` is None but for
     the members of an object. It may raise `StateError`, whose error, cause and `catchable` stand as they are.
+
+    `map_run_arn`: the map run that the state has started before, and now goes on with. `redriven` says that the
+    history has its end (MapRunFailed, MapRunAborted), and that the execution was redriven since: it is redriven too,
+    and MapRunRedriven is recorded. Otherwise it was cut off in the middle, and nothing is recorded.
     """
 
     state_name: str
@@ -182,6 +191,8 @@ class RunMap:
     tolerated_count: int | None = None
     tolerated_percentage: float | None = None
     processor_definition: Mapping[str, Json] = field(default_factory=dict)
+    map_run_arn: str | None = None
+    redriven: bool = False
 
 
 Effect = RunTask | Sleep | RunBranches | RunIterations | RunMap

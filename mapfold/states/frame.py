@@ -31,6 +31,10 @@ class History(Protocol):
         """Append an event; return its id. `key` is the name of its details (`stateEnteredEventDetails`)."""
         ...
 
+    def keep(self) -> None:
+        """Queue to the store what has been recorded so far: called before anything that depends on it is kept."""
+        ...
+
 
 class Frame:
     """One running scope. Not shared between tasks: every branch and iteration has its own."""

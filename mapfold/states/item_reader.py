@@ -10,23 +10,10 @@ from mapfold.states.definition import Node
 from mapfold.states.effects import Json, ReaderSpec, StateError
 from mapfold.states.frame import Frame, encode
 from mapfold.states.queries import Query
+from mapfold.states.reader_config import check_config
 
 RESOURCES = {"arn:aws:states:::s3:getObject": "s3:getObject", "arn:aws:states:::s3:listObjectsV2": "s3:listObjectsV2"}
 _REQUIRED = {"arn:aws:states:::s3:getObject": ("Bucket", "Key"), "arn:aws:states:::s3:listObjectsV2": ("Bucket",)}
-INPUT_TYPES = ("CSV", "JSON", "JSONL", "PARQUET", "MANIFEST")
-MANIFEST_TYPES = ("S3_INVENTORY", "ATHENA_DATA")
-DELIMITERS = ("COMMA", "PIPE", "SEMICOLON", "SPACE", "TAB")
-CONFIG_FIELDS = (
-    "InputType",
-    "CSVHeaderLocation",
-    "CSVHeaders",
-    "CSVDelimiter",
-    "ItemsPointer",
-    "ManifestType",
-    "Transformation",
-    "MaxItems",
-    "MaxItemsPath",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +46,8 @@ def compile_reader(state: Node) -> ItemReader | None:
     node.require(name)
     config = node.object("ReaderConfig") if node.has("ReaderConfig") else node.child({}, "ReaderConfig")
     config = config or node.child({}, "ReaderConfig")
-    _check_config(config, resource or "")
+    check_config(config, RESOURCES.get(resource or "", ""))
+    _check_version(node, name, config)
     return ItemReader(
         resource=RESOURCES.get(resource or "", ""),
         config={key: value for key, value in config.fields.items() if not key.startswith("MaxItems")},
@@ -71,10 +59,13 @@ def compile_reader(state: Node) -> ItemReader | None:
 def compile_call_arguments(node: Node, *, required: tuple[str, ...]) -> Query:
     """The Parameters or Arguments of an ItemReader or ResultWriter, which must have the `required` members."""
     name = "Arguments" if node.is_jsonata else "Parameters"
-    call = node.object(name) if isinstance(node.fields.get(name), dict) else None
+    literal = node.has(name) and not node.holds_expression(name)
+    call = node.object(name) if literal else None
     for member in required:
         if call is not None and not call.has(f"{member}.$"):
             call.require(member)
+    if literal and call is None:
+        return lambda data, frame: {}  # the problem has been reported
     if not node.is_jsonata:
         return node.template("Parameters") or (lambda data, frame: {})
     evaluate = node.json("Arguments")
@@ -87,23 +78,11 @@ def _check_fields(node: Node) -> None:
             node.problem(f"The field '{name}' is not supported", name)
 
 
-def _check_config(config: Node, resource: str) -> None:
-    for name in config.fields:
-        if name not in CONFIG_FIELDS:
-            config.problem(f"The field '{name}' is not supported", name)
-    input_type = config.one_of("InputType", INPUT_TYPES)
-    manifest = config.one_of("ManifestType", MANIFEST_TYPES)
-    config.one_of("CSVDelimiter", DELIMITERS)
-    location = config.one_of("CSVHeaderLocation", ("FIRST_ROW", "GIVEN"))
-    transformation = config.one_of("Transformation", ("NONE", "LOAD_AND_FLATTEN"))
-    if input_type == "CSV" and not config.has("CSVHeaderLocation"):
-        config.require("CSVHeaderLocation")
-    if location == "GIVEN" and config.require("CSVHeaders"):
-        config.array("CSVHeaders")
-    if location == "FIRST_ROW" and config.has("CSVHeaders"):
-        config.problem("'CSVHeaders' may only be given when 'CSVHeaderLocation' is 'GIVEN'", "CSVHeaders")
-    if config.has("ItemsPointer"):
-        config.string("ItemsPointer")
-    needs_type = transformation == "LOAD_AND_FLATTEN" if resource.endswith("listObjectsV2") else manifest is None
-    if resource and needs_type and not config.has("InputType"):
-        config.require("InputType")
+def _check_version(node: Node, name: str, config: Node) -> None:
+    """Parquet is read in pieces, for which AWS takes no VersionId. That of a manifest is another matter."""
+    call = node.fields.get(name)
+    if config.fields.get("InputType") != "PARQUET" or config.has("ManifestType") or not isinstance(call, dict):
+        return
+    for member in ("VersionId", "VersionId.$"):
+        if member in call:
+            node.problem("'VersionId' is not supported when 'InputType' is 'PARQUET'", name, member)

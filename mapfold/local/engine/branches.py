@@ -8,7 +8,7 @@ the state goes on from the last event inside it (rule 4).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import suppress
 
 from mapfold.local.engine.driver import World, drive
@@ -16,6 +16,7 @@ from mapfold.local.engine.event_log import HistoryFull
 from mapfold.states import Scope, State
 from mapfold.states.effects import EndScope, FailScope, Json, RunBranches, RunIterations, StateError, TaskFailed
 from mapfold.states.frame import Frame
+from mapfold.states.standing import Aborted, Inner, Standing, StandingError
 from mapfold.states.wait import Wait
 from mapfold.states.work import WorkState
 
@@ -26,13 +27,35 @@ INLINE_AT_ONCE = 40
 class _Siblings:
     """What scopes that run together share: where they stand, and the failure that ended them, if any."""
 
-    __slots__ = ("failure", "last_event", "tasks")
+    __slots__ = ("failure", "had_failed", "last_event", "tasks")
 
     def __init__(self, last_event: int) -> None:
         self.last_event = last_event
         """The last inner event of the scope that ended last, or that failed."""
         self.failure: FailScope | None = None
+        self.had_failed = False
+        """Whether one had failed already when they were cut off: it is run again only to fail again."""
         self.tasks: list[asyncio.Task[None]] = []
+
+    def take_over(self, inner: Mapping[int, Inner], outputs: list[Json]) -> list[tuple[int, Standing | None]]:
+        """Which scopes are to be run, those first that had begun before; the outputs of the others are filled in."""
+        if not inner:
+            return [(index, None) for index in range(len(outputs))]
+        if max(inner) >= len(outputs):
+            raise StandingError(f"there are {len(outputs)} items, and the iteration {max(inner)} had begun")
+        begun: list[tuple[int, Standing | None]] = []
+        for index in sorted(inner):
+            one = inner[index]
+            if isinstance(one, Aborted):
+                self.had_failed = True
+            elif isinstance(one, Standing):
+                begun.append((index, one))
+            else:
+                outputs[index] = one.output
+                self.last_event = max(self.last_event, one.last)
+        if self.had_failed:
+            return begun
+        return begun + [(index, None) for index in range(len(outputs)) if index not in inner]
 
     def end(self, last_event: int) -> None:
         """Note that a scope has succeeded. After a failure that changes nothing any more."""
@@ -65,52 +88,64 @@ async def run_branches(effect: RunBranches, frame: Frame, world: World) -> list[
     started = frame.previous
     siblings = _Siblings(started)
 
-    async def run_one(index: int, branch: Scope) -> None:
+    async def run_one(index: int, standing: Standing | None) -> None:
         inner = frame.fork(previous=started)
         with suppress(_ScopeFailed):
-            outputs[index] = await _run_scope(branch, effect.data, inner, world, siblings)
+            outputs[index] = await _run_scope(effect.branches[index], effect.data, inner, world, siblings, standing)
 
-    return await _together(
-        (run_one(index, branch) for index, branch in enumerate(effect.branches)), siblings, frame, outputs
-    )
+    to_run = siblings.take_over(effect.inner, outputs)
+    return await _together((run_one(index, standing) for index, standing in to_run), siblings, frame, outputs)
 
 
 async def run_iterations(effect: RunIterations, frame: Frame, world: World) -> list[Json] | TaskFailed:
     """Run one iteration per item, at most `at_once` at a time: the outputs in the order of the items, or a failure."""
     outputs: list[Json] = [None] * effect.count
     siblings = _Siblings(frame.previous)
-    slots = min(effect.at_once or INLINE_AT_ONCE, INLINE_AT_ONCE, effect.count)
-    waiting = iter(range(slots, effect.count))
+    to_run = siblings.take_over(effect.inner, outputs)
+    slots = min(effect.at_once or INLINE_AT_ONCE, INLINE_AT_ONCE, len(to_run))
+    waiting = iter(to_run[slots:])
     not_begun = set(range(slots))
 
-    async def run_slot(first: int, inner: Frame) -> None:
-        not_begun.discard(first)
+    async def run_slot(slot: int, inner: Frame) -> None:
+        not_begun.discard(slot)
+        index, standing = to_run[slot]
         with suppress(_ScopeFailed):
-            outputs[first] = await _run_iteration(effect, first, inner, world, siblings)
-            for index in waiting:
+            outputs[index] = await _run_iteration(effect, index, inner, world, siblings, standing)
+            for index, standing in waiting:
                 if siblings.failure is not None:  # the abort reaches only those that wait for something
                     return
-                inner = _start_iteration(effect, index, frame, previous=inner.previous)
-                outputs[index] = await _run_iteration(effect, index, inner, world, siblings)
+                inner = _start_iteration(effect, index, standing, frame, previous=inner.previous)
+                outputs[index] = await _run_iteration(effect, index, inner, world, siblings, standing)
 
     # The first wave is started as a whole before any iteration goes on (history-events 4).
-    wave = [_start_iteration(effect, index, frame, previous=frame.previous) for index in range(slots)]
-    answer = await _together((run_slot(index, inner) for index, inner in enumerate(wave)), siblings, frame, outputs)
-    for index in sorted(not_begun):  # the failure came before their task had its first turn
-        wave[index].record_leaf("MapIterationAborted", "mapIterationAbortedEventDetails", _iteration(effect, index))
+    wave = [
+        _start_iteration(effect, index, standing, frame, previous=frame.previous) for index, standing in to_run[:slots]
+    ]
+    answer = await _together((run_slot(slot, inner) for slot, inner in enumerate(wave)), siblings, frame, outputs)
+    for slot in sorted(not_begun):  # the failure came before their task had its first turn
+        details = _iteration(effect, to_run[slot][0])
+        wave[slot].record_leaf("MapIterationAborted", "mapIterationAbortedEventDetails", details)
     return answer
 
 
-def _start_iteration(effect: RunIterations, index: int, frame: Frame, *, previous: int) -> Frame:
+def _start_iteration(
+    effect: RunIterations, index: int, standing: Standing | None, frame: Frame, *, previous: int
+) -> Frame:
+    """The frame of an iteration; one that goes on has been started before (unconfirmed after a redrive)."""
+    if standing is not None:
+        return frame.fork(previous=standing.previous)
     inner = frame.fork(previous=previous)
     inner.record("MapIterationStarted", "mapIterationStartedEventDetails", _iteration(effect, index))
     return inner
 
 
-async def _run_iteration(effect: RunIterations, index: int, frame: Frame, world: World, siblings: _Siblings) -> Json:
+async def _run_iteration(
+    effect: RunIterations, index: int, frame: Frame, world: World, siblings: _Siblings, standing: Standing | None
+) -> Json:
     details = _iteration(effect, index)
     try:
-        output = await _run_scope(effect.processor, effect.select(index), frame, world, siblings)
+        data = effect.select(index) if standing is None or standing.state is None else None
+        output = await _run_scope(effect.processor, data, frame, world, siblings, standing)
     except StateError as error:  # ItemSelector could not be evaluated for this item
         siblings.fail(FailScope(error.error, error.cause, catchable=error.catchable), frame.previous)
         frame.record_leaf("MapIterationFailed", "mapIterationFailedEventDetails", details)
@@ -131,9 +166,11 @@ def _iteration(effect: RunIterations, index: int) -> dict[str, Json]:
     return {"name": effect.name, "index": index}
 
 
-async def _run_scope(scope: Scope, data: Json, frame: Frame, world: World, siblings: _Siblings) -> Json:
+async def _run_scope(
+    scope: Scope, data: Json, frame: Frame, world: World, siblings: _Siblings, standing: Standing | None
+) -> Json:
     try:
-        ending = await drive(scope, data, frame, world)
+        ending = await drive(scope, data, frame, world, standing)
     except asyncio.CancelledError:
         if siblings.failure is not None and frame.state[0] in scope.states:
             with suppress(HistoryFull):
@@ -161,5 +198,7 @@ async def _together(
         siblings.tasks += [group.create_task(scope) for scope in scopes]
     frame.previous = siblings.last_event
     if siblings.failure is None:
+        if siblings.had_failed:
+            raise StandingError(f"the state '{frame.state[0]}' does not repeat its history: no branch fails again")
         return outputs
     return TaskFailed(siblings.failure.error, siblings.failure.cause, catchable=siblings.failure.catchable)

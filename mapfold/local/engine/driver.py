@@ -6,28 +6,38 @@ execution, a branch of a Parallel or an iteration of a Map.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any, Protocol
 
 from mapfold.states import Scope
-from mapfold.states.effects import Effect, EndScope, FailScope, Goto, Json
+from mapfold.states.effects import Effect, EndScope, FailScope, Goto, Json, Transition
 from mapfold.states.frame import Frame
+from mapfold.states.standing import Standing, go_on
 
 
 class World(Protocol):
     """Performs effects."""
 
-    async def perform(self, effect: Effect, frame: Frame) -> Any:
+    def perform(self, effect: Effect, frame: Frame) -> Awaitable[Any]:
         """Do what `effect` asks and return the answer that its docstring promises."""
         ...
 
 
-async def drive(scope: Scope, data: Json, frame: Frame, world: World) -> EndScope | FailScope:
+async def drive(
+    scope: Scope, data: Json, frame: Frame, world: World, standing: Standing | None = None
+) -> EndScope | FailScope:
     """Run `scope` from its first state with `data` to its end. A failure is a value; an exception is a bug of ours.
 
+    With `standing` it goes on from there, and `data` counts only where no state has been entered.
     Does not suspend where no state has to wait: a child execution of Pass states costs no turn of the event loop.
     """
     states = scope.states
     name = scope.start_at
+    if standing is not None:
+        first = await _go_on(scope, data, frame, world, standing)
+        if not isinstance(first, Goto):
+            return first
+        name, data = first.name, first.data
     while True:
         steps = states[name].run(data, frame)
         answer: Any = None
@@ -40,3 +50,19 @@ async def drive(scope: Scope, data: Json, frame: Frame, world: World) -> EndScop
             ending: EndScope | FailScope = transition
             return ending
         name, data = transition.name, transition.data
+
+
+async def _go_on(scope: Scope, data: Json, frame: Frame, world: World, standing: Standing) -> Transition:
+    """Run the state that was cut off to its transition."""
+    frame.variables.update(standing.variables)
+    if standing.state is None:
+        frame.previous = standing.previous
+        return Goto(scope.start_at, data)
+    steps = go_on(scope, standing, frame)
+    answer: Any = None
+    try:
+        while True:
+            answer = await world.perform(steps.send(answer), frame)
+    except StopIteration as stop:
+        transition: Transition = stop.value
+        return transition

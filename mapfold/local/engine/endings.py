@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from mapfold.local.engine.event_log import HistoryFull
 from mapfold.states.effects import EndScope, FailScope
 from mapfold.states.frame import NOT_TRUNCATED, Frame
+from mapfold.states.standing import StandingError
 
 logger = logging.getLogger(__name__)
 
@@ -35,12 +38,24 @@ def ending_of(end: EndScope | FailScope, frame: Frame) -> Ending:
     return Ending("FAILED", error=error, cause=cause)
 
 
+def ending_in(event: Mapping[str, Any]) -> Ending:
+    """The ending that an execution's last event tells of."""
+    type_ = event["type"]
+    if type_ == "ExecutionSucceeded":
+        return Ending("SUCCEEDED", output=event["executionSucceededEventDetails"]["output"])
+    status, key = next((status, key) for status, (name, key) in EVENTS.items() if name == type_)
+    return Ending(status, error=event[key].get("error"), cause=event[key].get("cause"))
+
+
 def failure_of(fault: Exception, arn: str) -> FailScope:
     """How the execution `arn` ends that `fault` broke: a full history, or a bug of ours, which ends no other."""
     while isinstance(fault, ExceptionGroup):  # it came through branches that run together
         fault = fault.exceptions[0]
     if isinstance(fault, HistoryFull):
         return FailScope("States.Runtime", str(fault), catchable=False)
+    if isinstance(fault, StandingError):
+        cause = f"The execution was cut off, and cannot go on from its history: {fault}."
+        return FailScope("States.Runtime", cause, catchable=False)
     logger.error("execution broke the engine", extra={"execution": arn}, exc_info=fault)
     cause = f"The embedded AWS has a fault: {type(fault).__name__}: {fault}"
     return FailScope("States.Runtime", cause, catchable=False)
@@ -70,3 +85,9 @@ def record_start(frame: Frame, input_text: str, role_arn: str) -> None:
     """Record ExecutionStarted. The first state's event does not point back to it (history-events 3, rule 1)."""
     details = {"input": input_text, "inputDetails": NOT_TRUNCATED, "roleArn": role_arn}
     frame.record_leaf("ExecutionStarted", "executionStartedEventDetails", details)
+
+
+def record_redrive(frame: Frame, count: int, *, last: int) -> None:
+    """Record ExecutionRedriven. `last` is the id of the execution's last event, which it points back to."""
+    frame.previous = last
+    frame.record_leaf("ExecutionRedriven", "executionRedrivenEventDetails", {"redriveCount": count})

@@ -1,7 +1,8 @@
 """The engine: starts executions, runs them side by side, stops them, and shows what runs.
 
 One task an execution, all in one TaskGroup that `async with Engine(...)` owns. What has ended is in the store; what
-runs is here, and its events go to the store twice a second (`FLUSH_SECONDS`) and at its end.
+runs is here, and its events go to the store twice a second (`FLUSH_SECONDS`) and at its end. Leaving the engine cuts
+off what runs; `resume` goes on with it, as with what a crash has cut off.
 """
 
 from __future__ import annotations
@@ -9,10 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from mapfold.local.arns import execution_arn, express_arn
+import orjson
+
+from mapfold.errors import DefinitionError
+from mapfold.local.arns import execution_arn, express_arn, parse_arn
 from mapfold.local.engine.children import LiveChild
 from mapfold.local.engine.clock import Clock, system_clock
 from mapfold.local.engine.execution import Execution
@@ -20,9 +25,10 @@ from mapfold.local.engine.integrations import Integrations
 from mapfold.local.engine.map_runs import MapRuns
 from mapfold.local.engine.world import EngineWorld
 from mapfold.local.lambda_ import LambdaService
-from mapfold.local.map_run import S3Factory, name_uuid
-from mapfold.local.store import ChildRow, ExecutionRow, MachineRow, MapRunRow, Store
+from mapfold.local.map_run import S3Factory, head_of, name_uuid
+from mapfold.local.store import ChildRow, ExecutionRow, MachineRow, MapRunRow, Store, UnfinishedMapRun, close_map_run
 from mapfold.states import Machine, compile_machine
+from mapfold.states.standing import StandingError
 
 FLUSH_SECONDS = 0.5
 COMPILED_MACHINES = 256
@@ -31,11 +37,9 @@ COMPILED_MACHINES = 256
 STOP_ANSWER_SECONDS = 1.0
 """How long StopExecution waits for the end that it asked for."""
 
-SHUTDOWN_CAUSE = "The embedded AWS was stopped while this execution ran."
-
 
 class Engine:
-    """Runs executions. Use it as an async context manager: leaving it stops what still runs."""
+    """Runs executions. Use it as an async context manager: leaving it cuts off what still runs, at once."""
 
     def __init__(
         self,
@@ -64,11 +68,11 @@ class Engine:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._map_runs.close()
         for execution in list(self._live.values()):
-            execution.stop("Mapfold.Stopped", SHUTDOWN_CAUSE)
+            execution.leave()  # queues its events, so before its map runs queue anything
+        self._map_runs.close()
         assert self._flusher is not None
-        self._flusher.cancel()  # executions flush when they end
+        self._flusher.cancel()
         await self._tasks.__aexit__(kind, error, trace)
 
     # --- what the service asks for ------------------------------------------------------------------------
@@ -100,6 +104,56 @@ class Engine:
         await self._store.flush()  # who is told that it started may count on it, whatever happens to us then
         return row
 
+    async def redrive_execution(self, row: ExecutionRow, machine: MachineRow) -> ExecutionRow:
+        """Let an execution that has ended go on where it failed; its row from now on.
+
+        The service has checked that it may; `machine` is the revision that it runs.
+        """
+        again = replace(
+            row,
+            status="RUNNING",
+            stop=None,
+            output=None,
+            error=None,
+            cause=None,
+            redrive_count=row.redrive_count + 1,
+            redrive_date=self._clock(),
+        )
+        execution = Execution(again, machine, self._program(machine), store=self._store, clock=self._clock)
+        self._live[row.arn] = execution
+        try:
+            await execution.recall(redriven=True)
+        except BaseException:
+            del self._live[row.arn]
+            raise
+        self._tasks.create_task(self._run(execution, machine), name=f"execution-{row.name}")
+        await self._store.flush()
+        return again
+
+    async def resume(self) -> int:
+        """Go on with all that the store says is running, oldest first; how many executions.
+
+        Called once, before anything is started.
+        """
+        unfinished = await self._store.unfinished()
+        map_runs = _by_execution(unfinished.map_runs)
+        for row, last_event in unfinished.executions:
+            try:
+                machine = await self._store.machine_revision(row.machine_revision)
+                if machine is None:
+                    raise StandingError("its state machine is not in the store")
+                execution = Execution(row, machine, self._program(machine), store=self._store, clock=self._clock)
+            except (StandingError, DefinitionError) as error:
+                self._fail(row, last_event, f"The execution was cut off, and cannot go on: {error}.")
+                continue
+            self._live[row.arn] = execution
+            self._tasks.create_task(
+                self._go_on(execution, machine, map_runs.pop(row.arn, [])), name=f"execution-{row.name}"
+            )
+        for orphans in map_runs.values():
+            self._close_map_runs(orphans)
+        return len(unfinished.executions)
+
     async def stop_execution(self, arn: str, *, error: str | None, cause: str | None) -> float | None:
         """Abort a running execution, or one child of a map run; its stop time, or None if it does not run."""
         execution = self._live.get(arn)
@@ -109,6 +163,7 @@ class Engine:
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_ANSWER_SECONDS):
                     await execution.ended.wait()
+            await self._store.flush()
             return execution.row.stop or self._clock()
         live = self._map_runs.of_child(arn)
         if live is None or not live.children.stop(arn, error, cause):
@@ -154,6 +209,30 @@ class Engine:
 
     # --- running ------------------------------------------------------------------------------------------
 
+    async def _go_on(self, execution: Execution, machine: MachineRow, map_runs: list[UnfinishedMapRun]) -> None:
+        """Let an execution go on that was cut off. `map_runs` are its own, which are closed if it does not go on."""
+        try:
+            await execution.recall()
+        except BaseException:
+            del self._live[execution.row.arn]
+            raise
+        await self._run(execution, machine)
+        if execution.row.status != "RUNNING" and not execution.driven:
+            self._close_map_runs(map_runs)
+
+    def _close_map_runs(self, map_runs: list[UnfinishedMapRun]) -> None:
+        for row, ended in map_runs:
+            close_map_run(row, ended, self._store, now=self._clock())
+
+    def _fail(self, row: ExecutionRow, last_event: int, cause: str) -> None:
+        """Close an execution that cannot even be made again."""
+        now = self._clock()
+        event = {"timestamp": now, "type": "ExecutionFailed", "id": last_event + 1, "previousEventId": last_event}
+        event["executionFailedEventDetails"] = {"error": "States.Runtime", "cause": cause}
+        if row.type == "STANDARD":
+            self._store.add_events(row.id, last_event + 1, 1, orjson.dumps([event]))
+        self._store.execution_ended(row.id, status="FAILED", stop=now, error="States.Runtime", cause=cause)
+
     async def _run(self, execution: Execution, machine: MachineRow) -> None:
         world = EngineWorld(self._integrations, self._clock, self._map_runs, machine.role_arn)
         try:
@@ -178,3 +257,15 @@ class Engine:
             for execution in self._live.values():
                 execution.flush()
             self._map_runs.save()
+
+
+def _by_execution(map_runs: list[UnfinishedMapRun]) -> dict[str | None, list[UnfinishedMapRun]]:
+    """Unfinished map runs by the ARN of the top-level execution that they are part of; None: of a map run that ended."""
+    outer = {row.child_head: row for row, _ in map_runs}
+    found: dict[str | None, list[UnfinishedMapRun]] = {}
+    for one in map_runs:
+        row: MapRunRow | None = one[0]
+        while row is not None and (parent := parse_arn(row.execution_arn)).is_child:
+            row = outer.get(head_of(parent.name or ""))
+        found.setdefault(None if row is None else row.execution_arn, []).append(one)
+    return found

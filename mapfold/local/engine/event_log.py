@@ -25,13 +25,29 @@ class HistoryFull(Exception):
         super().__init__(f"The execution reached the maximum number of history events ({MAX_EVENTS}).")
 
 
+def keep_nothing() -> None:
+    """The `keep` of a log whose owner hands its events on at the end only."""
+
+
 class EventLog:
-    """Keeps the events of a STANDARD execution. Fulfils `mapfold.states.frame.History`."""
+    """Keeps the events of a STANDARD execution. Fulfils `mapfold.states.frame.History`.
 
-    __slots__ = ("_clock", "count", "pending")
+    `keep` queues to the store what has been recorded so far; the log's owner says how. `most` is how many there may be, if not `MAX_EVENTS`.
+    """
 
-    def __init__(self, clock: Callable[[], float], *, count: int = 0) -> None:
+    __slots__ = ("_clock", "_most", "count", "keep", "pending")
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        *,
+        count: int = 0,
+        keep: Callable[[], None] = keep_nothing,
+        most: float | None = None,
+    ) -> None:
         self._clock = clock
+        self.keep = keep
+        self._most = MAX_EVENTS if most is None else most
         self.count = count
         """How many events there are; the last one's id."""
         self.pending: list[dict[str, Any]] = []
@@ -40,7 +56,7 @@ class EventLog:
     def add(self, type_: str, previous: int, key: str | None, details: Mapping[str, Any] | None) -> int:
         """Append an event and return its id. Raises HistoryFull where only an ending has room."""
         number = self.count + 1
-        if number >= MAX_EVENTS and type_ not in ENDINGS:
+        if number >= self._most and type_ not in ENDINGS:
             raise HistoryFull()
         event: dict[str, Any] = {
             "timestamp": self._clock(),
@@ -71,3 +87,6 @@ class CountingLog:
     def add(self, type_: str, previous: int, key: str | None, details: Mapping[str, Any] | None) -> int:
         self.count += 1
         return self.count
+
+    def keep(self) -> None:
+        """Nothing is kept."""

@@ -1,4 +1,8 @@
-"""One execution of a state machine, from its start to its last event."""
+"""One execution of a state machine, from its start to its last event.
+
+It may be cut off in between, when the process is killed or the engine is left: then another process makes it again,
+lets it `recall` what its history says, and runs it to its end. So does a redrive of one that had ended.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,14 @@ import orjson
 
 from mapfold.local.engine.clock import Clock, iso_timestamp
 from mapfold.local.engine.driver import World, drive
-from mapfold.local.engine.endings import Ending, ending_of, failure_of, record_ending, record_start
+from mapfold.local.engine.endings import Ending, ending_in, ending_of, failure_of, record_ending, record_start
 from mapfold.local.engine.event_log import CountingLog, EventLog
-from mapfold.local.store import ExecutionRow, MachineRow, Store
+from mapfold.local.store import ExecutionRow, MachineRow, Store, WireEvent
 from mapfold.states import Machine
 from mapfold.states.effects import EndScope, FailScope, Json
 from mapfold.states.frame import Frame
+from mapfold.states.history_reader import HistoryReader
+from mapfold.states.standing import Standing, StandingError
 
 EXPRESS_SECONDS = 300
 """How long an EXPRESS execution may run (Step Functions service quotas)."""
@@ -31,36 +37,78 @@ class Execution:
         self._program = program
         self._store = store
         self._clock = clock
-        self._log = EventLog(clock) if row.type == "STANDARD" else CountingLog()
+        self._log = EventLog(clock, keep=self.flush) if row.type == "STANDARD" else CountingLog()
         self.ended = asyncio.Event()
         """Set when `run` is over, whatever way."""
         self._stop: Ending | None = None
         self._task: asyncio.Task[Any] | None = None
+        self._standing: Standing | None = None
+        self._recalled = False
+        self._left = False
+        self.driven = False
+        """Whether its states have been run; not if it ended at once after it was recalled."""
         self._frame = Frame(history=self._log, clock=clock, execution=execution_context(row, machine))
+
+    async def recall(self, *, redriven: bool = False) -> None:
+        """Read from its history where it stands, to go on from there; `run` comes next.
+
+        `redriven`: it had ended, and this redrive is to be recorded. When this returns everything is queued.
+        """
+        self._recalled = True
+        if not isinstance(self._log, EventLog):  # nothing is known but when it started, so it runs again as a whole
+            return
+        if redriven:
+            self._store.execution_redriven(self.row.id, self.row.redrive_count, self.row.redrive_date or 0.0)
+        elif self.row.stop is not None:
+            self._stop = Ending("ABORTED", error=self.row.error, cause=self.row.cause)
+        reader = HistoryReader(self._program.scope, execution=self._frame.execution)
+        try:
+            async for events in self._store.all_events(self.row.id):
+                for event in events:
+                    reader.add(event)
+            self._log.count = self._frame.previous = reader.count
+            if reader.redrives < self.row.redrive_count:
+                reader.add(self._record_redrive())
+            if reader.ending is None:
+                self._standing = reader.standing()
+        except (StandingError, ValueError) as error:  # ValueError: what is stored is no JSON
+            last = await self._store.last_event_id(self.row.id)
+            self._log.count = self._frame.previous = max(last, self._log.count)
+            cause = f"The execution was cut off, and cannot go on from its history: {error}."
+            self._stop = Ending("FAILED", error="States.Runtime", cause=cause)
+            return
+        if reader.ending is not None:  # all that was missing is the row's end
+            self._close(ending_in(reader.ending), reader.ending["timestamp"])
+
+    def _record_redrive(self) -> WireEvent:
+        details = {"redriveCount": self.row.redrive_count}
+        self._frame.record("ExecutionRedriven", "executionRedrivenEventDetails", details)
+        assert isinstance(self._log, EventLog)
+        event = self._log.pending[-1]
+        self.flush()
+        return event
 
     async def run(self, world: World) -> None:
         """Run to the end, and hand all events and how it ended to the store, which has the row already."""
         self._task = asyncio.current_task()
-        record_start(self._frame, self.row.input, self._machine.role_arn)
+        if self._left or self.row.status != "RUNNING":
+            return
+        if self._log.count == 0:
+            record_start(self._frame, self.row.input, self._machine.role_arn)
         ending = await self._end(world)
+        if self._left:
+            return
         record_ending(self._frame, ending)
         self.flush()
+        self._close(ending, self._clock() if self.row.stop is None else self.row.stop)
+
+    def _close(self, ending: Ending, stop: float) -> None:
+        error = None if ending.status == "TIMED_OUT" else ending.error  # it is in the event only (history-events 4)
         self.row = replace(
-            self.row,
-            status=ending.status,
-            stop=self._clock(),
-            output=ending.output,
-            error=None if ending.status == "TIMED_OUT" else ending.error,  # it is in the event only (history-events 4)
-            cause=ending.cause,
+            self.row, status=ending.status, stop=stop, output=ending.output, error=error, cause=ending.cause
         )
-        assert self.row.stop is not None
         self._store.execution_ended(
-            self.row.id,
-            status=ending.status,
-            stop=self.row.stop,
-            output=ending.output,
-            error=self.row.error,
-            cause=ending.cause,
+            self.row.id, status=ending.status, stop=stop, output=ending.output, error=error, cause=ending.cause
         )
 
     def stop(self, error: str | None, cause: str | None) -> None:
@@ -68,12 +116,20 @@ class Execution:
         if self._stop is not None:
             return
         self._stop = Ending("ABORTED", error=error, cause=cause)
+        self._store.execution_stopping(self.row.id, self._clock(), error, cause)
         if self._task is not None:  # otherwise `run` has not begun, and will look
+            self._task.cancel()
+
+    def leave(self) -> None:
+        """Cut the execution off, to go on in another process: what it has recorded is kept, and nothing more."""
+        self.flush()
+        self._left = True
+        if self._task is not None:
             self._task.cancel()
 
     def flush(self) -> None:
         """Hand the events that have gathered to the store."""
-        if not isinstance(self._log, EventLog) or not self._log.pending:
+        if self._left or not isinstance(self._log, EventLog) or not self._log.pending:
             return
         first, events = self._log.take()
         self._store.add_events(self.row.id, first, len(events), orjson.dumps(events))
@@ -85,41 +141,51 @@ class Execution:
         return [event for event in self._log.pending if event["id"] >= first_id]
 
     async def _end(self, world: World) -> Ending:
+        seconds = self._seconds_left()
         if self._stop is not None:
             return self._stop
-        limit = self._program.timeout_seconds
-        if self.row.type == "EXPRESS":
-            limit = min(limit or EXPRESS_SECONDS, EXPRESS_SECONDS)
+        if seconds is not None and seconds <= 0:  # it was over before we went on
+            return Ending("TIMED_OUT", error="States.Timeout")
         try:
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout(seconds):
                 return ending_of(await self._drive(world), self._frame)
         except TimeoutError:
             return Ending("TIMED_OUT", error="States.Timeout")
         except asyncio.CancelledError:
-            if self._stop is None or self._task is None:
+            if self._stop is None or self._task is None or self._left:
                 raise
             self._task.uncancel()
             return self._stop
 
+    def _seconds_left(self) -> float | None:
+        """Until the execution times out. A redrive starts the count again, a restart of ours does not."""
+        limit: float | None = self._program.timeout_seconds
+        if self.row.type == "EXPRESS":
+            limit = min(limit or EXPRESS_SECONDS, EXPRESS_SECONDS)
+        if limit is None or not self._recalled:
+            return limit
+        return (self.row.redrive_date or self.row.start) + limit - self._clock()
+
     async def _drive(self, world: World) -> EndScope | FailScope:
+        self.driven = True
         try:
             data = self._frame.execution["Execution"]["Input"]
             self._frame.remember(data, self.row.input)
-            return await drive(self._program.scope, data, self._frame, world)
+            return await drive(self._program.scope, data, self._frame, world, self._standing)
         except Exception as fault:  # noqa: BLE001 - a bug of ours ends this one, and no other
             return failure_of(fault, self.row.arn)
 
 
 def execution_context(row: ExecutionRow, machine: MachineRow) -> Mapping[str, Json]:
-    """The members of the context object that do not change during an execution."""
-    return {
-        "Execution": {
-            "Id": row.arn,
-            "Input": orjson.loads(row.input),
-            "Name": row.name,
-            "RoleArn": machine.role_arn,
-            "StartTime": iso_timestamp(row.start),
-            "RedriveCount": row.redrive_count,
-        },
-        "StateMachine": {"Id": machine.arn, "Name": machine.name},
+    """The members of the context object that do not change during an execution (until it is redriven)."""
+    execution = {
+        "Id": row.arn,
+        "Input": orjson.loads(row.input),
+        "Name": row.name,
+        "RoleArn": machine.role_arn,
+        "StartTime": iso_timestamp(row.start),
+        "RedriveCount": row.redrive_count,
     }
+    if row.redrive_date is not None:
+        execution["RedriveTime"] = iso_timestamp(row.redrive_date)
+    return {"Execution": execution, "StateMachine": {"Id": machine.arn, "Name": machine.name}}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Awaitable
 from typing import Any, Protocol
 
 from mapfold.local.engine.branches import run_branches, run_iterations
 from mapfold.local.engine.clock import Clock
+from mapfold.local.engine.deadlines import Deadline, Deadlines
 from mapfold.local.engine.event_log import HistoryFull
 from mapfold.local.engine.integrations import Integrations
 from mapfold.states.effects import (
@@ -33,29 +34,39 @@ class RunsMaps(Protocol):
 
 
 class EngineWorld:
-    """Acts for one execution and the children of its map runs, which share its role."""
+    """Acts for one execution, or for the children of one map run, which share a role."""
 
-    __slots__ = ("_clock", "_integrations", "_map_runs", "_role_arn")
+    __slots__ = ("_clock", "_deadlines", "_integrations", "_map_runs", "_role_arn", "waiting")
 
     def __init__(self, integrations: Integrations, clock: Clock, map_runs: RunsMaps, role_arn: str) -> None:
+        self.waiting = 0
+        """Tasks that were handed to an integration and wait for their work to begin."""
         self._integrations = integrations
         self._clock = clock
         self._map_runs = map_runs
         self._role_arn = role_arn
+        self._deadlines = Deadlines()
 
-    async def perform(self, effect: Effect, frame: Frame) -> Any:
-        """Do what `effect` asks. The answer is the one that the effect's docstring promises."""
+    def of_children(self) -> EngineWorld:
+        """The world of a map run's children: the same, but it counts for itself."""
+        return EngineWorld(self._integrations, self._clock, self._map_runs, self._role_arn)
+
+    def perform(self, effect: Effect, frame: Frame) -> Awaitable[Any]:
+        """Do what `effect` asks. The answer is the one that the effect's docstring promises.
+
+        Not a coroutine itself: every one that a task passes through costs it 0.4 µs.
+        """
         match effect:
             case RunTask():
-                return await self._run_task(effect, frame)
+                return self._run_task(effect, frame)
             case Sleep():
-                return await asyncio.sleep(max(0.0, effect.until - self._clock()))
+                return asyncio.sleep(max(0.0, effect.until - self._clock()))
             case RunMap():
-                return await self._map_runs.perform(effect, frame, role_arn=self._role_arn, world=self)
+                return self._map_runs.perform(effect, frame, role_arn=self._role_arn, world=self)
             case RunBranches():
-                return await run_branches(effect, frame, self)
+                return run_branches(effect, frame, self)
             case RunIterations():
-                return await run_iterations(effect, frame, self)
+                return run_iterations(effect, frame, self)
 
     async def _run_task(self, effect: RunTask, frame: Frame) -> TaskSucceeded | TaskFailed:
         integration = self._integrations.find(effect.resource)
@@ -65,19 +76,30 @@ class EngineWorld:
                 f"The embedded AWS cannot call {effect.resource.arn}. It can call {self._integrations.known}.",
                 catchable=False,
             )
-        if effect.timeout_seconds is None:
-            return await integration(effect, lambda: record_started(effect, frame))
+        limit = effect.timeout_seconds
+        deadline = None if limit is None else Deadline()
+        began = False
+
+        def started() -> None:
+            nonlocal began
+            began = True
+            self.waiting -= 1
+            record_started(effect, frame)
+            if deadline is not None and limit is not None:
+                self._deadlines.start(deadline, limit)
+
+        self.waiting += 1
         try:
-            async with asyncio.timeout(None) as timer:
-                limit = effect.timeout_seconds
-
-                def started() -> None:
-                    record_started(effect, frame)
-                    timer.reschedule(asyncio.get_running_loop().time() + limit)
-
-                return await integration(effect, started)
-        except TimeoutError:
+            return await integration(effect, started)
+        except asyncio.CancelledError:
+            if deadline is None or not deadline.has_expired():
+                raise
             return TaskFailed("States.Timeout", None, timed_out=True)
+        finally:
+            if not began:
+                self.waiting -= 1
+            if deadline is not None:
+                self._deadlines.stop(deadline)
 
 
 def record_started(effect: RunTask, frame: Frame) -> None:
@@ -86,8 +108,10 @@ def record_started(effect: RunTask, frame: Frame) -> None:
     It begins all the same where the history has no room for that: the event of its end will find none either, and
     end the execution. (What calls this is not ours: an exception would be lost in there.)
     """
-    with suppress(HistoryFull):
+    try:  # contextlib.suppress would cost 0.5 µs
         _record_started(effect.resource, frame)
+    except HistoryFull:
+        return
 
 
 def _record_started(resource: Resource, frame: Frame) -> None:

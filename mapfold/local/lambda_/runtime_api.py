@@ -2,7 +2,8 @@
 
 The client always asks for the same paths and sends nothing that names the worker, so each worker gets a loopback
 port of its own: whatever comes in there is that worker's, on the connection of `libcurl` that stays open as on the
-one that `http.client` opens for `init/error`. No framework and no HTTP library: a request costs two `bytes` searches.
+one that `http.client` opens for `init/error`. No framework and no HTTP library: the two requests of every call are
+known by how they begin (what is compared costs 0.5 µs, a head taken apart by expressions 3), all others are parsed.
 
 Answers: 200 with the event (held back until there is one), 202 for results and errors, 400 for what a worker may
 not send now, 404 for other paths. What is not HTTP closes the connection.
@@ -25,6 +26,8 @@ MAX_HEAD_BYTES = 2 * 1024 * 1024
 
 _NEXT = b"GET /2018-06-01/runtime/invocation/next "
 _INVOCATION = "/2018-06-01/runtime/invocation/"
+_RESPONSE = b"POST /2018-06-01/runtime/invocation/%b/response "
+_NOTHING_GIVEN = b"no request begins like this"
 _END_OF_HEAD = b"\r\n\r\n"
 _REQUEST_LINE = re.compile(rb"(GET|POST) (/[!-~]*) HTTP/1\.[01]\r\n")
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,12})[ \t]*\r\n", re.IGNORECASE)
@@ -50,7 +53,18 @@ class RuntimePeer(Protocol):
 class RuntimeConnection(asyncio.Protocol):
     """One connection of one worker: parses requests, tells the worker, writes answers."""
 
-    __slots__ = ("_body", "_head", "_method", "_missing", "_peer", "_target", "_too_large", "_transport")
+    __slots__ = (
+        "_body",
+        "_given",
+        "_head",
+        "_method",
+        "_missing",
+        "_peer",
+        "_response",
+        "_target",
+        "_too_large",
+        "_transport",
+    )
 
     def __init__(self, peer: RuntimePeer) -> None:
         self._peer = peer
@@ -61,6 +75,8 @@ class RuntimeConnection(asyncio.Protocol):
         self._missing = 0  # bytes of that body still to come
         self._body: list[bytes] = []
         self._too_large = False
+        self._given = ""  # id of the event that was sent last
+        self._response = _NOTHING_GIVEN  # how the request with its result will begin
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
@@ -74,15 +90,39 @@ class RuntimeConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(data)
 
+    def send_event(self, request_id: str, event: bytes) -> None:
+        """Answer the request for work with `event`, head and all."""
+        self._given = request_id
+        self._response = _RESPONSE % request_id.encode()
+        self.write(event)
+
     def data_received(self, data: bytes) -> None:
         if self._transport is None:  # refused, or hung up
             return
-        only_head = data.find(_END_OF_HEAD) == len(data) - len(_END_OF_HEAD)
-        if only_head and self._target is None and not self._head and data.startswith(_NEXT):
-            self._ask()  # the usual request in its usual shape: one packet, nothing after it
+        if self._target is None and not self._head and self._take_usual(data):
             return
         while data and self._transport is not None:
             data = self._read_body(data) if self._target is not None else self._read_head(data)
+
+    def _take_usual(self, data: bytes) -> bool:
+        """Handle one of the two usual requests, if `data` is that in its usual shape: one packet, nothing after it."""
+        if data.startswith(self._response):
+            end = data.find(_END_OF_HEAD)
+            body = data[end + 4 :]
+            if end < 0 or not data.endswith(b"\r\ncontent-length: %d" % len(body), 0, end):
+                return False
+            self._response = _NOTHING_GIVEN
+            try:
+                self._peer.answered(self._given, body, failed=False)
+            except WorkerProtocolError as error:
+                self._answer("400 Bad Request", "InvalidStateTransition", str(error))
+            else:
+                self.write(ACCEPTED)
+            return True
+        if data.startswith(_NEXT) and data.find(_END_OF_HEAD) == len(data) - len(_END_OF_HEAD):
+            self._ask()
+            return True
+        return False
 
     def _read_head(self, data: bytes) -> bytes:
         """Take a request's head from `data`; give back what follows it."""

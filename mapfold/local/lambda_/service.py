@@ -115,11 +115,19 @@ class LambdaService:
         Raises LambdaError: ResourceNotFoundException, RequestTooLargeException, InvalidRequestContentException,
         TooManyRequestsException.
         """
-        call, pool = self._call(
+        call = self._submit(
             function, payload, qualifier, on_started, want_log, client_context, is_json, MAX_SYNC_PAYLOAD_BYTES
         )
-        self._fleet.submit(pool, call)
         return await call.answer
+
+    def submit(
+        self, function: str, payload: bytes, qualifier: str | None, on_started: Callable[[], None] | None
+    ) -> asyncio.Future[Invocation]:
+        """`invoke` for a payload from a JSON encoder and a caller in a hurry: no coroutine, the future itself.
+
+        Cancel it when nobody waits any more.
+        """
+        return self._submit(function, payload, qualifier, on_started, False, None, True, MAX_SYNC_PAYLOAD_BYTES).answer
 
     def invoke_event(
         self, function: str, payload: bytes, *, qualifier: str | None = None, client_context: bytes | None = None
@@ -128,10 +136,7 @@ class LambdaService:
 
         It is run once: AWS would run a failed one up to twice more, minutes later.
         """
-        call, pool = self._call(
-            function, payload, qualifier, None, False, client_context, False, MAX_ASYNC_PAYLOAD_BYTES
-        )
-        self._fleet.submit(pool, call)
+        call = self._submit(function, payload, qualifier, None, False, client_context, False, MAX_ASYNC_PAYLOAD_BYTES)
         return call.request_id
 
     async def log(self, request_id: str) -> bytes | None:
@@ -225,7 +230,7 @@ class LambdaService:
 
     # --- helpers ------------------------------------------------------------------------------------------------
 
-    def _call(
+    def _submit(
         self,
         function: str,
         payload: bytes,
@@ -235,7 +240,7 @@ class LambdaService:
         client_context: bytes | None,
         is_json: bool,
         limit: int,
-    ) -> tuple[Call, Pool]:
+    ) -> Call:
         target = self._targets.get((function, qualifier))
         if target is None:
             found, effective = self.function(function, qualifier)
@@ -246,10 +251,12 @@ class LambdaService:
             raise request_too_large(len(payload), limit)
         if not is_json:
             payload = _checked(payload)
-        answer = self._loop.create_future()
         # By position: keywords would cost 0.5 µs a call.
-        call = Call(answer, arn, payload, self.new_request_id(), on_started, want_log, client_context)
-        return call, pool
+        call = Call(
+            self._loop.create_future(), arn, payload, self.new_request_id(), on_started, want_log, client_context
+        )
+        self._fleet.submit(pool, call)
+        return call
 
     async def _put(self, function: Function) -> None:
         await self._store.put_function(function)

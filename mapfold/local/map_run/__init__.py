@@ -2,18 +2,21 @@
 
 `MapRun` (controller.py) is what the engine drives. It reads items (readers/, stream.py), builds the inputs of
 children (batcher.py), has the engine run them, counts (counters.py), judges (tolerance.py) and writes what became of
-them (records.py, writer.py, state_results.py).
+them (records.py, writer.py, state_results.py). After a crash and by a redrive it goes on from what the store has of it
+(former.py, going_on.py).
 """
 
 from mapfold.local.map_run.controller import MapRun, RunChild
 from mapfold.local.map_run.counters import Counts, MapRunCounts
-from mapfold.local.map_run.identity import MapRunIdentity, child_index, child_uuid, name_uuid
+from mapfold.local.map_run.former import FormerRun, find_former, identity_text
+from mapfold.local.map_run.identity import MapRunIdentity, child_index, child_uuid, head_of, name_uuid
 from mapfold.local.map_run.model import (
     MAX_CONCURRENCY,
     PAYLOAD_LIMIT_BYTES,
     Child,
     ChildResult,
     ChildStatus,
+    FormerLife,
     MapRunStatus,
     S3Client,
     S3Factory,
@@ -28,6 +31,8 @@ __all__ = [
     "ChildResult",
     "ChildStatus",
     "Counts",
+    "FormerLife",
+    "FormerRun",
     "MapRun",
     "MapRunCounts",
     "MapRunIdentity",
@@ -38,6 +43,9 @@ __all__ = [
     "Tolerance",
     "child_index",
     "child_uuid",
+    "find_former",
+    "head_of",
+    "identity_text",
     "name_uuid",
     "s3_factory",
 ]

@@ -50,26 +50,44 @@ class MapRunCounts:
 class Tally:
     """Counts that change: plain attributes, because they are touched four times a child."""
 
-    __slots__ = ("aborted", "failed", "results_written", "running", "succeeded", "timed_out", "total")
+    __slots__ = (
+        "aborted",
+        "failed",
+        "not_redrivable",
+        "pending_redrive",
+        "results_written",
+        "running",
+        "succeeded",
+        "timed_out",
+    )
 
     def __init__(self) -> None:
-        self.total = 0
         self.running = 0
         self.succeeded = 0
         self.failed = 0
         self.timed_out = 0
         self.aborted = 0
         self.results_written = 0
+        self.pending_redrive = 0
+        """Unsuccessful ones that wait to run again: in none of the other counts meanwhile."""
+        self.not_redrivable = 0
+        """How many of the unsuccessful ones stay what they are."""
 
     @property
     def started(self) -> int:
         """All that ever began, whatever became of it."""
-        return self.running + self.succeeded + self.failed + self.timed_out + self.aborted
+        ended = self.succeeded + self.failed + self.timed_out + self.aborted
+        return self.running + ended + self.pending_redrive
 
     @property
     def failures(self) -> int:
         """What counts against the tolerance: failed and timed out, not aborted."""
         return self.failed + self.timed_out
+
+    def add(self, status: str, count: int) -> None:
+        """`count` more have ended with `status`, before this process or without running again."""
+        self.running += count
+        self.end(status, count)
 
     def end(self, status: str, count: int) -> None:
         """`count` of the running ones have ended with `status`."""
@@ -97,4 +115,6 @@ class Tally:
             aborted=self.aborted,
             total=self.started + pending,
             results_written=self.results_written,
+            failures_not_redrivable=self.not_redrivable,
+            pending_redrive=self.pending_redrive,
         )

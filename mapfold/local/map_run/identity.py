@@ -30,6 +30,11 @@ class MapRunIdentity:
         return self.map_run_arn.rpartition(":")[2]
 
     @property
+    def child_head(self) -> str:
+        """What the names of all children begin with, and those of no other map run."""
+        return _constants(self.uuid)[0]
+
+    @property
     def child_machine_arn(self) -> str:
         """The ARN that the children show as their state machine: `…:stateMachine:<SM>/<Label>`."""
         return self._sibling("stateMachine").rpartition(":")[0]
@@ -69,6 +74,11 @@ def child_index(map_run_uuid: str, child_uuid: str) -> int:
         raise ValueError(f"{child_uuid!r} is not the name of a child of map run {map_run_uuid}")
     tail = int(child_uuid[19:23] + child_uuid[24:], 16)
     return ((tail % _TAIL) - offset) * inverse % _TAIL
+
+
+def head_of(child_uuid: str) -> str:
+    """The part of a child's name that all children of its map run share: `MapRunIdentity.child_head`."""
+    return child_uuid[:19]
 
 
 @lru_cache(maxsize=1024)

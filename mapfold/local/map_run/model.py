@@ -40,20 +40,43 @@ class ChildStatus(StrEnum):
     ABORTED = "ABORTED"
 
 
+@dataclass(frozen=True, slots=True)
+class FormerLife:
+    """What a child that goes on was before: its history so far, and how often it has been redriven.
+
+    `redriven`: it had ended without success and is redriven now; otherwise it was running when the engine ended.
+    """
+
+    start: float
+    events: list[dict[str, Any]]
+    redrive_count: int
+    redrive_date: float | None
+    redriven: bool
+
+    @property
+    def waits_for_redrive(self) -> bool:
+        """It counts as pendingRedrive until it runs: a child that was ever redriven has an unsuccessful row."""
+        return self.redriven or self.redrive_count > 0
+
+
 @dataclass(slots=True)
 class Child:
-    """A child execution to run. `index` counts from 0 in the order of the items; `input_text` is its whole input."""
+    """A child execution to run. `index` counts from 0 in the order of the items; `input_text` is its whole input.
+
+    `former` is None but for a child that goes on from where it was.
+    """
 
     index: int
     item_count: int
     input_text: str
+    former: FormerLife | None = None
 
 
 @dataclass(slots=True)
 class ChildResult:
     """What became of a child. `output_text` is set only when it succeeded; `start` and `stop` are epoch seconds.
 
-    `status` is a `ChildStatus` or its text.
+    `status` is a `ChildStatus` or its text. `redrive_count`: how often this child has been redriven.
     """
 
     status: str
@@ -64,14 +87,19 @@ class ChildResult:
     arn: str
     start: float
     stop: float
+    redrive_count: int = 0
 
 
 @dataclass(slots=True)
 class Chunk:
-    """Items in the order in which they were read. `keys` is set when they are the members of an object."""
+    """Items in the order in which they were read. `keys` is set when they are the members of an object.
+
+    `source` is their `$$.Map.Item.Source`, where it is another than `source_name` gives for the whole reader.
+    """
 
     values: list[Json]
     keys: list[str] | None = None
+    source: str | None = None
 
 
 Chunks = Iterator[Chunk]
@@ -116,6 +144,7 @@ class S3Client(Protocol):
     def upload_part(self, **kwargs: Any) -> Any: ...
     def complete_multipart_upload(self, **kwargs: Any) -> Any: ...
     def abort_multipart_upload(self, **kwargs: Any) -> Any: ...
+    def list_multipart_uploads(self, **kwargs: Any) -> Any: ...
 
 
 S3Factory = Callable[[], S3Client]

@@ -47,6 +47,10 @@ class StateResults:
         else:
             self._texts[child.index] = text
 
+    def has(self, status: str, attempt: int) -> bool:
+        """Whether the result of a child that ended before is here already: never, they are built from all rows."""
+        return False
+
     def output(self) -> TaskSucceeded:
         """The Map's output. Raises `DataLimitError`."""
         if self._too_large:

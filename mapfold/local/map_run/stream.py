@@ -61,7 +61,7 @@ class ItemStream:
             return None
         if len(chunk.values) >= self._left:
             self.ended = True
-            chunk = Chunk(chunk.values[: self._left], chunk.keys and chunk.keys[: self._left])
+            chunk = Chunk(chunk.values[: self._left], chunk.keys and chunk.keys[: self._left], chunk.source)
         elif self._threaded:
             self._ahead = self._thread.submit(self._read)
         self._left -= len(chunk.values)

@@ -2,14 +2,20 @@
 
 `<prefix>/<map run's uuid>/` holds `manifest.json` and, for each status that occurred, files of at most 5 GB. What is
 in the manifest is complete in S3 when the manifest is there.
+
+A redrive writes into `Redrive-<n>/` in that folder, with a manifest of its own (seen in AWS's workshop "API312" of
+re:Invent 2023). That one names the SUCCEEDED files of all attempts, and the FAILED and PENDING files of its own.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from mapfold.local.map_run.counters import Tally
 from mapfold.local.map_run.encoding import encode
@@ -28,7 +34,11 @@ STATUSES = ("FAILED", "PENDING", "SUCCEEDED")
 
 
 class S3Results:
-    """The results of one map run, on their way to S3. Used from the event loop; uploads run in one thread."""
+    """The results of one attempt of a map run, on their way to S3. Used from the event loop; uploads run in one thread.
+
+    `attempt` is the map run's redrive count; `former_files` are `succeeded_files` of the attempts before. `resumed`:
+    a crash cut this attempt off, and what it left half uploaded is dropped first.
+    """
 
     def __init__(
         self,
@@ -39,6 +49,9 @@ class S3Results:
         child_type: str,
         items: Tally,
         executions: Tally,
+        attempt: int = 0,
+        former_files: Sequence[Mapping[str, Any]] = (),
+        resumed: bool = False,
         file_bytes: int = FILE_BYTES,
         part_bytes: int = PART_BYTES,
     ) -> None:
@@ -46,7 +59,12 @@ class S3Results:
         self._bucket = spec.bucket
         self._owner = spec.expected_bucket_owner
         self._identity = identity
-        self._folder = f"{spec.prefix.removesuffix('/')}/{identity.uuid}" if spec.prefix else identity.uuid
+        folder = f"{spec.prefix.removesuffix('/')}/{identity.uuid}" if spec.prefix else identity.uuid
+        self._folder = f"{folder}/Redrive-{attempt}" if attempt else folder
+        self._attempt = attempt
+        self._former_files = former_files
+        self._written_to = max((file["Attempt"] for file in former_files), default=-1)
+        self._resumed = resumed
         self._json_lines = spec.output_type == "JSONL"
         self._format = ResultFormat(identity, child_type=child_type, transformation=spec.transformation)
         self._s3_factory = s3
@@ -62,6 +80,19 @@ class S3Results:
     @property
     def manifest_key(self) -> str:
         return f"{self._folder}/manifest.json"
+
+    @property
+    def succeeded_files(self) -> list[dict[str, Any]]:
+        """The manifest's SUCCEEDED entries over all attempts, with the attempt that wrote each."""
+        own = [{"Key": file.key, "Size": file.size, "Attempt": self._attempt} for file in self._files["SUCCEEDED"]]
+        return [*({**file} for file in self._former_files), *own]
+
+    def has(self, status: str, attempt: int) -> bool:
+        """Whether a file of an attempt before has the result of a child that ended so at `attempt`.
+
+        A file has all that succeeded up to its own attempt: an attempt that could not write left it to the next.
+        """
+        return attempt <= self._written_to and status == "SUCCEEDED"
 
     @property
     def congested(self) -> bool:
@@ -145,11 +176,14 @@ class S3Results:
             self._executions.results_written += file.executions
 
     def _manifest(self) -> Json:
+        former: dict[str, list[Json]] = {status: [] for status in STATUSES}
+        former["SUCCEEDED"] = [{"Key": file["Key"], "Size": file["Size"]} for file in self._former_files]
         return {
             "DestinationBucket": self._bucket,
             "MapRunArn": self._identity.map_run_arn,
             "ResultFiles": {
-                status: [{"Key": file.key, "Size": file.size} for file in self._files[status]] for status in STATUSES
+                status: [*former[status], *({"Key": file.key, "Size": file.size} for file in self._files[status])]
+                for status in STATUSES
             },
         }
 
@@ -159,6 +193,8 @@ class S3Results:
                 self._s3 = self._s3_factory()
             except BotoCoreError as error:
                 raise ResultWriterError(failure_cause("Cannot reach S3", error)) from error
+            if self._resumed:
+                self._drop_half_uploaded(self._s3)
         upload = self._uploads.get(key)
         if upload is None:
             lines = key.endswith(".jsonl")
@@ -174,6 +210,21 @@ class S3Results:
             return
         upload.finish(texts)
         del self._uploads[key]
+
+    def _drop_half_uploaded(self, s3: S3Client) -> None:
+        """Parts of files that nobody will complete cost money on AWS. Where S3 refuses, they stay, and nothing is lost."""
+        where: dict[str, Any] = {"Bucket": self._bucket}
+        if self._owner:
+            where["ExpectedBucketOwner"] = self._owner
+        marks: dict[str, Any] = {}
+        with contextlib.suppress(ClientError, BotoCoreError):
+            while True:
+                answer = s3.list_multipart_uploads(**where, Prefix=f"{self._folder}/", **marks)
+                for upload in answer.get("Uploads", ()):
+                    s3.abort_multipart_upload(**where, Key=upload["Key"], UploadId=upload["UploadId"])
+                if not answer.get("IsTruncated"):
+                    return
+                marks = {"KeyMarker": answer["NextKeyMarker"], "UploadIdMarker": answer["NextUploadIdMarker"]}
 
     def _abandon_all(self) -> None:
         for upload in self._uploads.values():

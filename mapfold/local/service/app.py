@@ -11,7 +11,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
-from mapfold.local.service import wire
+from mapfold.local.service import history, wire
 from mapfold.local.service.context import Service
 from mapfold.local.service.guard import LoopbackOnly
 
@@ -26,6 +26,11 @@ def create_app(service: Service, *, more_routes: Sequence[BaseRoute] = (), healt
         return JSONResponse({"status": "ok", **health})
 
     return Starlette(
-        routes=[*wire.routes(service), Route("/health", answer_health, methods=["GET"]), *more_routes],
+        routes=[
+            *wire.routes(service),
+            *history.routes(service),
+            Route("/health", answer_health, methods=["GET"]),
+            *more_routes,
+        ],
         middleware=[Middleware(LoopbackOnly)],
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mapfold.local.service.engine_protocol import ChildNames, Engine
+from mapfold.local.service.redrive_tokens import RedriveTokens
 from mapfold.local.store import Store
 
 CheckDefinition = Callable[[str, bool], None]
@@ -15,7 +16,10 @@ CheckDefinition = Callable[[str, bool], None]
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The store, the engine, and what was handed in from outside. `starts` makes StartExecution's check atomic."""
+    """The store, the engine, and what was handed in from outside.
+
+    `starts` makes the checks of StartExecution and RedriveExecution atomic.
+    """
 
     store: Store
     engine: Engine
@@ -24,3 +28,4 @@ class Service:
     clock: Callable[[], float]
     region: str
     starts: asyncio.Lock = field(default_factory=asyncio.Lock)
+    redrive_tokens: RedriveTokens = field(default_factory=RedriveTokens)

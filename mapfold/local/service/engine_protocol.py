@@ -34,6 +34,13 @@ class Engine(Protocol):
         """Keep and run a new execution; the service has checked its name and input. Returns before it ends."""
         ...
 
+    async def redrive_execution(self, row: ExecutionRow, machine: MachineRow) -> ExecutionRow:
+        """Run an ended execution on from where it failed, with the revision that it ran; its row as it is now.
+
+        The service has checked that it may be. Returns once that it runs again is committed, before it ends.
+        """
+        ...
+
     async def stop_execution(self, arn: str, *, error: str | None, cause: str | None) -> float | None:
         """Abort an execution and everything under it; the time it stopped, or None if no such execution runs."""
         ...
@@ -69,4 +76,8 @@ class ChildNames(Protocol):
 
     def child_index(self, map_run_uuid: str, child_uuid: str, /) -> int:
         """The index in a child's uuid; ValueError if it belongs to another map run."""
+        ...
+
+    def head_of(self, child_uuid: str, /) -> str:
+        """What a child's uuid has in common with those of its map run's other children: `MapRunRow.child_head`."""
         ...

@@ -9,6 +9,7 @@ from uuid import uuid4
 import orjson
 
 from mapfold.local.arns import Arn, Kind, execution_arn, is_valid_name, parse_arn
+from mapfold.local.service.children import list_children
 from mapfold.local.service.context import Service
 from mapfold.local.service.faults import (
     Fault,
@@ -18,10 +19,11 @@ from mapfold.local.service.faults import (
     type_not_supported,
 )
 from mapfold.local.service.pages import cut_page, read_token, with_token
+from mapfold.local.service.redrivable import redrive_of, redrive_standing
 from mapfold.local.service.request import PAYLOAD_BYTES, Request
 from mapfold.local.service.shapes import child_execution, execution_answer, execution_item, seconds
 from mapfold.local.service.state_machines import find_machine
-from mapfold.local.store import ChildRow, ExecutionRow, MapRunRow, Page
+from mapfold.local.store import ExecutionRow, MapRunRow, Page
 from mapfold.local.store.schema import CHILD_BITS
 
 Answer = dict[str, Any]
@@ -67,7 +69,7 @@ async def describe_execution(service: Service, request: Request) -> Answer:
     if arn.kind is Kind.EXPRESS:
         raise execution_missing(str(arn))
     row, _ = await find_execution(service, arn)
-    answer = execution_answer(row)
+    answer = execution_answer(row, *await redrive_standing(service, row))
     if included == "METADATA_ONLY":
         for payload in ("input", "output", "error", "cause"):
             answer.pop(payload, None)
@@ -109,9 +111,11 @@ async def list_executions(service: Service, request: Request) -> Answer:
     page = Page(size + 1, read_token(token, question))
     if by_map_run:
         map_run = await find_map_run(service, arn)
-        children = [] if redrive_filter == "REDRIVEN" else await _children(service, map_run, page, status)
+        redriven = None if redrive_filter is None else redrive_filter == "REDRIVEN"
+        children = await list_children(service, map_run, page, status=status, redriven=redriven)
         shown, token = cut_page(children, size, question, key=lambda child: child.index)
-        rows = [child_execution(map_run, child, service.children) for child in shown]
+        redrive = redrive_of(service, map_run)
+        rows = [child_execution(map_run, child, service.children, redrive) for child in shown]
     else:
         machine = find_machine(service, arn)
         if machine.type == "EXPRESS":
@@ -139,7 +143,8 @@ async def find_execution(service: Service, arn: Arn) -> tuple[ExecutionRow, MapR
         child = await service.store.child(map_run.id, index)
         if child is None:
             raise execution_missing(str(arn))
-        row = replace(child_execution(map_run, child, service.children), arn=str(arn))
+        row = child_execution(map_run, child, service.children, redrive_of(service, map_run))
+        row = replace(row, arn=str(arn))
     if not row.machine_revision:
         row = replace(row, machine_revision=await _revision_of(service, map_run))
     return row, map_run
@@ -148,14 +153,16 @@ async def find_execution(service: Service, arn: Arn) -> tuple[ExecutionRow, MapR
 async def find_child(service: Service, arn: Arn) -> tuple[MapRunRow, int]:
     """The map run and the index that a child's ARN stands for. ExecutionDoesNotExist."""
     uuid = arn.name or ""
-    for row in await service.store.map_runs_of_label(arn.machine_arn, arn.label or ""):
-        try:
-            index = service.children.child_index(row.arn.rpartition(":")[2], uuid)
-        except ValueError:
-            continue
-        if index < 1 << CHILD_BITS:
-            return row, index
-    raise execution_missing(str(arn))
+    row = await service.store.map_run_of_child(service.children.head_of(uuid))
+    if row is None or (row.machine_arn, row.label) != (arn.machine_arn, arn.label):
+        raise execution_missing(str(arn))
+    try:
+        index = service.children.child_index(row.arn.rpartition(":")[2], uuid)
+    except ValueError:
+        raise execution_missing(str(arn)) from None
+    if index >= 1 << CHILD_BITS:
+        raise execution_missing(str(arn))
+    return service.engine.live_map_run(row.arn) or row, index
 
 
 async def find_map_run(service: Service, arn: Arn) -> MapRunRow:
@@ -175,23 +182,6 @@ async def _revision_of(service: Service, map_run: MapRunRow) -> int:
     """The revision that the map run's execution runs; the parent may itself be a child."""
     parent, _ = await find_execution(service, parse_arn(map_run.execution_arn))
     return parent.machine_revision
-
-
-async def _children(service: Service, map_run: MapRunRow, page: Page, status: str | None) -> list[ChildRow]:
-    """A page of a map run's children: those that run now, among those that have ended."""
-    running: list[ChildRow] = []
-    if status in (None, "RUNNING"):
-        running = [
-            child
-            for child in service.engine.live_children(map_run.arn)
-            if page.after is None or child.index < page.after
-        ]
-    if status in ("RUNNING", "PENDING_REDRIVE"):
-        ended = []
-    else:
-        ended = await service.store.children(map_run.id, page, status=status)
-    by_index = {child.index: child for child in running} | {child.index: child for child in ended}
-    return sorted(by_index.values(), key=lambda child: child.index, reverse=True)[: page.limit]
 
 
 # --- starting ---------------------------------------------------------------------------------------------

@@ -29,6 +29,11 @@ def execution_missing(arn: str) -> Fault:
     return Fault("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
 
 
+def not_redrivable(arn: str, reason: str) -> Fault:
+    """ExecutionNotRedrivable. AWS's own words around the reason are unconfirmed."""
+    return Fault("ExecutionNotRedrivable", f"Execution Not Redrivable: '{arn}': {reason}")
+
+
 def resource_missing(arn: str) -> Fault:
     """ResourceNotFound: a map run, or what tags were asked for."""
     return Fault("ResourceNotFound", f"Resource not found: '{arn}'")

@@ -1,21 +1,63 @@
-"""GetExecutionHistory: what the store has, and behind it what the engine still holds (history-events 5)."""
+"""GetExecutionHistory: what the store has, and behind it what the engine still holds (history-events 5).
+
+Of an EXPRESS child AWS gives no history; ours is at `GET /mapfold/history?executionArn=…`, with the same members (as
+parameters) and the same answer, so that people can see it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import orjson
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
 
 from mapfold.local.arns import Kind
 from mapfold.local.service.context import Service
 from mapfold.local.service.executions import find_child, find_execution
-from mapfold.local.service.faults import execution_missing, type_not_supported
+from mapfold.local.service.faults import Fault, execution_missing, type_not_supported
 from mapfold.local.service.pages import cut_page, read_token, with_token
 from mapfold.local.service.request import Request
+from mapfold.local.service.shapes import seconds
 from mapfold.local.store import Page, WireEvent
 
 
 async def get_execution_history(service: Service, request: Request) -> dict[str, Any]:
     """GetExecutionHistory, of a STANDARD execution or a STANDARD child; `reverseOrder` only turns the order."""
+    return await _history(service, request, with_express_children=False)
+
+
+def routes(service: Service) -> list[Route]:
+    """The route of our own."""
+
+    async def endpoint(http: HttpRequest) -> Response:
+        try:
+            answer = await _history(service, Request(_members(http.query_params)), with_express_children=True)
+        except Fault as fault:
+            return _json({"__type": fault.code, "message": fault.message}, status=fault.status)
+        return _json(answer)
+
+    return [Route("/mapfold/history", endpoint, methods=["GET"], name="history")]
+
+
+def _members(parameters: Mapping[str, str]) -> dict[str, Any]:
+    """The request that a query stands for: numbers and booleans as in JSON, all else as text."""
+    members: dict[str, Any] = dict(parameters)
+    if members.get("maxResults", "").isdecimal():
+        members["maxResults"] = int(members["maxResults"])
+    for name in ("reverseOrder", "includeExecutionData"):
+        if name in members:
+            members[name] = {"true": True, "false": False}.get(members[name], members[name])
+    return members
+
+
+def _json(answer: Mapping[str, Any], *, status: int = 200) -> Response:
+    return Response(orjson.dumps(answer), status_code=status, media_type="application/json")
+
+
+async def _history(service: Service, request: Request, *, with_express_children: bool) -> dict[str, Any]:
     reverse = request.flag("reverseOrder", default=False)
     with_data = request.flag("includeExecutionData", default=True)
     size = request.page_size()
@@ -30,7 +72,7 @@ async def get_execution_history(service: Service, request: Request) -> dict[str,
     newest: Sequence[WireEvent] = () if live is None else list(live.events_from(1))
     if arn.is_child:
         map_run, index = await find_child(service, arn)
-        if map_run.child_type == "EXPRESS":
+        if map_run.child_type == "EXPRESS" and not with_express_children:
             raise type_not_supported()
         if live is None:
             if await service.store.child(map_run.id, index) is None:
@@ -44,6 +86,7 @@ async def get_execution_history(service: Service, request: Request) -> dict[str,
         kept = await _kept(service, row.id, page, newest, reverse=reverse)
     events = _in_page([*kept, *newest], page, reverse=reverse)
     shown, token = cut_page(events, size, question, key=lambda event: int(event["id"]))
+    shown = [{**event, "timestamp": seconds(event["timestamp"])} for event in shown]
     if not with_data:
         shown = [without_data(event) for event in shown]
     return with_token({"events": shown}, token)

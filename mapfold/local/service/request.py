@@ -96,6 +96,10 @@ class Request:
         """maxResults: 0 or missing means 100, at most 1,000."""
         return self.whole("maxResults", least=0, most=1000) or 100
 
+    def refuse(self, value: object, name: str, rule: str) -> None:
+        """Note that a member breaks a rule, for `done`."""
+        self._problem(value, name, rule)
+
     def done(self) -> None:
         """Raise ValidationException if anything that was asked for is wrong."""
         if self._problems:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from mapfold.local.arns import child_arn, parse_arn
 from mapfold.local.service.engine_protocol import ChildNames
-from mapfold.local.store import ChildRow, ExecutionRow, MapRunRow
+from mapfold.local.store import ChildRow, ExecutionRow, MapRunRow, Redrive
 
 Answer = dict[str, Any]
 
@@ -29,17 +30,14 @@ def seconds(time: float) -> float:
     return round(time, 3)
 
 
-def execution_answer(row: ExecutionRow) -> Answer:
+def execution_answer(row: ExecutionRow, redrive_status: str, redrive_status_reason: str | None) -> Answer:
     """DescribeExecution's answer."""
     answer = _execution_head(row)
     answer.update(input=row.input, inputDetails={"included": True})
     if row.output is not None:
         answer.update(output=row.output, outputDetails={"included": True})
     _add_known(answer, error=row.error, cause=row.cause, traceHeader=row.trace_header, mapRunArn=row.map_run_arn)
-    if row.redrive_date is not None:
-        answer["redriveDate"] = seconds(row.redrive_date)
-    answer["redriveStatus"], reason = redrive_status(row)
-    _add_known(answer, redriveStatusReason=reason)
+    _add_known(answer, redriveStatus=redrive_status, redriveStatusReason=redrive_status_reason)
     return answer
 
 
@@ -52,17 +50,14 @@ def execution_item(row: ExecutionRow) -> Answer:
     return answer
 
 
-def redrive_status(row: ExecutionRow) -> tuple[str, str | None]:
-    """(redriveStatus, its reason). A child is redriven through its map run; those that failed may be."""
-    if row.status in ("RUNNING", "SUCCEEDED"):
-        return "NOT_REDRIVABLE", f"Execution is {row.status} and cannot be redriven"
-    return ("REDRIVABLE_BY_MAP_RUN" if row.map_run_arn else "REDRIVABLE"), None
-
-
-def child_execution(map_run: MapRunRow, child: ChildRow, names: ChildNames) -> ExecutionRow:
-    """A map run's child as an execution."""
+def child_execution(
+    map_run: MapRunRow, child: ChildRow, names: ChildNames, redrive: Redrive | None = None
+) -> ExecutionRow:
+    """A map run's child as an execution. One that waits for the `redrive` shows nothing of its end."""
     run = parse_arn(map_run.arn)
     uuid = names.child_uuid(run.name or "", child.index)
+    if redrive is not None and redrive.runs_again(child):
+        child = replace(child, status="PENDING_REDRIVE", stop=None, error=None, cause=None)
     return ExecutionRow(
         id=0,
         arn=child_arn(run, uuid),
@@ -77,6 +72,8 @@ def child_execution(map_run: MapRunRow, child: ChildRow, names: ChildNames) -> E
         output=child.output,
         error=child.error,
         cause=child.cause,
+        redrive_count=child.redrive_count,
+        redrive_date=child.redrive_date,
         map_run_arn=map_run.arn,
         item_count=child.item_count,
     )
@@ -127,6 +124,8 @@ def _execution_head(row: ExecutionRow) -> Answer:
     }
     if row.stop is not None:
         answer["stopDate"] = seconds(row.stop)
+    if row.redrive_date is not None and not (row.map_run_arn and row.type == "EXPRESS"):
+        answer["redriveDate"] = seconds(row.redrive_date)  # of an EXPRESS child it is not to be had
     return answer
 
 

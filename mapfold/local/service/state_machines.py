@@ -104,10 +104,10 @@ async def describe_state_machine(service: Service, request: Request) -> Answer:
     row = find_machine(service, arn)
     answer = {"stateMachineArn": str(arn), **described(row), "creationDate": seconds(row.created)}
     if arn.label is not None:
-        runs = await service.store.map_runs_of_label(arn.machine_arn, arn.label)
-        if not runs:
+        run = await service.store.last_map_run_of_label(arn.machine_arn, arn.label)
+        if run is None:
             raise machine_missing(str(arn))
-        answer.update(label=arn.label, definition=runs[0].definition, type=runs[0].child_type)
+        answer.update(label=arn.label, definition=run.definition, type=run.child_type)
     if included == "METADATA_ONLY":
         answer["definition"] = "{}"
     return answer

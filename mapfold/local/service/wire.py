@@ -18,6 +18,7 @@ from mapfold.local.service.executions import describe_execution, list_executions
 from mapfold.local.service.faults import Fault
 from mapfold.local.service.history import get_execution_history
 from mapfold.local.service.map_runs import describe_map_run, list_map_runs, update_map_run
+from mapfold.local.service.redrive import redrive_execution
 from mapfold.local.service.request import Request
 from mapfold.local.service.state_machines import (
     create_state_machine,
@@ -45,6 +46,7 @@ ACTIONS: Mapping[str, Action] = {
     "ListMapRuns": list_map_runs,
     "ListStateMachines": list_state_machines,
     "ListTagsForResource": list_tags_for_resource,
+    "RedriveExecution": redrive_execution,
     "StartExecution": start_execution,
     "StopExecution": stop_execution,
     "TagResource": tag_resource,

@@ -5,19 +5,33 @@ queries; `schema.py` the tables; `recovery.py` what a crash leaves; `lock.py` ke
 """
 
 from mapfold.local.store.lock import lock_data_directory
-from mapfold.local.store.rows import ChildRow, ExecutionRow, MachineRow, MapRunRow, Page, WireEvent
+from mapfold.local.store.recovery import UnfinishedMapRun, close_map_run
+from mapfold.local.store.rows import (
+    ChildFilter,
+    ChildRow,
+    ExecutionRow,
+    MachineRow,
+    MapRunRow,
+    Page,
+    Redrive,
+    WireEvent,
+)
 from mapfold.local.store.schema import StoreError
 from mapfold.local.store.store import Store, open_store
 
 __all__ = [
+    "ChildFilter",
     "ChildRow",
     "ExecutionRow",
     "MachineRow",
     "MapRunRow",
     "Page",
+    "Redrive",
     "Store",
     "StoreError",
+    "UnfinishedMapRun",
     "WireEvent",
+    "close_map_run",
     "lock_data_directory",
     "open_store",
 ]

@@ -1,6 +1,6 @@
 """What a crash left behind: executions and map runs that the store says are RUNNING, and nobody runs.
 
-Found with all that is known of them, so that they can be resumed; for now they are closed as ABORTED.
+They are found with all that is known of them, and go on (`Engine.resume`). A map run whose execution does not is closed.
 """
 
 from __future__ import annotations
@@ -10,28 +10,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import orjson
-
 from mapfold.local.store import reads
 from mapfold.local.store.rows import ExecutionRow, MapRunRow
+
+EndedChildren = Mapping[str, tuple[int, int]]
+"""Status -> (children, items) that have ended with it."""
+
+
+UnfinishedMapRun = tuple[MapRunRow, EndedChildren]
 
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """`executions`: (row, id of its last kept event). `map_runs`: (row, status -> (children, items) that ended)."""
+    """`executions`: (row, id of its last kept event). `map_runs`: (row, its children that ended)."""
 
     executions: list[tuple[ExecutionRow, int]]
-    map_runs: list[tuple[MapRunRow, dict[str, tuple[int, int]]]]
+    map_runs: list[UnfinishedMapRun]
 
 
 class Writes(Protocol):
-    """What `abort` needs of a store."""
-
-    def add_events(self, execution_id: int, first_event_id: int, count: int, blob: bytes) -> None: ...
-
-    def execution_ended(
-        self, execution_id: int, *, status: str, stop: float, error: str | None = None, cause: str | None = None
-    ) -> None: ...
+    """What `close_map_run` needs of a store."""
 
     def map_run_saved(self, row: MapRunRow) -> None: ...
 
@@ -39,22 +37,17 @@ class Writes(Protocol):
 def find_unfinished(connection: sqlite3.Connection) -> Unfinished:
     """Everything RUNNING, oldest first."""
     executions = [(row, reads.last_event_id(connection, row.id)) for row in reads.running_executions(connection)]
-    map_runs = [(row, reads.child_counts(connection, row.id)) for row in reads.running_map_runs(connection)]
+    map_runs: list[UnfinishedMapRun] = [
+        (row, reads.child_counts(connection, row.id)) for row in reads.running_map_runs(connection)
+    ]
     return Unfinished(executions, map_runs)
 
 
-def abort(unfinished: Unfinished, store: Writes, *, now: float, error: str | None, cause: str) -> None:
-    """Close everything as ABORTED, with an ExecutionAborted event each and counters that add up."""
-    details = {"cause": cause} if error is None else {"error": error, "cause": cause}
-    for row, last in unfinished.executions:
-        event = {"timestamp": now, "type": "ExecutionAborted", "id": last + 1, "previousEventId": last}
-        event["executionAbortedEventDetails"] = details
-        store.add_events(row.id, last + 1, 1, orjson.dumps([event]))
-        store.execution_ended(row.id, status="ABORTED", stop=now, error=error, cause=cause)
-    for run, ended in unfinished.map_runs:
-        executions = _closed_counts(run.execution_counts, {status: count for status, (count, _) in ended.items()})
-        items = _closed_counts(run.item_counts, {status: count for status, (_, count) in ended.items()})
-        store.map_run_saved(replace(run, status="ABORTED", stop=now, execution_counts=executions, item_counts=items))
+def close_map_run(run: MapRunRow, ended: EndedChildren, store: Writes, *, now: float) -> None:
+    """Close a map run as ABORTED, with counters that add up."""
+    executions = _closed_counts(run.execution_counts, {status: count for status, (count, _) in ended.items()})
+    items = _closed_counts(run.item_counts, {status: count for status, (_, count) in ended.items()})
+    store.map_run_saved(replace(run, status="ABORTED", stop=now, execution_counts=executions, item_counts=items))
 
 
 _COUNTERS = {"SUCCEEDED": "succeeded", "FAILED": "failed", "TIMED_OUT": "timedOut", "ABORTED": "aborted"}

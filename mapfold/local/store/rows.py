@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,6 +64,11 @@ class MapRunRow:
 
     `machine_arn` is the plain one, without the label. `definition` is the ItemProcessor's text, which
     DescribeStateMachineForExecution shows for a child. `execution_arn` may itself be a child's (nested maps).
+
+    `source_etag` identifies the one object that the items were read from (None: none, or many). `all_started`: the
+    items were read to their end, and every child has been started. `result_files` are the manifest's SUCCEEDED
+    entries of attempts that have ended: [{"Key", "Size"}]. `child_head` is what the names of the children have in
+    common, by which a child's map run is found.
     """
 
     id: int
@@ -83,13 +88,18 @@ class MapRunRow:
     redrive_count: int = 0
     redrive_date: float | None = None
     definition: str = "{}"
+    source_etag: str | None = None
+    all_started: bool = False
+    result_files: Sequence[Mapping[str, Any]] = ()
+    child_head: str = ""
 
 
 @dataclass(slots=True)
 class ChildRow:
     """A child execution of a map run: the `index`-th, from 0. Its ARN follows from the map run's and the index.
 
-    Listings leave `input`, `output` and `cause` out (None), which may be long.
+    Listings for people leave `input`, `output` and `cause` out (None), which may be long. `attempt` is the map run's
+    redrive count at which the child last ended.
     """
 
     map_run_id: int
@@ -102,6 +112,47 @@ class ChildRow:
     output: str | None = None
     error: str | None = None
     cause: str | None = None
+    redrive_count: int = 0
+    redrive_date: float | None = None
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Redrive:
+    """Which unsuccessful children a map run's redrive runs again: those whose `attempt` is less, that stopped and
+    started no earlier, and, unless `aborted`, that were not aborted.
+    """
+
+    attempt: int
+    stopped_since: float
+    started_since: float
+    aborted: bool
+
+    def runs_again(self, child: ChildRow) -> bool:
+        """Whether a child with this row does, or waits for it."""
+        return (
+            child.status in ("FAILED", "TIMED_OUT", "ABORTED")
+            and child.attempt < self.attempt
+            and (child.stop is None or child.stop >= self.stopped_since)
+            and child.start >= self.started_since
+            and (self.aborted or child.status != "ABORTED")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ChildFilter:
+    """Which ended children a listing is of; None: any.
+
+    `redriven`: those that were redriven, or that were not. `waiting`: those that this redrive runs again; `settled`:
+    those that it does not.
+    """
+
+    redriven: bool | None = None
+    waiting: Redrive | None = None
+    settled: Redrive | None = None
+
+
+EVERY_CHILD = ChildFilter()
 
 
 @dataclass(frozen=True, slots=True)

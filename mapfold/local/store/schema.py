@@ -1,8 +1,11 @@
 """The tables, and what a store's file says of its version.
 
 A child's key is one integer, `map_run_id * 2**32 + child_index`: SQLite's rowid, so a child costs one B-tree
-insert, and a map run's children lie side by side in order. Its history is the last column of its row, which a query
-for the others does not read.
+insert, and a map run's children lie side by side in order. What is long in its row comes last, so that a listing does
+not read it.
+
+A child has its row in `children` when it has ended, and not before. One that runs for long has a snapshot in
+`running_children` meanwhile, with the same key, which is deleted when it ends.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from pathlib import Path
 
 from mapfold.errors import MapfoldError
 
-VERSION = 1
+VERSION = 2
 """`PRAGMA user_version` of a file with these tables. A change of the tables raises it, and says how to migrate."""
 
 CHILD_BITS = 32
@@ -84,24 +87,42 @@ CREATE TABLE map_runs (
     execution_counts TEXT NOT NULL,
     redrive_count INTEGER NOT NULL,
     redrive_date REAL,
-    definition TEXT NOT NULL
+    definition TEXT NOT NULL,
+    source_etag TEXT,
+    all_started INTEGER NOT NULL,
+    result_files TEXT NOT NULL,
+    child_head TEXT NOT NULL
 );
 CREATE INDEX map_runs_of_execution ON map_runs (execution_arn, id);
 CREATE INDEX map_runs_of_machine ON map_runs (machine_arn, label, id);
+CREATE INDEX map_runs_of_children ON map_runs (child_head);
 CREATE TABLE children (
     id INTEGER PRIMARY KEY,
     status TEXT NOT NULL,
     start REAL NOT NULL,
     stop REAL,
     item_count INTEGER NOT NULL,
+    redrive_count INTEGER NOT NULL,
+    redrive_date REAL,
+    attempt INTEGER NOT NULL,
+    error TEXT,
     input TEXT,
     output TEXT,
-    error TEXT,
     cause TEXT,
     events BLOB
 );
--- Most children succeed: an index of the others finds failures among a million, and costs the rest nothing.
-CREATE INDEX unsuccessful_children ON children (id, status) WHERE status <> 'SUCCEEDED';
+-- Most children succeed at once: indexes of the others find them among a million, and cost the rest nothing.
+CREATE INDEX unsuccessful_children ON children (id, status, attempt, item_count) WHERE status <> 'SUCCEEDED';
+CREATE INDEX redriven_children ON children (id, status) WHERE redrive_count > 0;
+CREATE TABLE running_children (
+    id INTEGER PRIMARY KEY,
+    start REAL NOT NULL,
+    item_count INTEGER NOT NULL,
+    redrive_count INTEGER NOT NULL,
+    redrive_date REAL,
+    input TEXT NOT NULL,
+    events BLOB NOT NULL
+);
 """
 
 
@@ -122,11 +143,12 @@ def prepare(connection: sqlite3.Connection, file: Path) -> None:
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version == 0:
-            connection.execute("PRAGMA page_size = 8192")
+            # A child with its history is some 1.4 KB. Measured: 4.0 µs of CPU a child, 6.2 with 8 KiB, 5.4 with 32.
+            connection.execute("PRAGMA page_size = 16384")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA wal_autocheckpoint = 4000")
-        connection.execute("PRAGMA cache_size = -32000")
+        connection.execute("PRAGMA wal_autocheckpoint = 2000")
+        connection.execute("PRAGMA cache_size = -8000")
         if version == 0:
             connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
     except sqlite3.DatabaseError as error:

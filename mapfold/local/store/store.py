@@ -12,13 +12,23 @@ import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import orjson
 
 from mapfold.local.store import reads, recovery
-from mapfold.local.store.rows import ChildRow, ExecutionRow, MachineRow, MapRunRow, Page, WireEvent
+from mapfold.local.store.rows import (
+    EVERY_CHILD,
+    ChildFilter,
+    ChildRow,
+    ExecutionRow,
+    MachineRow,
+    MapRunRow,
+    Page,
+    WireEvent,
+)
 from mapfold.local.store.schema import CHILD_BITS, StoreError, connect
 from mapfold.local.store.writer import Bulk, Writer
 
@@ -26,9 +36,9 @@ T = TypeVar("T")
 
 FILE = "stepfunctions.sqlite"
 
-CHILDREN = Bulk("children", 10)
+CHILDREN = Bulk("children", 13)
 EVENTS = Bulk("events", 4)
-ROOMY = (20_000, 64_000_000)
+ROOMY = (8_192, 32_000_000)
 """Operations and bytes that may wait for the writer before `room` makes its caller wait."""
 
 
@@ -68,10 +78,14 @@ class Store:
         await self._writer.flush()
 
     async def room(self) -> None:
-        """Return at once, or, when much waits to be written, once it is. Who makes many rows awaits this between."""
+        """Return at once, or, when much waits to be written, once less does. Who makes many rows awaits this between.
+
+        Not once nothing does: then the writer would do its work while its caller waits, and not beside it.
+        """
         operations, size = self._writer.backlog
-        if operations > ROOMY[0] or size > ROOMY[1]:
-            await self._writer.flush()
+        while operations > ROOMY[0] or size > ROOMY[1]:
+            await self._writer.progress()
+            operations, size = self._writer.backlog
 
     async def close(self) -> None:
         """Commit what is left and close the file."""
@@ -147,6 +161,20 @@ class Store:
         """Keep `count` events of an execution, ids from `first_event_id`: an orjson-encoded list of WireEvents."""
         self._writer.put(EVENTS, (execution_id, first_event_id, count, blob), len(blob))
 
+    def execution_stopping(self, execution_id: int, stop: float, error: str | None, cause: str | None) -> None:
+        """Keep that a running execution was told to stop. Until it has, it is RUNNING with a stop date."""
+        self._writer.put(
+            "UPDATE executions SET stop = ?, error = ?, cause = ? WHERE id = ?", (stop, error, cause, execution_id)
+        )
+
+    def execution_redriven(self, execution_id: int, redrive_count: int, redrive_date: float) -> None:
+        """Keep that an ended execution runs again."""
+        self._writer.put(
+            """UPDATE executions SET status = 'RUNNING', stop = NULL, output = NULL, error = NULL, cause = NULL,
+            redrive_count = ?, redrive_date = ? WHERE id = ?""",
+            (redrive_count, redrive_date, execution_id),
+        )
+
     async def execution(self, arn: str) -> ExecutionRow | None:
         """The execution (not a map run's child) with this ARN."""
         return await self._read(lambda connection: reads.execution(connection, arn))
@@ -159,12 +187,17 @@ class Store:
         """Events of an execution in the order of their ids (or against it). `page.after` is an event's id."""
         return await self._read(lambda connection: reads.events(connection, execution_id, page, reverse))
 
-    async def close_unfinished(self, now: float, *, error: str | None, cause: str) -> int:
-        """Close what a crash left RUNNING as ABORTED (executions, their map runs); return how many executions."""
-        unfinished = await self._read(recovery.find_unfinished)
-        recovery.abort(unfinished, self, now=now, error=error, cause=cause)
-        await self.flush()
-        return len(unfinished.executions)
+    async def all_events(self, execution_id: int) -> AsyncIterator[list[WireEvent]]:
+        """All events of an execution in order, block by block as they were written."""
+        after = 0
+        while blocks := await self._read(partial(reads.event_blocks, execution_id=execution_id, after=after)):
+            for _, blob in blocks:
+                yield orjson.loads(blob)
+            after = blocks[-1][0]
+
+    async def last_event_id(self, execution_id: int) -> int:
+        """The id of an execution's last event, which is how many it has; 0 if it has none."""
+        return await self._read(lambda connection: reads.last_event_id(connection, execution_id))
 
     async def unfinished(self) -> recovery.Unfinished:
         """The executions and map runs that are RUNNING in the store."""
@@ -186,7 +219,8 @@ class Store:
         values = (row.id, row.arn, row.execution_arn, row.machine_arn, row.label, row.child_type, row.status, row.start)
         more = (row.stop, row.max_concurrency, row.tolerated_percentage, row.tolerated_count, _json(row.item_counts))
         rest = (_json(row.execution_counts), row.redrive_count, row.redrive_date, row.definition)
-        self._writer.put(f"INSERT OR REPLACE INTO map_runs VALUES ({_marks(17)})", (*values, *more, *rest))
+        last = (row.source_etag, row.all_started, orjson.dumps(list(row.result_files)).decode(), row.child_head)
+        self._writer.put(f"INSERT OR REPLACE INTO map_runs VALUES ({_marks(21)})", (*values, *more, *rest, *last))
 
     def child_ended(
         self,
@@ -201,15 +235,39 @@ class Store:
         error: str | None = None,
         cause: str | None = None,
         events: bytes | None = None,
+        redrive_count: int = 0,
+        redrive_date: float | None = None,
+        attempt: int = 0,
+        was_saved: bool = False,
     ) -> None:
-        """Keep a child that has ended, with its whole history (an orjson-encoded list of WireEvents; EXPRESS: None).
+        """Keep a child that has ended, with its whole history (an orjson-encoded list of WireEvents).
 
+        `attempt` is the redrive count of its map run; `was_saved`: it has a snapshot, which goes.
         Positional and flat for speed: it is called once per child, 2 µs on the event loop.
         """
         key = (map_run_id << CHILD_BITS) | index
         size = (len(input) if input else 0) + (len(output) if output else 0) + (len(events) if events else 0)
-        row = (key, status, start, stop, item_count, input, output, error, cause, events)
-        self._writer.put(CHILDREN, row, size)
+        facts = (key, status, start, stop, item_count, redrive_count, redrive_date, attempt)
+        self._writer.put(CHILDREN, (*facts, error, input, output, cause, events), size)
+        if was_saved:
+            self._writer.put("DELETE FROM running_children WHERE id = ?", (key,))
+
+    def child_saved(
+        self,
+        map_run_id: int,
+        index: int,
+        start: float,
+        item_count: int,
+        input: str,
+        events: bytes,
+        redrive_count: int = 0,
+        redrive_date: float | None = None,
+    ) -> None:
+        """Keep where a child stands that has not ended: its history so far, which replaces what was saved before."""
+        key = (map_run_id << CHILD_BITS) | index
+        row = (key, start, item_count, redrive_count, redrive_date, input, events)
+        statement = f"INSERT OR REPLACE INTO running_children VALUES ({_marks(7)})"
+        self._writer.put(statement, row, len(input) + len(events))
 
     async def map_run(self, arn: str) -> MapRunRow | None:
         """The map run with this ARN, as last saved."""
@@ -219,17 +277,51 @@ class Store:
         """Map runs of an execution, newest first. `page.after` is an id."""
         return await self._read(lambda connection: reads.map_runs(connection, execution_arn, page))
 
-    async def map_runs_of_label(self, machine_arn: str, label: str) -> list[MapRunRow]:
-        """All map runs of a machine's Map with this label, newest first: where a child's ARN may belong."""
-        return await self._read(lambda connection: reads.map_runs_of_label(connection, machine_arn, label))
+    async def last_map_run_of_label(self, machine_arn: str, label: str) -> MapRunRow | None:
+        """The newest map run of a machine's Map with this label."""
+        return await self._read(lambda connection: reads.last_map_run_of_label(connection, machine_arn, label))
 
-    async def children(self, map_run_id: int, page: Page, *, status: str | None = None) -> list[ChildRow]:
+    async def map_run_of_child(self, child_head: str) -> MapRunRow | None:
+        """The map run with this `child_head`, as last saved."""
+        return await self._read(lambda connection: reads.map_run_of_child(connection, child_head))
+
+    async def children(
+        self, map_run_id: int, page: Page, *, status: str | None = None, filter: ChildFilter = EVERY_CHILD
+    ) -> list[ChildRow]:
         """Children of a map run that have ended, the last index first, without payloads. `page.after` is an index."""
-        return await self._read(lambda connection: reads.children(connection, map_run_id, page, status))
+        return await self._read(lambda connection: reads.children(connection, map_run_id, page, status, filter))
 
     async def child(self, map_run_id: int, index: int) -> ChildRow | None:
         """One child that has ended, with its payloads."""
         return await self._read(lambda connection: reads.child(connection, map_run_id, index))
+
+    async def ended_children(self, map_run_id: int, page: Page) -> list[ChildRow]:
+        """Children that have ended in the order of their indexes, with payloads. `page.after` is an index.
+
+        A page may be shorter than its limit, where payloads are long; it is empty only after the last child.
+        """
+        return await self._read(lambda connection: reads.ended_children(connection, map_run_id, page))
+
+    async def children_to_redrive(
+        self, map_run_id: int, page: Page, *, attempt: int
+    ) -> list[tuple[ChildRow, list[WireEvent]]]:
+        """Unsuccessful children that last ended before redrive `attempt`, with histories; paged as `ended_children`.
+
+        A child that runs again is among them until it has ended again: its snapshot is in `saved_children`.
+        """
+        return await self._read(lambda connection: reads.children_to_redrive(connection, map_run_id, page, attempt))
+
+    async def saved_children(self, map_run_id: int, page: Page) -> list[tuple[ChildRow, list[WireEvent]]]:
+        """Snapshots of children that have not ended (status RUNNING), with histories; paged as `ended_children`."""
+        return await self._read(lambda connection: reads.saved_children(connection, map_run_id, page))
+
+    async def redrive_counts(self, map_run_id: int, *, attempt: int) -> dict[str, tuple[int, int]]:
+        """Status -> (children, items) over the unsuccessful children that last ended before redrive `attempt`."""
+        return await self._read(lambda connection: reads.redrive_counts(connection, map_run_id, attempt))
+
+    async def last_child_index(self, map_run_id: int) -> int:
+        """The greatest index among the children that have ended or were saved; -1 if there are none."""
+        return await self._read(lambda connection: reads.last_child_index(connection, map_run_id))
 
     async def child_counts(self, map_run_id: int) -> dict[str, tuple[int, int]]:
         """Status -> (children, items) over the children that have ended."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+NOW = 1234.5678
 ROLE = "arn:aws:iam::123456789012:role/states"
 PASS = '{"StartAt":"Done","States":{"Done":{"Type":"Succeed"}}}'
 
@@ -54,6 +55,7 @@ class FakeEngine:
         self.live: dict[str, Live] = {}
         self.map_runs: dict[str, MapRunRow] = {}
         self.children: dict[str, list[ChildRow]] = {}
+        self.now = NOW
         self.updates: list[tuple[int | None, float | None, int | None]] = []
 
     async def start_execution(
@@ -71,6 +73,16 @@ class FakeEngine:
         self.store.execution_started(row)
         self.live[arn] = Live(row)
         return row
+
+    async def redrive_execution(self, row: ExecutionRow, machine: MachineRow) -> ExecutionRow:
+        assert row.machine_revision == machine.revision
+        redriven = replace(
+            row, status="RUNNING", stop=None, output=None, error=None, cause=None,
+            redrive_count=row.redrive_count + 1, redrive_date=NOW,
+        )  # fmt: skip
+        self.store.execution_redriven(row.id, redriven.redrive_count, NOW)
+        self.live[row.arn] = Live(redriven)
+        return redriven
 
     async def stop_execution(self, arn: str, *, error: str | None, cause: str | None) -> float | None:
         if arn not in self.live:
@@ -122,7 +134,9 @@ class FakeEngine:
         number = self.store.next_map_run_id()
         name = machine.rpartition(":")[2]
         arn = f"arn:aws:states:us-east-1:123456789012:mapRun:{name}/Map:run{number}"
-        row = MapRunRow(number, arn, execution, machine, "Map", 1000.0, child_type, **changes)
+        row = MapRunRow(
+            number, arn, execution, machine, "Map", 1000.0, child_type, child_head=f"run{number}", **changes
+        )
         self.store.map_run_started(row)
         self.map_runs[arn] = row
         return row
@@ -143,6 +157,9 @@ class Names:
         if run != map_run_uuid:
             raise ValueError(child_uuid)
         return int(index)
+
+    def head_of(self, child_uuid: str, /) -> str:
+        return child_uuid.partition("-child-")[0]
 
 
 def check_definition(text: str, express: bool) -> None:
@@ -189,7 +206,7 @@ def service(tmp_path: Path) -> Iterator[Running]:
                 engine = FakeEngine(store)
                 parts = Service(
                     store=store, engine=engine, children=Names(), check_definition=check_definition,
-                    clock=lambda: 1234.5678, region="us-east-1",
+                    clock=lambda: engine.now, region="us-east-1",
                 )  # fmt: skip
                 app = create_app(parts, health={"aws": "http://127.0.0.1:1"})
                 server = _HttpServer(uvicorn.Config(app, http="httptools", lifespan="off", log_config=None))

@@ -100,6 +100,17 @@ def test_runs_as_json_have_times_in_utc() -> None:
     assert (run["started"], run["seconds"]) == ("1970-01-01T00:01:40.000Z", 2.0)
 
 
+def test_runs_that_were_redriven_are_seen() -> None:
+    """A column that is there only if any was."""
+    factory = world()
+    before = call(factory, "runs").out
+    factory.aws.has(replace(execution(RUN.replace("r1", "r2"), started=200.0), redrive_count=3))
+    after = call(factory, "runs").out
+
+    assert "redrives" not in before
+    assert [line.split()[-1] for line in after.splitlines()[:2]] == ["redrives", "3"]
+
+
 def test_no_runs_are_not_an_error() -> None:
     """The document is there, and empty."""
     assert json.loads(call(FakeFactory(), "runs", "--json").out) == {"runs": []}
@@ -113,6 +124,20 @@ def test_show_tells_why_a_run_failed() -> None:
     assert "cause     too many" in said.out
     assert "source    s3://b/k" in said.out
     assert "16 items: 8 succeeded, 8 failed" in said.out
+
+
+def test_show_tells_the_redrives() -> None:
+    """Of the run, with when the last was, and of its map runs; nothing where there were none."""
+    factory = world()
+    before = call(factory, "show", "r1").out
+    factory.aws.executions_[RUN] = replace(factory.aws.executions_[RUN], redrive_count=2, redriven=110.0)
+    for arn, run in factory.aws.map_runs_.items():
+        factory.aws.map_runs_[arn] = replace(run, redrive_count=1)
+    after = call(factory, "show", "r1").out
+
+    assert "redrive" not in before
+    assert "redrives  2, the last at 1970-01-01 00:01:50 UTC" in after
+    assert ", 1 redrive\n" in after
 
 
 def test_show_as_json_has_run_and_map_runs() -> None:

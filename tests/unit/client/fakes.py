@@ -133,6 +133,17 @@ class FakeAws:
         self.records[execution_arn] = (stopped.timestamp(), error, cause)
         return True
 
+    def redrive_execution(self, arn: str) -> datetime:
+        before = self.executions_[arn]
+        self.executions_[arn] = replace(
+            before, status=Status.RUNNING, stopped=None, error=None, cause=None,
+            redrive_count=before.redrive_count + 1, redriven=110.0,
+        )  # fmt: skip
+        return datetime.fromtimestamp(110.0, UTC)
+
+    def reopen_record(self, execution_arn: str) -> bool:
+        return self.records.pop(execution_arn, None) is not None
+
     def find_execution(self, arn: str) -> Execution | None:
         self.described.append(arn)
         self.on_poll(self)
@@ -221,4 +232,4 @@ class FakeAws:
 
 
 def _summary(one: Execution) -> ExecutionSummary:
-    return ExecutionSummary(one.arn, one.name, one.status, one.started, one.stopped)
+    return ExecutionSummary(one.arn, one.name, one.status, one.started, one.stopped, redrive_count=one.redrive_count)

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 from botocore.stub import ANY, Stubber
 
-from mapfold.client import AwsClient, RunNameTaken, Unreachable, local_target
+from mapfold.client import AwsClient, NotRedrivable, RunNameTaken, Target, Unreachable, local_target
 from mapfold.client.values import Counts, Event, Status
 from mapfold.errors import ServiceError
 from tests.unit.client.fakes import GROUPS_RUN, MACHINES, MAP_RUN, RUN
@@ -32,7 +32,7 @@ class Stubbed:
     """An AwsClient whose Step Functions, Lambda and S3 answer what a test says."""
 
     def __init__(self) -> None:
-        clients = {
+        self.clients = clients = {
             name: boto3.client(
                 name,
                 region_name="us-east-1",
@@ -193,8 +193,9 @@ def test_an_event_has_its_details_whatever_they_are_called(stubbed: Stubbed) -> 
 def test_an_express_execution_has_no_events(stubbed: Stubbed) -> None:
     """GetExecutionHistory refuses EXPRESS, a map run's children included; that is no error of whoever looks."""
     stubbed.sfn.add_client_error("get_execution_history", "StateMachineTypeNotSupported")
+    aws = AwsClient(Target(region="us-east-1"), clients=stubbed.clients)
 
-    assert list(stubbed.aws.events(RUN)) == []
+    assert list(aws.events(RUN)) == []
 
 
 def test_an_object_that_is_not_there_has_no_lines(stubbed: Stubbed) -> None:
@@ -223,7 +224,7 @@ def test_a_record_that_is_closed_or_missing_is_left_alone(stubbed: Stubbed, refu
 
 def test_an_open_record_of_this_execution_is_closed(stubbed: Stubbed) -> None:
     """On the condition that it is this execution's, and open."""
-    values = {"execution": RUN, "running": "RUNNING", "status": "ABORTED", "error": "E", "cause": "c"}
+    values = {"execution": RUN, "from": "RUNNING", "to": "ABORTED", "error": "E", "cause": "c"}
     values["stopped_at"] = "2026-01-01T00:00:00.000Z"
     stubbed.tables.add_response(
         "update_item",
@@ -231,14 +232,64 @@ def test_an_open_record_of_this_execution_is_closed(stubbed: Stubbed) -> None:
         {
             "TableName": "mapfold-runs",
             "Key": {"run_id": {"S": RUN.rpartition(":")[2]}},
-            "UpdateExpression": "SET #status = :status, #stopped_at = :stopped_at, #error = :error, #cause = :cause",
-            "ConditionExpression": "#execution = :execution AND #status = :running",
+            "UpdateExpression": "SET #status = :to, #stopped_at = :stopped_at, #error = :error, #cause = :cause",
+            "ConditionExpression": "#execution = :execution AND #status = :from",
             "ExpressionAttributeNames": ANY,
             "ExpressionAttributeValues": {f":{name}": {"S": value} for name, value in values.items()},
         },
     )
 
     assert stubbed.aws.abort_record(RUN, stopped=datetime(2026, 1, 1, tzinfo=UTC), error="E", cause="c")
+
+
+def test_the_record_of_a_stopped_run_is_opened_again(stubbed: Stubbed) -> None:
+    """Without what the stop wrote into it; on the condition that it is this execution's, and ABORTED."""
+    values = {"execution": RUN, "from": "ABORTED", "to": "RUNNING"}
+    stubbed.tables.add_response(
+        "update_item",
+        {},
+        {
+            "TableName": "mapfold-runs",
+            "Key": {"run_id": {"S": RUN.rpartition(":")[2]}},
+            "UpdateExpression": "SET #status = :to REMOVE #stopped_at, #error, #cause",
+            "ConditionExpression": "#execution = :execution AND #status = :from",
+            "ExpressionAttributeNames": {f"#{n}": n for n in ("execution", "status", "stopped_at", "error", "cause")},
+            "ExpressionAttributeValues": {f":{name}": {"S": value} for name, value in values.items()},
+        },
+    )
+
+    assert stubbed.aws.reopen_record(RUN)
+
+
+def test_a_record_that_the_state_machine_closed_stays_closed(stubbed: Stubbed) -> None:
+    """Nothing that a redrive runs would close it again."""
+    stubbed.tables.add_client_error("update_item", "ConditionalCheckFailedException")
+
+    assert not stubbed.aws.reopen_record(RUN)
+
+
+def test_a_redrive_that_is_refused_says_why(stubbed: Stubbed) -> None:
+    """A class of its own, with the service's reason."""
+    stubbed.sfn.add_client_error("redrive_execution", "ExecutionNotRedrivable", "it is too old")
+
+    with pytest.raises(NotRedrivable, match="run r1 cannot be redriven: it is too old") as caught:
+        stubbed.aws.redrive_execution(RUN)
+
+    assert caught.value.exit_code == 2
+
+
+def test_an_execution_tells_its_redrives(stubbed: Stubbed) -> None:
+    """How many, when the last was, and whether it may be redriven again."""
+    facts = {"executionArn": RUN, "stateMachineArn": MACHINES + "mapfold-flights", "name": "r1", "startDate": MOMENT}
+    redrives = {"redriveCount": 2, "redriveDate": MOMENT, "redriveStatus": "NOT_REDRIVABLE"}
+    answer = {**facts, **redrives, "status": "FAILED", "redriveStatusReason": "it is too old"}
+    stubbed.sfn.add_response("describe_execution", answer)
+
+    execution = stubbed.aws.find_execution(RUN)
+
+    assert execution is not None
+    assert (execution.redrive_count, execution.redriven) == (2, 100.5)
+    assert (execution.redrive_status, execution.not_redrivable_because) == ("NOT_REDRIVABLE", "it is too old")
 
 
 def test_a_bucket_that_another_command_makes_meanwhile_is_as_good(stubbed: Stubbed) -> None:

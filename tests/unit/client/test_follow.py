@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -74,6 +75,18 @@ def mapping(done: int, total: int, status: Status = Status.RUNNING) -> Step:
         aws.map_runs_[MAP_RUN] = map_run(status=status, items=counts, children=counts)
 
     return step
+
+
+def test_a_map_run_that_is_redriven_is_looked_at_again() -> None:
+    """At the first poll it may be as it was before the redrive: ended, and so nothing that changes any more."""
+
+    def ended(aws: FakeAws) -> None:
+        mapping(2, 4, Status.ABORTED)(aws)
+        aws.map_runs_[MAP_RUN] = replace(aws.map_runs_[MAP_RUN], stopped=103.0)
+
+    _, heard = watch(world(ended, ended, mapping(3, 4)), Clock())
+
+    assert [progress.items.succeeded for progress in heard] == [2, 2, 3, 3]
 
 
 def test_the_watcher_hears_every_stage_and_the_end() -> None:

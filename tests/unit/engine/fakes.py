@@ -62,6 +62,11 @@ class FakeLambda:
             raise
         return Invocation(json.dumps(output).encode(), None, "request-1", "$LATEST")
 
+    def submit(
+        self, function: str, payload: bytes, qualifier: str | None, on_started: Callable[[], None] | None
+    ) -> Awaitable[Invocation]:
+        return self.invoke(function, payload, qualifier=qualifier, on_started=on_started, is_json=True)
+
     def new_request_id(self) -> str:
         return "request-2"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mapfold.local.engine.map_runs import MOST_WAITING
 from tests.unit.engine.fakes import FunctionError, Gate
 from tests.unit.engine.world import ALL, Ended, World, distributed_map, pass_, task, wait
 
@@ -26,6 +27,32 @@ def failing_on(*items: Any) -> Any:
 def map_run_line(ended: Ended) -> list[tuple[str, int]]:
     """The events from MapStateStarted on, but without the previous of MapStateExited, which AWS has changed."""
     return [(type_, 0 if type_ == "MapStateExited" else previous) for type_, previous in ended.line[2:]]
+
+
+class TestWaiting:
+    async def test_children_that_wait_for_a_worker_are_few(self, world: World) -> None:
+        """Of 2,000 items whose function nobody runs, some hundred are started: the others are PENDING."""
+        world.functions.handlers["any"] = failing_on()
+        world.functions.starts = False
+        started = await world.start({"M": distributed_map({"T": task("any")})}, list(range(2000)))
+
+        await world.until(lambda: len(world.functions.calls) >= MOST_WAITING)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        run = await world.live_map_run(started)
+
+        assert MOST_WAITING <= run.item_counts["running"] < 2 * MOST_WAITING
+        assert run.item_counts["pending"] == 2000 - run.item_counts["running"]
+
+    async def test_children_whose_work_has_begun_are_not_counted(self, world: World) -> None:
+        """2,000 at once inside their function are 2,000 children that run."""
+        gate = world.functions.handlers["waits"] = Gate()
+        started = await world.start({"M": distributed_map({"T": task("waits")})}, list(range(2000)))
+
+        await world.until(lambda: gate.waiting == 2000)
+        gate.open()
+
+        assert (await world.end(started)).row.status == "SUCCEEDED"
 
 
 class TestParentHistory:
@@ -132,8 +159,8 @@ class TestChildren:
         assert child is not None
         assert (child.status, child.error, child.input) == ("FAILED", "Broken", "8")
 
-    async def test_an_express_child_has_none(self, world: World) -> None:
-        """Its row is kept all the same."""
+    async def test_an_express_child_has_a_history_too(self, world: World) -> None:
+        """It is kept, though GetExecutionHistory does not show it, as on AWS."""
         started = await world.start({"M": distributed_map({"P": pass_()}, children="EXPRESS")}, [7])
         await world.end(started)
         run = await world.map_run(started)
@@ -142,7 +169,13 @@ class TestChildren:
 
         assert child is not None
         assert (child.status, child.output) == ("SUCCEEDED", "7")
-        assert await world.store.child_events(run.id, 0) == []
+        events = await world.store.child_events(run.id, 0)
+        assert [event["type"] for event in events] == [
+            "ExecutionStarted",
+            "PassStateEntered",
+            "PassStateExited",
+            "ExecutionSucceeded",
+        ]
 
     async def test_a_child_sees_itself_in_the_context_object(self, world: World) -> None:
         """Execution.Id is its ARN, Execution.Input its item; variables of the parent are not there."""

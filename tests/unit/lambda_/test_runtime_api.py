@@ -116,14 +116,34 @@ class TestRequests:
 
         assert heard == [("next",), ("2", b"x", True), ("next",)]
 
+    def test_the_answer_to_the_event_that_was_sent_is_known_at_sight(self, line: Line) -> None:
+        """The usual answer is one packet with the event's request id; the same answer a second time is told as well."""
+        line.protocol.send_event("7", b"event")
+
+        heard = line.send(post("invocation/7/response", b"{}"), post("invocation/7/response", b"[]"))
+
+        assert heard == [("7", b"{}", False), ("7", b"[]", False)]
+        assert line.transport.written == b"event" + ACCEPTED * 2
+
+    def test_an_answer_to_another_event_keeps_its_own_id(self, line: Line) -> None:
+        """What was sent last does not stand for what was answered."""
+        line.protocol.send_event("7", b"")
+
+        assert line.send(post("invocation/77/response", b"{}")) == [("77", b"{}", False)]
+
+    @pytest.mark.parametrize("sent", [None, "1"])
     @given(data=st.data())
-    def test_packets_may_be_cut_anywhere(self, data: st.DataObject) -> None:
-        """TCP keeps the order of bytes and nothing else."""
+    def test_packets_may_be_cut_anywhere(self, sent: str | None, data: st.DataObject) -> None:
+        """TCP keeps the order of bytes and nothing else; whether an event was sent before makes no difference."""
         stream = post("invocation/1/response", b'{"a": "\r\n\r\n"}') + NEXT + post("invocation/2/error", b"GET ") + NEXT
         cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
         packets = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
 
-        heard = Line().send(*packets)
+        line = Line()
+        if sent is not None:
+            line.protocol.send_event(sent, b"")
+
+        heard = line.send(*packets)
 
         assert heard == [("1", b'{"a": "\r\n\r\n"}', False), ("next",), ("2", b"GET ", True), ("next",)]
 

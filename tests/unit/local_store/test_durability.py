@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mapfold.local.store import Page, Store, StoreError, lock_data_directory, open_store
-from tests.unit.local_store.conftest import MACHINE, events, execution, machine, map_run
+from mapfold.local.store import Store, StoreError, lock_data_directory, open_store
+from mapfold.local.store.store import ROOMY
+from tests.unit.local_store.conftest import events, execution
 
 
 async def test_a_flush_commits_what_was_queued_before_it(store: Store) -> None:
@@ -76,38 +77,25 @@ async def test_the_last_writes_of_a_session_are_heard_of_too(
 
 async def test_room_waits_only_when_much_is_queued(store: Store) -> None:
     """Who makes many rows gives the writer time, and memory stays bounded."""
-    for number in range(20_001):
+    for number in range(3 * ROOMY[0]):
         store.child_ended(1, number, "SUCCEEDED", 1.0, 2.0, 1, "{}", "{}")
     await store.room()
 
-    assert store.backlog[0] <= 20_000
+    assert store.backlog[0] <= ROOMY[0]
 
 
-async def test_what_a_crash_left_running_is_closed_as_aborted(tmp_path: Path) -> None:
-    """History, status and counters agree; children that had ended stay as they are."""
-    async with open_store(tmp_path) as store:
-        store.put_machine(machine(store.next_revision()))
-        store.execution_started(execution(1))
-        store.add_events(1, 1, 3, events(1, 3))
-        counts = {"total": 5, "running": 2, "pending": 1, "succeeded": 2}
-        store.map_run_started(map_run(item_counts=counts, execution_counts=counts))
-        store.child_ended(1, 0, "SUCCEEDED", 1.0, 2.0, 1, "{}", "{}")
-        store.child_ended(1, 1, "FAILED", 1.0, 2.0, 1, "{}", None, "E", "C")
+async def test_room_hears_that_the_store_has_failed(tmp_path: Path) -> None:
+    """Whoever waits for room when a write fails is told, and does not wait for ever."""
 
-    async with open_store(tmp_path) as store:
-        closed = await store.close_unfinished(9.0, error=None, cause="it crashed")
-        (row,) = await store.executions(MACHINE, Page(10))
-        run = await store.map_run(map_run().arn)
-        history = await store.events(1, Page(10))
+    async def work(store: Store) -> None:
+        await start_twice(store)
+        for number in range(3 * ROOMY[0]):
+            store.child_ended(1, number, "SUCCEEDED", 1.0, 2.0, 1, "{}", "{}")
+        async with asyncio.timeout(10):
+            await store.room()
 
-    assert (closed, row.status, row.stop) == (1, "ABORTED", 9.0)
-    assert history[-1]["executionAbortedEventDetails"] == {"cause": "it crashed"}
-    assert history[-1]["id"] == 4
-    assert run is not None
-    assert run.status == "ABORTED"
-    assert run.item_counts == {
-        "total": 5, "running": 0, "pending": 0, "succeeded": 1, "failed": 1, "timedOut": 0, "aborted": 3,
-    }  # fmt: skip
+    with pytest.raises(StoreError, match="UNIQUE"):
+        await session(tmp_path, work)
 
 
 async def test_what_was_flushed_survives_kill_9(tmp_path: Path) -> None:

@@ -31,13 +31,16 @@ def refusal(code: str, message: str) -> ClientError:
 
 
 class _Body(io.BytesIO):
-    """A body that breaks off after `limit` bytes, as a lost connection does."""
+    """A body that breaks off after `limit` bytes, as a lost connection does, and gives at most `block` at once."""
 
-    def __init__(self, data: bytes, limit: int | None) -> None:
+    def __init__(self, data: bytes, limit: int | None, block: int | None) -> None:
         super().__init__(data)
         self._limit = limit
+        self._block = block
 
     def read(self, size: int | None = -1, /) -> bytes:
+        if self._block is not None and size is not None and size > 0:
+            size = min(size, self._block)
         if self._limit is not None and self.tell() >= self._limit:
             raise ReadTimeoutError(endpoint_url="http://s3")
         if self._limit is not None and size is not None:
@@ -47,28 +50,45 @@ class _Body(io.BytesIO):
 
 @dataclass
 class FakeS3:
-    """Objects by (bucket, key). `requests` is every call with its arguments, but for bodies."""
+    """Objects by (bucket, key). `requests` is every call with its arguments, but for bodies.
+
+    An object's ETag is "e" unless `etags` has another. `version` is the newest version's id in buckets that have any.
+    """
 
     objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
     page_size: int = 1000
     break_after: int | None = None
     refuse_writes: ClientError | None = None
+    etags: dict[tuple[str, str], str] = field(default_factory=dict)
+    version: str | None = None
+    block_bytes: int | None = None
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     uploads: dict[str, dict[int, bytes]] = field(default_factory=dict)
+    upload_keys: dict[str, str] = field(default_factory=dict)
 
     def get_object(self, **kwargs: Any) -> Any:
         self.requests.append(("get_object", kwargs))
         data = self._find(kwargs["Bucket"], kwargs["Key"])
-        start = int(kwargs.get("Range", "bytes=0-")[len("bytes=") : -1])
-        rest = data[start:]
-        return {"Body": _Body(rest, self.break_after), "ContentLength": len(rest), "ETag": '"e"'}
+        etag = self.etags.get((kwargs["Bucket"], kwargs["Key"]), '"e"')
+        if kwargs.get("IfMatch", etag) != etag:
+            raise refusal("PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
+        first, _, last = kwargs.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
+        start = int(first) if first else max(len(data) - int(last), 0)
+        rest = data[start : int(last) + 1 if first and last else None]
+        answer = {"Body": _Body(rest, self.break_after, self.block_bytes), "ContentLength": len(rest), "ETag": etag}
+        if "Range" in kwargs:
+            answer["ContentRange"] = f"bytes {start}-{start + len(rest) - 1}/{len(data)}"
+        if self.version is not None:
+            answer["VersionId"] = kwargs.get("VersionId", self.version)
+        return answer
 
     def list_objects_v2(self, **kwargs: Any) -> Any:
         self.requests.append(("list_objects_v2", dict(kwargs)))
         bucket, prefix = kwargs["Bucket"], kwargs.get("Prefix", "")
-        keys = sorted(key for (b, key) in self.objects if b == bucket and key.startswith(prefix))
+        after = kwargs.get("StartAfter", "")
+        keys = sorted(key for (b, key) in self.objects if b == bucket and key.startswith(prefix) and key > after)
         start = int(kwargs.get("ContinuationToken", "0"))
-        page = keys[start : start + self.page_size]
+        page = keys[start : start + min(self.page_size, kwargs.get("MaxKeys", 1000))]
         answer: dict[str, Any] = {
             "Contents": [
                 {
@@ -93,8 +113,9 @@ class FakeS3:
 
     def create_multipart_upload(self, **kwargs: Any) -> Any:
         self._write("create_multipart_upload", kwargs)
-        upload_id = str(len(self.uploads))
+        upload_id = str(len(self.upload_keys))
         self.uploads[upload_id] = {}
+        self.upload_keys[upload_id] = kwargs["Key"]
         return {"UploadId": upload_id}
 
     def upload_part(self, **kwargs: Any) -> Any:
@@ -113,6 +134,12 @@ class FakeS3:
         self.requests.append(("abort_multipart_upload", kwargs))
         self.uploads.pop(kwargs["UploadId"])
         return {}
+
+    def list_multipart_uploads(self, **kwargs: Any) -> Any:
+        self.requests.append(("list_multipart_uploads", kwargs))
+        keys = ((self.upload_keys[upload], upload) for upload in self.uploads)
+        found = [{"Key": key, "UploadId": upload} for key, upload in keys if key.startswith(kwargs["Prefix"])]
+        return {"Uploads": found, "IsTruncated": False}
 
     def calls(self, name: str) -> list[dict[str, Any]]:
         """The arguments of every call of one operation."""

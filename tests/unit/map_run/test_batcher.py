@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mapfold.local.map_run.batcher import ChildBuilder
+from mapfold.local.map_run.encoding import encode
 from mapfold.local.map_run.model import PAYLOAD_LIMIT_BYTES, Child, Chunk, DataLimitError
 from mapfold.states.effects import BatcherSpec, Json, StateError
 
@@ -40,14 +41,42 @@ def items_of(children: list[Child]) -> list[Json]:
 
 
 class TestBatching:
+    def test_a_batch_is_filled_from_as_many_chunks_as_it_takes(self) -> None:
+        """Chunks end where the reader's blocks do, batches where they are full; only the last one is short."""
+        chunks = [Chunk(list(range(start, start + 7))) for start in range(0, 70, 7)]
+
+        children = build(chunks, BatcherSpec(20, None))
+
+        assert [child.item_count for child in children] == [20, 20, 20, 10]
+        assert items_of(children) == list(range(70))
+
+    def test_few_items_wait_in_memory_for_a_batch_that_they_hardly_fill(self) -> None:
+        """
+        Items that are so large that a chunk holds one of them are not gathered until there are as many as
+        MaxItemsPerBatch: a batch has as many as fit into 262,144 bytes.
+        """
+        chunks = [Chunk(["x" * 100_000]) for _ in range(30)]
+
+        children = build(chunks, BatcherSpec(1_000, None))
+
+        assert [child.item_count for child in children] == [2] * 15
+
+    def test_members_of_an_object_may_follow_items_of_an_array(self) -> None:
+        """Files that are read one after the other may hold the one or the other."""
+        chunks = [Chunk([1, 2, 3]), Chunk([4, 5], keys=["a", "b"]), Chunk([6])]
+
+        children = build(chunks, BatcherSpec(4, None))
+
+        assert items_of(children) == [1, 2, 3, {"Key": "a", "Value": 4}, {"Key": "b", "Value": 5}, 6]
+
     @given(
-        chunks=st.lists(st.lists(values, min_size=1, max_size=12), max_size=3),
+        chunks=st.lists(st.lists(values, min_size=1, max_size=12), max_size=4),
         max_items=st.none() | st.integers(1, 12),
         max_bytes=st.none() | st.integers(500, 1_500),
         batch_input=st.none() | st.dictionaries(st.text(max_size=3), scalars, max_size=2),
         selecting=st.booleans(),
     )
-    def test_no_item_is_lost_or_doubled_and_the_limits_are_kept(
+    def test_no_item_is_lost_or_doubled_and_batches_are_as_full_as_the_limits_allow(
         self,
         chunks: list[list[Json]],
         max_items: int | None,
@@ -57,10 +86,12 @@ class TestBatching:
     ) -> None:
         """
         Batches hold all items in their order, never more than MaxItemsPerBatch, and never more than
-        MaxInputBytesPerBatch bytes of the whole input's UTF-8, whether a selector is applied or not.
+        MaxInputBytesPerBatch bytes of the whole input's UTF-8, whether a selector is applied or not. A batch ends only
+        where one of the limits would not let the next item in.
         """
         spec = BatcherSpec(max_items or (None if max_bytes else 5), max_bytes, batch_input)
         select = (lambda index, value, key, source: value) if selecting else None
+        limit = max_bytes or PAYLOAD_LIMIT_BYTES
 
         children = build([Chunk(items) for items in chunks], spec, select)
 
@@ -68,20 +99,51 @@ class TestBatching:
         assert [child.index for child in children] == list(range(len(children)))
         for child in children:
             text = json.loads(child.input_text)
+            assert list(text) == (["Items"] if batch_input is None else ["BatchInput", "Items"])
             assert len(text["Items"]) == child.item_count > 0
             assert child.item_count <= (spec.max_items or child.item_count)
-            assert len(child.input_text.encode()) <= (max_bytes or PAYLOAD_LIMIT_BYTES)
+            assert len(child.input_text.encode()) <= limit
             assert text.get("BatchInput") == batch_input
+        for child, following in pairwise(children):
+            next_item = encode(json.loads(following.input_text)["Items"][0])
+            is_full = child.item_count == spec.max_items
+            assert is_full or len(child.input_text.encode()) + len(b",") + len(next_item) > limit
+
+    @given(
+        items=st.lists(values, max_size=40),
+        cuts=st.lists(st.integers(0, 40), max_size=8),
+        max_items=st.none() | st.integers(1, 9),
+        max_bytes=st.none() | st.integers(500, 700),
+    )
+    def test_children_do_not_depend_on_how_the_items_were_chunked(
+        self, items: list[Json], cuts: list[int], max_items: int | None, max_bytes: int | None
+    ) -> None:
+        """Chunks follow the blocks of a connection, which are not the same each time; children are, to the byte."""
+        places = [0, *sorted(min(cut, len(items)) for cut in cuts), len(items)]
+        chunks = [Chunk(items[start:end]) for start, end in pairwise(places)]
+        spec = BatcherSpec(max_items or (None if max_bytes else 5), max_bytes)
+
+        assert build(chunks, spec) == build([Chunk(items)], spec)
+
+    @given(chunks=st.lists(st.dictionaries(st.text(max_size=3), scalars, max_size=9), max_size=3))
+    def test_members_of_objects_are_batched_with_their_keys(self, chunks: list[dict[str, Json]]) -> None:
+        """Key and value stay together, over all chunks."""
+        children = build([Chunk(list(part.values()), list(part)) for part in chunks], BatcherSpec(4, None))
+
+        expected = [{"Key": key, "Value": value} for part in chunks for key, value in part.items()]
+        assert items_of(children) == expected
 
     @given(sizes=st.lists(st.integers(0, 60), min_size=1, max_size=60), limit=st.integers(100, 300))
     def test_a_batch_by_bytes_is_as_full_as_it_can_be(self, sizes: list[int], limit: int) -> None:
-        """With only MaxInputBytesPerBatch given, the next item would never have fitted."""
+        """With only MaxInputBytesPerBatch given, bytes are what is counted, not characters."""
         texts = ["é" * (size // 2) for size in sizes]
 
         children = build([Chunk(texts)], BatcherSpec(None, limit))
 
+        assert items_of(children) == texts
         for child, following in pairwise(children):
             next_item = json.dumps(json.loads(following.input_text)["Items"][0], ensure_ascii=False).encode()
+            assert len(child.input_text.encode()) <= limit
             assert len(child.input_text.encode()) + len(next_item) + 1 > limit
 
     def test_1130_items_by_100_make_12_children(self) -> None:
@@ -105,6 +167,18 @@ class TestBatching:
 
         assert with_it[0].input_text == '{"BatchInput":{"a":"b"},"Items":[1,2]}'
         assert without[0].input_text == '{"Items":[1,2]}'
+
+    @pytest.mark.parametrize("max_items", [2, 3])
+    def test_the_last_byte_counts(self, max_items: int) -> None:
+        """An input of exactly MaxInputBytesPerBatch is allowed, whether items or bytes fill it; one more is not."""
+        exact = len('{"BatchInput":"é","Items":["ab","cd"]}'.encode())
+
+        fitting = build([Chunk(["ab", "cd"] * 2)], BatcherSpec(max_items, exact, "é"))
+        too_large = build([Chunk(["ab", "cd"] * 2)], BatcherSpec(max_items, exact - 1, "é"))
+
+        assert [child.item_count for child in fitting] == [2, 2]
+        assert [len(child.input_text.encode()) for child in fitting] == [exact, exact]
+        assert [child.item_count for child in too_large] == [1, 1, 1, 1]
 
     def test_an_item_that_fits_into_no_batch_is_an_error_that_names_it(self) -> None:
         """An item over MaxInputBytesPerBatch by itself can be in no child."""
@@ -131,6 +205,14 @@ class TestSingleItems:
 
         assert seen == [(0, "a", None, "STATE_DATA"), (1, "b", None, "STATE_DATA"), (2, "c", "k", "STATE_DATA")]
         assert [child.input_text for child in children] == ["0", "1", "2"]
+
+    def test_items_have_the_source_of_their_chunk(self) -> None:
+        """A reader of many objects names each; where a chunk names none, it is the reader's own."""
+        chunks = [Chunk([1]), Chunk([2, 3], None, "S3://b/k"), Chunk([4])]
+
+        children = build(chunks, BatcherSpec(3, None), lambda index, value, key, source: [value, source])
+
+        assert items_of(children) == [[1, "STATE_DATA"], [2, "S3://b/k"], [3, "S3://b/k"], [4, "STATE_DATA"]]
 
     def test_the_selectors_error_passes(self) -> None:
         """A StateError is the map run's failure, with the error's own name."""

@@ -121,6 +121,55 @@ class TestResults:
         assert len(everything.started) == 2
         assert failed == ("States.ItemReaderFailed", "field MaxItems must be positive")
 
+    @pytest.mark.parametrize(
+        ("config", "arguments"),
+        [
+            ({"InputType": "JSONL", "Transformation": "LOAD_AND_FLATTEN"}, {"Prefix": "part/"}),
+            ({"InputType": "JSONL", "ManifestType": "ATHENA_DATA"}, {"Key": "manifest.csv"}),
+        ],
+    )
+    @pytest.mark.parametrize("batcher", [None, BatcherSpec(2, None), BatcherSpec(None, 60)])
+    async def test_max_items_cuts_the_whole_stream_and_each_item_knows_its_object(
+        self, config: dict[str, Json], arguments: dict[str, Json], batcher: BatcherSpec | None
+    ) -> None:
+        """
+        MaxItems counts over all objects, and the object behind it is not opened. A batch holds items of several
+        objects, and the selector is told of each whence it came, also in the chunk that was cut.
+        """
+        parts = [b"0\n1\n2\n", b"3\n", b"4\n5\n6\n", b"7\n"]
+        s3 = FakeS3({("b", f"part/{number}"): text for number, text in enumerate(parts)})
+        s3.objects["b", "manifest.csv"] = b"".join(b"s3://b/part/%d\n" % number for number in range(4))
+        resource = "s3:getObject" if "Key" in arguments else "s3:listObjectsV2"
+        seen: list[tuple[int, Json, str]] = []
+
+        def select(index: int, value: Json, key: str | None, source: str) -> Json:
+            seen.append((index, value, source))
+            return value
+
+        reader = ReaderSpec(resource, config, {"Bucket": "b", **arguments})
+        children = Children(lambda child: 1)
+        run = new_run(map_spec(reader=reader, max_items=6, select=select, batcher=batcher), children, s3)
+        answer = await run.run()
+
+        assert isinstance(answer, TaskSucceeded)
+        assert seen == [(n, n, f"S3://b/part/{part}") for n, part in enumerate([0, 0, 0, 1, 2, 2])]
+        assert run.counts().items.total == 6
+        assert {call["Key"] for call in s3.calls("get_object")} <= {"manifest.csv", "part/0", "part/1", "part/2"}
+
+    async def test_a_part_that_cannot_be_read_fails_the_run_where_it_is(self) -> None:
+        """States.ItemReaderFailed; what came before it has run or is aborted."""
+        s3 = FakeS3({("b", "m"): b"s3://b/1\ns3://b/2\n", ("b", "1"): b"1\n"})
+        reader = ReaderSpec(
+            "s3:getObject", {"InputType": "JSONL", "ManifestType": "ATHENA_DATA"}, {"Bucket": "b", "Key": "m"}
+        )
+
+        error, cause = await outcome(new_run(map_spec(reader=reader), Children(), s3))
+
+        assert error == "States.ItemReaderFailed"
+        assert cause == (
+            "s3://b/m, line 2: Cannot read s3://b/2: S3 answered NoSuchKey: The specified key does not exist."
+        )
+
     async def test_the_selectors_error_is_the_runs(self) -> None:
         """Running children are aborted, and the error keeps its name."""
 
@@ -171,6 +220,21 @@ class TestConcurrency:
             wait.set()
 
         assert at_once == 2500
+
+    async def test_a_crowded_run_starts_no_more_at_once(self) -> None:
+        """Where children only stand in a queue, the next ones are started as these end; once it is short, more at once."""
+        gate = asyncio.Event()
+        children = Children(wait=gate)
+        most = 40
+        run = new_run(map_spec(list(range(500))), children, is_crowded=lambda: children.running >= most)
+
+        async with running(run):
+            crowded = children.running
+            most = 200
+            gate.set()
+
+        assert 40 <= crowded < 80
+        assert len(children.started) == 500
 
     async def test_the_limit_can_be_changed_while_it_runs(self) -> None:
         """More: others start at once. Fewer: nothing is stopped, and new ones wait."""

@@ -6,20 +6,40 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from typing import Any
 
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mapfold.local.map_run.model import Chunk, ItemReaderError, MapRunError
-from mapfold.local.map_run.readers import open_reader, read_state_input, source_name
+from mapfold.local.map_run.readers import ObjectIdentity, open_reader, read_state_input, source_name
 from mapfold.local.map_run.readers.csv_reader import DELIMITERS
+from mapfold.local.map_run.readers.objects import BLOCK_BYTES, S3Object, read_object
 from mapfold.states.effects import Json, ReaderSpec
 from tests.unit.map_run.fakes import FakeS3
 
+
+def zstd(data: bytes) -> bytes:
+    packed: bytes = pa.Codec("zstd").compress(data, asbytes=True)
+    return packed
+
+
+def parquet_file(columns: dict[str, list[Json]]) -> bytes:
+    file = io.BytesIO()
+    pq.write_table(pa.table(columns), file)
+    return file.getvalue()
+
+
 FIRST_ROW = {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"}
+FORMS = [FIRST_ROW, {"InputType": "JSON"}, {"InputType": "JSONL"}, {"InputType": "PARQUET"}]
+EMPTY = {"CSV": b"a\n", "JSON": b"[]", "JSONL": b"\n", "PARQUET": parquet_file({"a": []})}
+WHERE = {"Bucket": "b", "Key": "k"}
 
 
 def read_chunks(
@@ -278,6 +298,84 @@ class TestObjects:
         with pytest.raises(ItemReaderError, match=cause):
             read(data, {"InputType": "JSONL"}, key="k.gz")
 
+    @pytest.mark.parametrize("key", ["k.jsonl.zst", "k.ZSTD"])
+    def test_zstandard_by_name(self, key: str) -> None:
+        """Unpacked as a stream, on every Python; several frames follow one another."""
+        lines = [orjson.dumps({"n": number}) for number in range(100_000)]
+        data = zstd(b"\n".join(lines[:50_000]) + b"\n") + zstd(b"\n".join(lines[50_000:]))
+
+        items = read(data, {"InputType": "JSONL"}, key=key)
+
+        assert items == [{"n": number} for number in range(100_000)]
+
+    @pytest.mark.parametrize(
+        ("data", "cause"),
+        [
+            (b"plain text", "s3://b/k.zst is named like a Zstandard file but cannot be unpacked"),
+            (zstd(b"1\n2\n")[:-4], "s3://b/k.zst is named like a Zstandard file but ends in the middle"),
+            (zstd(b"1\n") + b"rest", "s3://b/k.zst is named like a Zstandard file but cannot be unpacked"),
+        ],
+    )
+    def test_a_broken_zstandard_file_is_named(self, data: bytes, cause: str) -> None:
+        """What cannot be unpacked, or only half, is an error, not fewer items."""
+        with pytest.raises(ItemReaderError, match=cause):
+            read(data, {"InputType": "JSONL"}, key="k.zst")
+
+    @pytest.mark.parametrize(("ending", "pack"), [("", bytes), (".gz", gzip.compress), (".zst", zstd)])
+    def test_bytes_can_be_counted_after_unpacking(self, ending: str, pack: Callable[[bytes], bytes]) -> None:
+        """10 GB is the limit of an inventory's file, however small it is when packed; here it is 1 MB."""
+        s3 = FakeS3({("b", "small" + ending): pack(bytes(10**6)), ("b", "large" + ending): pack(bytes(10**6 + 1))})
+
+        whole = b"".join(read_object(s3, S3Object("b", "small" + ending), unpacked_limit=10**6))
+
+        assert whole == bytes(10**6)
+        with pytest.raises(ItemReaderError, match="has more than 1000000 bytes after unpacking"):
+            list(read_object(s3, S3Object("b", "large" + ending), unpacked_limit=10**6))
+
+    @pytest.mark.parametrize(("size", "refused"), [(10 * 1024**3, False), (10 * 1024**3 + 1, True)])
+    def test_an_object_over_10_gb_is_refused_before_it_is_read(self, size: int, refused: bool) -> None:
+        """By the length that S3 tells."""
+
+        class Huge(FakeS3):
+            def get_object(self, **kwargs: Any) -> Any:
+                return super().get_object(**kwargs) | {"ContentLength": size}
+
+        blocks = read_object(Huge({("b", "k"): b"12345"}), S3Object("b", "k"))
+
+        if refused:
+            with pytest.raises(ItemReaderError, match=rf"^s3://b/k has {size} bytes; a single object may have"):
+                next(blocks)
+        else:
+            assert next(blocks) == b"12345"
+
+    @given(
+        data=st.binary(max_size=2000),
+        repeat=st.integers(1, 2000),
+        cuts=st.lists(st.integers(0, 100), max_size=3),
+        pack=st.sampled_from([("", bytes), (".gz", gzip.compress), (".zst", zstd)]),
+        blocks=st.sampled_from([1, 7, 1000, BLOCK_BYTES]),
+    )
+    @settings(deadline=None)
+    def test_what_was_packed_is_unpacked(
+        self,
+        data: bytes,
+        repeat: int,
+        cuts: list[int],
+        pack: tuple[str, Callable[[bytes], bytes]],
+        blocks: int,
+    ) -> None:
+        """Any bytes, in one member or frame or several, in answers of any size."""
+        ending, packed = pack
+        whole = b"x" + data * repeat
+        places = [0, *sorted(len(whole) * cut // 100 for cut in cuts), len(whole)]
+        stored = b"".join(packed(whole[start:end]) for start, end in pairwise(places))
+        s3 = FakeS3({("b", "k" + ending): stored}, block_bytes=max(blocks, len(stored) // 1000))
+
+        found = list(read_object(s3, S3Object("b", "k" + ending)))
+
+        assert b"".join(found) == whole
+        assert max(map(len, found)) <= BLOCK_BYTES
+
     def test_a_connection_that_breaks_is_taken_up_again(self) -> None:
         """The rest is asked for from the byte after the last one, of the same version of the object."""
         s3 = FakeS3(break_after=300_000)
@@ -316,20 +414,85 @@ class TestObjects:
 
         assert s3.calls("get_object") == [arguments]
 
+    def test_version_and_owner_are_passed_on_when_a_connection_is_taken_up_again(self) -> None:
+        """Else the rest could be of another version."""
+        s3 = FakeS3({("b", "k"): b"1\n" * 1000}, break_after=500)
+        arguments = {"Bucket": "b", "Key": "k", "VersionId": "v", "ExpectedBucketOwner": "123456789012"}
+
+        list(open_reader(s3, ReaderSpec("s3:getObject", {"InputType": "JSONL"}, arguments)))
+
+        assert len(s3.calls("get_object")) == 4
+        assert all(call.items() >= arguments.items() for call in s3.calls("get_object"))
+
+    @pytest.mark.parametrize(
+        ("arguments", "cause"),
+        [
+            ({"Bucket": "b"}, "The ItemReader's Key is None; expected a text that is not empty"),
+            ({"Bucket": "", "Key": "k"}, "The ItemReader's Bucket is ''; expected a text that is not empty"),
+            ({"Bucket": "b", "Key": "k", "VersionId": 3}, "The ItemReader's VersionId is 3; expected a text"),
+            (
+                {"Bucket": "b", "Key": "k", "Prefix": "p", "MaxKeys": 1},
+                "parameters name MaxKeys, Prefix; s3:getObject takes Bucket, Key, VersionId, ExpectedBucketOwner",
+            ),
+        ],
+    )
+    @pytest.mark.parametrize("config", FORMS[:3], ids=lambda config: config["InputType"])
+    def test_parameters_that_are_wrong_are_named(
+        self, config: Mapping[str, Json], arguments: dict[str, Json], cause: str
+    ) -> None:
+        """Before S3 is asked for anything."""
+        s3 = FakeS3()
+
+        with pytest.raises(ItemReaderError, match=cause):
+            list(open_reader(s3, ReaderSpec("s3:getObject", config, arguments)))
+        assert not s3.requests
+
+
+@pytest.mark.parametrize("config", FORMS, ids=lambda config: config["InputType"])
+class TestTheSameBytesAfterACrash:
+    def test_the_identity_of_the_object_is_told_before_its_items(self, config: Mapping[str, Json]) -> None:
+        """The ETag, and the version where the bucket keeps versions, of the answer that the items come from."""
+        s3 = FakeS3({("b", "k"): EMPTY[config["InputType"]]}, version="v1")
+        told: list[ObjectIdentity] = []
+
+        next(open_reader(s3, ReaderSpec("s3:getObject", config, WHERE), on_opened=told.append), None)
+
+        assert told == [ObjectIdentity('"e"', "v1")]
+
+    def test_a_pinned_object_is_read_by_its_etag_and_version(self, config: Mapping[str, Json]) -> None:
+        """Every request demands both, the first one too."""
+        s3 = FakeS3({("b", "k"): EMPTY[config["InputType"]]}, version="v2")
+
+        list(open_reader(s3, ReaderSpec("s3:getObject", config, WHERE), pinned=ObjectIdentity('"e"', "v1")))
+
+        assert {(call["IfMatch"], call["VersionId"]) for call in s3.calls("get_object")} == {('"e"', "v1")}
+
+    def test_an_object_that_has_changed_is_an_error_that_says_so(self, config: Mapping[str, Json]) -> None:
+        """Going on with other bytes would skip items or take them twice."""
+        s3 = FakeS3({("b", "k"): EMPTY[config["InputType"]]}, etags={("b", "k"): '"new"'})
+        expected = (
+            r's3://b/k has changed since the run began \(its ETag was "old", it is "new" now\)\. Start a new exec'
+        )
+
+        with pytest.raises(ItemReaderError, match=expected):
+            list(open_reader(s3, ReaderSpec("s3:getObject", config, WHERE), pinned=ObjectIdentity('"old"')))
+
 
 @pytest.mark.parametrize(
     ("resource", "config", "what"),
     [
-        ("s3:getObject", {"InputType": "PARQUET"}, "InputType PARQUET"),
-        ("s3:getObject", {"InputType": "MANIFEST"}, "InputType MANIFEST"),
-        ("s3:getObject", {"ManifestType": "ATHENA_DATA", "InputType": "CSV"}, "ManifestType ATHENA_DATA"),
-        ("s3:listObjectsV2", {"Transformation": "LOAD_AND_FLATTEN"}, "Transformation LOAD_AND_FLATTEN"),
+        ("s3:getObject", {"InputType": "AVRO"}, "InputType AVRO"),
+        ("s3:getObject", {"ManifestType": "ICEBERG"}, "ManifestType ICEBERG"),
+        ("s3:getObject", {"ManifestType": "ATHENA_DATA", "InputType": "ORC"}, "InputType ORC"),
+        ("s3:listObjectsV2", {"Transformation": "LOAD_AND_FLATTEN"}, "InputType None"),
         ("s3:headObject", {}, "resource s3:headObject"),
     ],
 )
 def test_a_form_that_is_not_supported_says_what_is(resource: str, config: Mapping[str, Json], what: str) -> None:
     """States.ItemReaderFailed, naming the supported forms."""
-    with pytest.raises(ItemReaderError, match=f"cannot read with {what}.*CSV, JSON, JSONL, s3:listObjectsV2"):
+    with pytest.raises(
+        ItemReaderError, match=f"cannot read with {what}.*CSV, JSON, JSONL, PARQUET .*; s3:listObjectsV2"
+    ):
         list(open_reader(FakeS3(), ReaderSpec(resource, config, {"Bucket": "b", "Key": "k"})))
 
 

@@ -145,6 +145,43 @@ def test_an_empty_object_lacks_two_fields() -> None:
             },
             "The field 'CSVHeaders' is required but was missing at /States/S/ItemReader/ReaderConfig",
         ),
+        (
+            {
+                "Type": "Map",
+                "QueryLanguage": "JSONata",
+                "ItemProcessor": DISTRIBUTED,
+                "ItemReader": {
+                    "Resource": "arn:aws:states:::s3:listObjectsV2",
+                    "Arguments": "bucket",
+                },
+            },
+            'Expected value of type Object, but was "bucket" at /States/S/ItemReader/Arguments',
+        ),
+        (
+            {
+                "Type": "Map",
+                "QueryLanguage": "JSONata",
+                "ItemProcessor": DISTRIBUTED,
+                "ItemReader": {
+                    "Resource": "arn:aws:states:::s3:listObjectsV2",
+                    "ReaderConfig": {"MaxItemsPath": "$.n"},
+                    "Arguments": {"Bucket": "b"},
+                },
+            },
+            "The field 'MaxItemsPath' is not supported at /States/S/ItemReader/ReaderConfig/MaxItemsPath",
+        ),
+        (
+            {
+                "Type": "Map",
+                "ItemProcessor": DISTRIBUTED,
+                "ItemReader": {
+                    "Resource": "arn:aws:states:::s3:getObject",
+                    "ReaderConfig": {"InputType": "PARQUET"},
+                    "Parameters": {"Bucket": "b", "Key": "k", "VersionId.$": "$.v"},
+                },
+            },
+            "'VersionId' is not supported when 'InputType' is 'PARQUET' at /States/S/ItemReader/Parameters/VersionId.$",
+        ),
     ],
 )
 def test_a_state_is_refused(state: dict[str, Json], problem: str) -> None:
@@ -153,6 +190,134 @@ def test_a_state_is_refused(state: dict[str, Json], problem: str) -> None:
 
     assert found.startswith("SCHEMA_VALIDATION_FAILED: ")
     assert problem in found
+
+
+def reading(resource: str, config: dict[str, Json]) -> list[str]:
+    """The problems of a distributed Map that reads with `config`, without their code and place."""
+    parameters = {"Bucket": "b"} if resource == "listObjectsV2" else {"Bucket": "b", "Key": "k"}
+    reader = {"Resource": f"arn:aws:states:::s3:{resource}", "ReaderConfig": config, "Parameters": parameters}
+    found = of_state({"Type": "Map", "ItemProcessor": DISTRIBUTED, "ItemReader": reader})
+    return [text.removeprefix("SCHEMA_VALIDATION_FAILED: ").partition(" at /States")[0] for text in found]
+
+
+CSV: dict[str, Json] = {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"}
+GIVEN: dict[str, Json] = {"InputType": "CSV", "CSVHeaderLocation": "GIVEN", "CSVHeaders": ["a", "b"]}
+FLATTEN: dict[str, Json] = {"Transformation": "LOAD_AND_FLATTEN"}
+ATHENA: dict[str, Json] = {"ManifestType": "ATHENA_DATA"}
+INVENTORY: dict[str, Json] = {"ManifestType": "S3_INVENTORY"}
+
+
+@pytest.mark.parametrize(
+    ("resource", "config"),
+    [
+        ("getObject", CSV | {"CSVDelimiter": "TAB", "MaxItems": 0}),
+        ("getObject", GIVEN),
+        ("getObject", {"InputType": "JSON", "ItemsPointer": "/a/b", "MaxItemsPath": "$.n"}),
+        ("getObject", {"InputType": "JSONL"}),
+        ("getObject", {"InputType": "PARQUET"}),
+        ("getObject", {"InputType": "MANIFEST"}),
+        ("getObject", INVENTORY),
+        ("getObject", ATHENA | GIVEN),
+        ("getObject", ATHENA | {"InputType": "JSONL"}),
+        ("getObject", ATHENA | {"InputType": "PARQUET"}),
+        ("listObjectsV2", {}),
+        ("listObjectsV2", {"Transformation": "NONE", "MaxItems": 5}),
+        ("listObjectsV2", FLATTEN | CSV),
+        ("listObjectsV2", FLATTEN | {"InputType": "JSON", "ItemsPointer": "/a"}),
+        ("listObjectsV2", FLATTEN | {"InputType": "JSONL"}),
+        ("listObjectsV2", FLATTEN | {"InputType": "PARQUET"}),
+    ],
+)
+def test_reader_configs_of_all_datasets(resource: str, config: dict[str, Json]) -> None:
+    """One for each line of the table of datasets (distributed-map reference, section 2)."""
+    assert reading(resource, config) == []
+
+
+@pytest.mark.parametrize(
+    ("resource", "config", "problem"),
+    [
+        ("getObject", {}, "The field 'InputType' is required but was missing"),
+        ("getObject", ATHENA, "The field 'InputType' is required but was missing"),
+        ("listObjectsV2", FLATTEN, "The field 'InputType' is required but was missing"),
+        (
+            "getObject",
+            {"InputType": "XML"},
+            "The field 'InputType' should have one of these values: [CSV, JSON, JSONL, PARQUET, MANIFEST]",
+        ),
+        (
+            "getObject",
+            ATHENA | {"InputType": "JSON"},
+            "The field 'InputType' should have one of these values: [CSV, JSONL, PARQUET]",
+        ),
+        (
+            "listObjectsV2",
+            FLATTEN | {"InputType": "MANIFEST"},
+            "The field 'InputType' should have one of these values: [CSV, JSON, JSONL, PARQUET]",
+        ),
+        (
+            "getObject",
+            {"ManifestType": "ICEBERG"},
+            "The field 'ManifestType' should have one of these values: [S3_INVENTORY, ATHENA_DATA]",
+        ),
+        (
+            "getObject",
+            INVENTORY | {"InputType": "MANIFEST"},
+            "'InputType' may not be given when 'ManifestType' is 'S3_INVENTORY'",
+        ),
+        ("listObjectsV2", INVENTORY, "The field 'ManifestType' is only supported with s3:getObject"),
+        (
+            "getObject",
+            {"InputType": "JSONL"} | FLATTEN,
+            "The field 'Transformation' is only supported with s3:listObjectsV2",
+        ),
+        ("getObject", {"InputType": "CSV"}, "The field 'CSVHeaderLocation' is required but was missing"),
+        ("getObject", ATHENA | {"InputType": "CSV"}, "The field 'CSVHeaderLocation' is required but was missing"),
+        ("listObjectsV2", FLATTEN | {"InputType": "CSV"}, "The field 'CSVHeaderLocation' is required but was missing"),
+        (
+            "getObject",
+            CSV | {"CSVHeaders": ["a"]},
+            "'CSVHeaders' may only be given when 'CSVHeaderLocation' is 'GIVEN'",
+        ),
+        ("getObject", GIVEN | {"CSVHeaders": []}, "Value cannot be empty"),
+        ("getObject", GIVEN | {"CSVHeaders": [1]}, "Expected value of type String"),
+        (
+            "getObject",
+            {"InputType": "JSON", "CSVDelimiter": "TAB"},
+            "The field 'CSVDelimiter' is only supported when 'InputType' is 'CSV'",
+        ),
+        (
+            "getObject",
+            INVENTORY | {"CSVHeaders": ["a"]},
+            "The field 'CSVHeaders' is only supported when 'InputType' is 'CSV'",
+        ),
+        (
+            "getObject",
+            CSV | {"CSVDelimiter": ";"},
+            "The field 'CSVDelimiter' should have one of these values: [COMMA, PIPE, SEMICOLON, SPACE, TAB]",
+        ),
+        (
+            "getObject",
+            {"InputType": "JSONL", "ItemsPointer": "/a"},
+            "The field 'ItemsPointer' is only supported when 'InputType' is 'JSON'",
+        ),
+        (
+            "getObject",
+            {"InputType": "JSON", "ItemsPointer": "$.a"},
+            "ItemsPointer must be a JSON Pointer such as /results/items",
+        ),
+        ("getObject", {"InputType": "JSON", "MaxItems": -1}, "-1 must be greater than or equal to 0"),
+        ("getObject", {"InputType": "JSON", "MaxItems": "5"}, 'Expected value of type Integer, but was "5"'),
+        (
+            "getObject",
+            {"InputType": "JSON", "MaxItems": 1, "MaxItemsPath": "$.n"},
+            "Only one of 'MaxItems' and 'MaxItemsPath' may be given",
+        ),
+        ("getObject", {"InputType": "JSON", "Encoding": "utf-8"}, "The field 'Encoding' is not supported"),
+    ],
+)
+def test_a_reader_config_is_refused(resource: str, config: dict[str, Json], problem: str) -> None:
+    """What does not go together; one problem each."""
+    assert reading(resource, config) == [problem]
 
 
 @pytest.mark.parametrize(

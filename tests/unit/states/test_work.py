@@ -495,6 +495,115 @@ class TestDistributedMap:
         assert effect.select is not None
         assert effect.select(0, 1, "a", "STATE_DATA") == {"k": "a"}
 
+    @pytest.mark.parametrize("value", [0, 7, 7.0, -1, 100_000_001])
+    @pytest.mark.parametrize("jsonata", [False, True])
+    def test_max_items_is_left_to_the_map_run(self, run_machine: RunMachine, value: Json, jsonata: bool) -> None:
+        """Any whole number that is found goes to the map run: a negative one fails there, as a reader's failure."""
+        config = {"MaxItems": "{% $states.input.n %}"} if jsonata else {"MaxItemsPath": "$.n"}
+        reader = {
+            "Resource": "arn:aws:states:::s3:listObjectsV2",
+            "ReaderConfig": config,
+            "Arguments" if jsonata else "Parameters": {"Bucket": "b"},
+        }
+        language = {"QueryLanguage": "JSONata"} if jsonata else {}
+
+        effect = self.run_map(run_machine, {"ItemReader": reader, **language}, {"n": value})
+
+        assert effect.max_items == value
+        assert effect.reader == ReaderSpec("s3:listObjectsV2", {}, {"Bucket": "b"})
+
+    @pytest.mark.parametrize(
+        ("value", "shown"), [(1.5, "1.5"), ("1", "1"), (True, "true"), (None, "null"), ([1], "[1]")]
+    )
+    def test_a_max_items_path_that_finds_no_whole_number_fails_before_the_run(
+        self, run_machine: RunMachine, value: Json, shown: str
+    ) -> None:
+        """States.Runtime in AWS's words, and no MapStateFailed: the run has not begun."""
+        reader = {
+            "Resource": "arn:aws:states:::s3:listObjectsV2",
+            "ReaderConfig": {"MaxItemsPath": "$.MaxItems"},
+            "Parameters": {"Bucket": "b"},
+        }
+        state = {"Type": "Map", "ItemProcessor": PROCESSOR, "ItemReader": reader}
+
+        end, world = run_machine(one_state(state), {"MaxItems": value})
+
+        assert isinstance(end, FailScope)
+        assert (end.error, world.types) == ("States.Runtime", ["MapStateEntered", "MapStateStarted"])
+        assert (end.cause or "").endswith(
+            f'The MaxItemsPath field refers to value "{shown}" which is not a valid integer: $.MaxItems'
+        )
+
+    def test_a_jsonata_max_items_that_is_no_whole_number_is_a_query_error(self, run_machine: RunMachine) -> None:
+        """As every JSONata field of the wrong type."""
+        reader = {
+            "Resource": "arn:aws:states:::s3:listObjectsV2",
+            "ReaderConfig": {"MaxItems": "{% 'many' %}"},
+            "Arguments": {"Bucket": "b"},
+        }
+        state = {"Type": "Map", "QueryLanguage": "JSONata", "ItemProcessor": PROCESSOR, "ItemReader": reader}
+
+        end, _ = run_machine(one_state(state), {})
+
+        assert isinstance(end, FailScope)
+        assert end.error == "States.QueryEvaluationError"
+
+    @pytest.mark.parametrize("whole", [False, True])
+    def test_a_readers_arguments_may_be_expressions(self, run_machine: RunMachine, whole: bool) -> None:
+        """In JSONata any member, or the object itself."""
+        arguments = "{% $states.input %}" if whole else {"Bucket": "{% $states.input.Bucket %}", "Key": "k"}
+        reader = {
+            "Resource": "arn:aws:states:::s3:getObject",
+            "ReaderConfig": {"ManifestType": "S3_INVENTORY"},
+            "Arguments": arguments,
+        }
+
+        effect = self.run_map(
+            run_machine, {"ItemReader": reader, "QueryLanguage": "JSONata"}, {"Bucket": "b", "Key": "k"}
+        )
+
+        assert effect.reader == ReaderSpec(
+            "s3:getObject", {"ManifestType": "S3_INVENTORY"}, {"Bucket": "b", "Key": "k"}
+        )
+
+    @pytest.mark.parametrize(
+        ("fields", "batcher"),
+        [
+            ({"MaxItemsPerBatchPath": "$.n"}, BatcherSpec(7, None)),
+            ({"MaxInputBytesPerBatchPath": "$.n", "MaxItemsPerBatch": 3}, BatcherSpec(3, 7)),
+            ({"MaxItemsPerBatch": 3, "BatchInput": {"a.$": "$.n", "b": 1}}, BatcherSpec(3, None, {"a": 7, "b": 1})),
+        ],
+    )
+    def test_the_forms_of_an_item_batcher(
+        self, run_machine: RunMachine, fields: dict[str, Json], batcher: BatcherSpec
+    ) -> None:
+        """Numbers, paths, and a template that sees the Map's effective input."""
+        assert self.run_map(run_machine, {"ItemBatcher": fields}, {"n": 7}).batcher == batcher
+
+    @pytest.mark.parametrize(
+        ("fields", "cause"),
+        [
+            ({"MaxItemsPerBatchPath": "$.zero"}, "MaxItemsPerBatch must be at least 1."),
+            ({"MaxInputBytesPerBatchPath": "$.zero"}, "MaxInputBytesPerBatch must be between 1 and 262144."),
+            ({"MaxInputBytesPerBatchPath": "$.large"}, "MaxInputBytesPerBatch must be between 1 and 262144."),
+            (
+                {"MaxItemsPerBatchPath": "$.text"},
+                'The MaxItemsPerBatchPath field refers to value "x" which is not a valid integer: $.text',
+            ),
+        ],
+    )
+    def test_a_batch_limit_that_makes_no_sense_fails_before_the_run(
+        self, run_machine: RunMachine, fields: dict[str, Json], cause: str
+    ) -> None:
+        """States.Runtime, as for the other paths of a Map."""
+        state = {"Type": "Map", "ItemProcessor": PROCESSOR, "ItemBatcher": fields}
+
+        end, world = run_machine(one_state(state), {"zero": 0, "large": 262_145, "text": "x"})
+
+        assert isinstance(end, FailScope)
+        assert (end.error, world.types) == ("States.Runtime", ["MapStateEntered", "MapStateStarted"])
+        assert (end.cause or "").endswith(cause)
+
     def test_a_selector_that_fails_raises_for_the_map_run(self, run_machine: RunMachine) -> None:
         """With the state's prefix, and whether it may be caught."""
         effect = self.run_map(run_machine, {"ItemSelector": {"k.$": "$$.Map.Item.Key"}}, [1])

@@ -7,6 +7,7 @@ once, when the work really begins: that records the event and starts the clock o
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from mapfold.local.engine.integrations.lambda_function import call_function, invoke_function
 from mapfold.local.lambda_ import LambdaService
@@ -20,15 +21,9 @@ class Integrations:
     """The integrations of this embedded AWS."""
 
     def __init__(self, lambda_service: LambdaService) -> None:
-        async def by_arn(effect: RunTask, started: Started) -> TaskSucceeded | TaskFailed:
-            return await call_function(lambda_service, effect, started)
-
-        async def by_invoke(effect: RunTask, started: Started) -> TaskSucceeded | TaskFailed:
-            return await invoke_function(lambda_service, effect, started)
-
         self._table: Mapping[tuple[str, str, str], Integration] = {
-            ("lambda", "", ""): by_arn,
-            ("lambda", "invoke", ""): by_invoke,
+            ("lambda", "", ""): partial(call_function, lambda_service),
+            ("lambda", "invoke", ""): partial(invoke_function, lambda_service),
         }
 
     def find(self, resource: Resource) -> Integration | None:

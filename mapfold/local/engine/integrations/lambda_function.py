@@ -18,9 +18,12 @@ async def call_function(
     service: LambdaService, effect: RunTask, started: Callable[[], None]
 ) -> TaskSucceeded | TaskFailed:
     """A Task whose Resource is a function ARN: the arguments are the event, the result what the handler returned."""
-    answer = await _invoke(service, effect.resource.arn, effect.arguments, None, started)
-    if isinstance(answer, TaskFailed):
-        return answer
+    try:
+        answer = await service.submit(effect.resource.arn, orjson.dumps(effect.arguments), None, started)
+    except LambdaError as error:
+        return _refused(error, service, started)
+    if answer.function_error is not None:
+        return _function_failure(answer.payload)
     return _parse(answer.payload)
 
 
@@ -32,30 +35,26 @@ async def invoke_function(
     function = arguments.get("FunctionName")
     if not isinstance(function, str):
         return TaskFailed("States.Runtime", "The field 'FunctionName' is required but was missing", catchable=False)
-    answer = await _invoke(service, function, arguments.get("Payload", {}), arguments.get("Qualifier"), started)
-    if isinstance(answer, TaskFailed):
-        return answer
+    payload = orjson.dumps(arguments.get("Payload", {}))
+    try:
+        answer = await service.submit(function, payload, arguments.get("Qualifier"), started)
+    except LambdaError as error:
+        return _refused(error, service, started)
+    if answer.function_error is not None:
+        return _function_failure(answer.payload)
     parsed = _parse(answer.payload)
     if isinstance(parsed, TaskFailed):
         return parsed
     return TaskSucceeded(_response(answer, parsed.output))
 
 
-async def _invoke(
-    service: LambdaService, function: str, event: Json, qualifier: str | None, started: Callable[[], None]
-) -> Invocation | TaskFailed:
-    try:
-        answer = await service.invoke(
-            function, orjson.dumps(event), qualifier=qualifier, on_started=started, is_json=True
-        )
-    except LambdaError as error:
-        started()  # AWS logs the start of a call that Lambda then refuses
-        cause = (
-            f"{error.message} (Service: AWSLambda; Status Code: {error.status}; Error Code: {error.code}; "
-            f"Request ID: {service.new_request_id()}; Proxy: null)"
-        )
-        return TaskFailed(f"Lambda.{error.code}", cause)
-    return answer if answer.function_error is None else _function_failure(answer.payload)
+def _refused(error: LambdaError, service: LambdaService, started: Callable[[], None]) -> TaskFailed:
+    started()  # AWS logs the start of a call that Lambda then refuses
+    cause = (
+        f"{error.message} (Service: AWSLambda; Status Code: {error.status}; Error Code: {error.code}; "
+        f"Request ID: {service.new_request_id()}; Proxy: null)"
+    )
+    return TaskFailed(f"Lambda.{error.code}", cause)
 
 
 def _function_failure(payload: bytes) -> TaskFailed:

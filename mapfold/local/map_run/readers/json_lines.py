@@ -7,16 +7,16 @@ import orjson
 from mapfold.local.map_run.encoding import decode
 from mapfold.local.map_run.model import Chunk, Chunks, ItemReaderError, S3Client
 from mapfold.local.map_run.readers.lines import ITEM_LIMIT_BYTES, LineBlocks
-from mapfold.local.map_run.readers.objects import S3Object, read_object
+from mapfold.local.map_run.readers.objects import ANY_BYTES, Opening, S3Object, read_object
 from mapfold.states.effects import Json, ReaderSpec
 
 CHUNK_ITEMS = 1_000
 
 
-def read_json_lines(s3: S3Client, spec: ReaderSpec) -> Chunks:
+def read_json_lines(s3: S3Client, spec: ReaderSpec, opening: Opening = ANY_BYTES) -> Chunks:
     """The values of a JSON Lines file. Raises `ItemReaderError`, which names the line."""
-    source = S3Object.from_arguments(dict(spec.arguments))
-    blocks = LineBlocks(source, read_object(s3, source))
+    source = S3Object.from_arguments(spec.arguments, opening.pinned)
+    blocks = LineBlocks(source, read_object(s3, source, opening.on_opened))
     for block in blocks:
         lines = block.split(b"\n")
         for start in range(0, len(lines), CHUNK_ITEMS):

@@ -15,7 +15,7 @@ from typing import Any
 
 from mapfold.local.map_run.model import Chunk, Chunks, ItemReaderError, S3Client
 from mapfold.local.map_run.readers.lines import ITEM_LIMIT_BYTES
-from mapfold.local.map_run.readers.objects import S3Object, read_object
+from mapfold.local.map_run.readers.objects import ANY_BYTES, Opening, S3Object, read_object
 from mapfold.states.effects import Json, ReaderSpec
 
 CHUNK_ITEMS = 1_000
@@ -27,10 +27,10 @@ _BRACKET_OR_QUOTE = re.compile(r'["{}\[\]]')
 _QUOTE_OR_BACKSLASH = re.compile(r'["\\]')
 
 
-def read_json(s3: S3Client, spec: ReaderSpec) -> Chunks:
+def read_json(s3: S3Client, spec: ReaderSpec, opening: Opening = ANY_BYTES) -> Chunks:
     """The items of a JSON document. Raises `ItemReaderError`, which names the line or the pointer."""
-    source = S3Object.from_arguments(dict(spec.arguments))
-    document = _Document(source, read_object(s3, source))
+    source = S3Object.from_arguments(spec.arguments, opening.pinned)
+    document = _Document(source, read_object(s3, source, opening.on_opened))
     steps = _pointer(spec.config.get("ItemsPointer"))
     for depth, step in enumerate(steps):
         _descend(document, step, "/" + "/".join(steps[: depth + 1]))

@@ -1,16 +1,17 @@
 """Bytes of an S3 object, as a stream that survives a broken connection and is unpacked on the way.
 
 Botocore retries a request, but not a body that breaks off half-way: here the rest is asked for again, from the byte
-after the last one, of the same version of the object (If-Match).
+after the last one, of the same version of the object (If-Match). In the same way a map run that goes on after a crash
+reads the bytes that it began with: it is told their `ObjectIdentity` when it opens the object, and demands it later.
 """
 
 from __future__ import annotations
 
-import importlib
+import io
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -25,36 +26,90 @@ ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectIdentity:
+    """Which bytes a key stood for: its ETag, quotes included, and its version where the bucket keeps versions."""
+
+    etag: str
+    version: str | None = None
+
+
+OnOpened = Callable[[ObjectIdentity], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a reader opens the object that its Parameters name.
+
+    With `pinned` it reads those bytes or fails. `on_opened` is called once, in the reader's thread and before the first
+    chunk, with the identity that S3 answered with; not for a listing, nor by a server that answers without an ETag.
+    `unpacked_limit` is that of `read_object`; CSV heeds it.
+    """
+
+    pinned: ObjectIdentity | None = None
+    on_opened: OnOpened | None = None
+    unpacked_limit: int | None = None
+
+
+PARAMETERS = {"Bucket": True, "Key": True, "VersionId": False, "ExpectedBucketOwner": False}
+"""What the Parameters of s3:getObject may name, and whether they have to."""
+
+ANY_BYTES = Opening()
+"""Read what is there now, and tell nobody."""
+
+
+@dataclass(frozen=True, slots=True)
 class S3Object:
-    """An object to read. `str()` of it is what causes call it: `s3://bucket/key`."""
+    """An object to read. `str()` of it is what causes call it: `s3://bucket/key`. `etag`, if set, is demanded."""
 
     bucket: str
     key: str
     version: str | None = None
     expected_bucket_owner: str | None = None
+    etag: str | None = None
 
     @classmethod
-    def from_arguments(cls, arguments: dict[str, Json]) -> S3Object:
-        """The object that an ItemReader's evaluated Parameters name. Raises `ItemReaderError` for a missing field."""
-        for field in ("Bucket", "Key"):
-            if not isinstance(arguments.get(field), str) or not arguments[field]:
-                raise ItemReaderError(
-                    f"The ItemReader's {field} is {arguments.get(field)!r}; expected a text that is not empty."
-                )
+    def from_arguments(cls, arguments: Mapping[str, Json], pinned: ObjectIdentity | None = None) -> S3Object:
+        """The object that an ItemReader's evaluated Parameters name. Raises `ItemReaderError` for a wrong field.
+
+        A pinned version is read even when the key stands for a newer one by now.
+        """
+        if unknown := sorted(set(arguments) - set(PARAMETERS)):
+            raise ItemReaderError(
+                f"The ItemReader's parameters name {', '.join(unknown)}; s3:getObject takes {', '.join(PARAMETERS)}."
+            )
+        for field, needed in PARAMETERS.items():
+            value = arguments.get(field)
+            if (needed or value is not None) and (not isinstance(value, str) or not value):
+                raise ItemReaderError(f"The ItemReader's {field} is {value!r}; expected a text that is not empty.")
         return cls(
-            arguments["Bucket"], arguments["Key"], arguments.get("VersionId"), arguments.get("ExpectedBucketOwner")
+            arguments["Bucket"],
+            arguments["Key"],
+            arguments.get("VersionId") or (pinned.version if pinned else None),
+            arguments.get("ExpectedBucketOwner"),
+            pinned.etag if pinned else None,
         )
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.key}"
 
 
-def read_object(s3: S3Client, source: S3Object) -> Iterator[bytes]:
+def read_object(
+    s3: S3Client, source: S3Object, on_opened: OnOpened | None = None, *, unpacked_limit: int | None = None
+) -> Iterator[bytes]:
     """The object's bytes in blocks of about 256 KiB, unpacked where the key ends with .gz, .gzip, .zst or .zstd.
 
-    A UTF-8 byte order mark is left out. Raises `ItemReaderError`.
+    A UTF-8 byte order mark is left out. `on_opened` is called before the first block. The object may have 10 GB as it
+    is stored; with `unpacked_limit` (bytes; for files of an inventory) there is one after unpacking, too.
+    Raises `ItemReaderError`.
     """
-    blocks = _unpack(source, _resuming(s3, source))
+
+    def opened(answer: dict[str, Any]) -> S3Object:
+        _check_size(source, int(answer["ContentLength"]))
+        return pinned_by(source, answer, on_opened)
+
+    blocks = _unpack(source, _resuming(s3, source, 0, opened))
+    if unpacked_limit is not None:
+        blocks = _limited(source, blocks, unpacked_limit)
     first = next(blocks, b"")
     while 0 < len(first) < 3:
         more = next(blocks, b"")
@@ -65,6 +120,34 @@ def read_object(s3: S3Client, source: S3Object) -> Iterator[bytes]:
     yield from blocks
 
 
+def read_from(s3: S3Client, source: S3Object, position: int) -> Iterator[bytes]:
+    """The object's bytes from `position` on as they are stored, in blocks of about 256 KiB. Raises `ItemReaderError`."""
+    return _resuming(s3, source, position, lambda _: source)
+
+
+def read_tail(
+    s3: S3Client, source: S3Object, count: int, on_opened: OnOpened | None = None
+) -> tuple[S3Object, int, bytes]:
+    """The object's last bytes, `count` or all that there are, and its size; with it pinned to what was read.
+
+    Raises `ItemReaderError`.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            answer = get_object(s3, source, f"bytes=-{count}")
+            body = answer["Body"]
+            try:
+                tail = body.read()
+            finally:
+                body.close()
+        except (BotoCoreError, OSError, EOFError) as error:
+            failure: Exception = error
+            continue
+        size = int(answer.get("ContentRange", f"/{len(tail)}").rpartition("/")[2])
+        return pinned_by(source, answer, on_opened), size, tail
+    raise _gave_up(source, 0, ATTEMPTS, failure) from failure
+
+
 def failure_cause(action: str, error: Exception) -> str:
     """What S3's refusal, or its silence, reads like in a cause."""
     if isinstance(error, ClientError):
@@ -73,29 +156,70 @@ def failure_cause(action: str, error: Exception) -> str:
     return f"{action}: {error}"
 
 
-def _resuming(s3: S3Client, source: S3Object) -> Iterator[bytes]:
-    position, etag, size, broken = 0, None, None, 0
+def get_object(s3: S3Client, source: S3Object, byte_range: str | None = None) -> dict[str, Any]:
+    """S3's answer: all of the object's bytes, or those of `byte_range` ("bytes=0-9"). Raises `ItemReaderError`.
+
+    A `BotoCoreError`, which stands for a connection that failed, is left to the caller.
+    """
+    request: dict[str, Any] = {"Bucket": source.bucket, "Key": source.key}
+    for name, value in (
+        ("VersionId", source.version),
+        ("ExpectedBucketOwner", source.expected_bucket_owner),
+        ("IfMatch", source.etag),
+        ("Range", byte_range),
+    ):
+        if value:
+            request[name] = value
+    try:
+        return cast(dict[str, Any], s3.get_object(**request))
+    except ClientError as error:
+        if source.etag and error.response.get("Error", {}).get("Code") == "PreconditionFailed":
+            raise _changed(s3, source) from error
+        raise ItemReaderError(failure_cause(f"Cannot read {source}", error)) from error
+
+
+def pinned_by(source: S3Object, answer: Mapping[str, Any], on_opened: OnOpened | None) -> S3Object:
+    """`source`, from now on as the very object that S3's first `answer` was about, which `on_opened` is told."""
+    identity = ObjectIdentity(answer.get("ETag") or "", answer.get("VersionId"))
+    if not identity.etag:
+        return source
+    if on_opened:
+        on_opened(identity)
+    return replace(source, etag=identity.etag, version=source.version or identity.version)
+
+
+def _changed(s3: S3Client, source: S3Object) -> ItemReaderError:
+    answer = get_object(s3, replace(source, etag=None))
+    answer["Body"].close()
+    return ItemReaderError(
+        f"{source} has changed since the run began (its ETag was {source.etag}, it is {answer.get('ETag')} now). "
+        "Start a new execution."
+    )
+
+
+def _resuming(
+    s3: S3Client, source: S3Object, position: int, opened: Callable[[dict[str, Any]], S3Object]
+) -> Iterator[bytes]:
+    """The bytes from `position` on. `opened` is given the first answer, and gives the object to go on with."""
+    size, broken = None, 0
     while size is None or position < size:
         try:
-            answer = s3.get_object(**_request(source, position, etag))
-            if size is None:
-                size, etag = _checked_size(source, answer), answer.get("ETag")
+            answer = get_object(s3, source, f"bytes={position}-" if position else None)
             body = answer["Body"]
             try:
+                if size is None:
+                    size = position + int(answer["ContentLength"])
+                    source = opened(answer)
                 while block := body.read(BLOCK_BYTES):
                     position += len(block)
                     broken = 0
                     yield block
             finally:
                 body.close()
-        except ClientError as error:
-            raise ItemReaderError(failure_cause(f"Cannot read {source}", error)) from error
         except (BotoCoreError, OSError, EOFError) as error:
             broken += 1
             if broken >= ATTEMPTS:
-                raise ItemReaderError(
-                    failure_cause(f"Cannot read {source} from byte {position} on, tried {broken} times", error)
-                ) from error
+                raise _gave_up(source, position, broken, error) from error
         else:
             if position < size:
                 broken += 1
@@ -103,24 +227,22 @@ def _resuming(s3: S3Client, source: S3Object) -> Iterator[bytes]:
                     raise ItemReaderError(f"Cannot read {source}: it ends after {position} of {size} bytes.")
 
 
-def _request(source: S3Object, position: int, etag: str | None) -> dict[str, Any]:
-    request: dict[str, Any] = {"Bucket": source.bucket, "Key": source.key}
-    if source.version:
-        request["VersionId"] = source.version
-    if source.expected_bucket_owner:
-        request["ExpectedBucketOwner"] = source.expected_bucket_owner
-    if position:
-        request["Range"] = f"bytes={position}-"
-        if etag:
-            request["IfMatch"] = etag
-    return request
+def _gave_up(source: S3Object, position: int, broken: int, error: Exception) -> ItemReaderError:
+    return ItemReaderError(failure_cause(f"Cannot read {source} from byte {position} on, tried {broken} times", error))
 
 
-def _checked_size(source: S3Object, answer: dict[str, Any]) -> int:
-    size = int(answer["ContentLength"])
+def _check_size(source: S3Object, size: int) -> None:
     if size > OBJECT_LIMIT_BYTES:
         raise ItemReaderError(f"{source} has {size} bytes; a single object may have {OBJECT_LIMIT_BYTES} (10 GB).")
-    return size
+
+
+def _limited(source: S3Object, blocks: Iterator[bytes], limit: int) -> Iterator[bytes]:
+    size = 0
+    for block in blocks:
+        size += len(block)
+        if size > limit:
+            raise ItemReaderError(f"{source} has more than {limit} bytes after unpacking, the most that it may have.")
+        yield block
 
 
 def _unpack(source: S3Object, blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -158,23 +280,39 @@ def _gunzip(source: S3Object, blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _unzstd(source: S3Object, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Unpacked a block at a time. Frames may follow one another.
+
+    Arrow does it, for all Pythons alike: the standard library can from 3.14 on.
+    """
+    import pyarrow  # here, not above: it takes 30 MiB, and few objects are packed so
+
+    unpacker = pyarrow.CompressedInputStream(pyarrow.PythonFile(_BlockFile(blocks), mode="r"), "zstd")
     try:
-        zstd: Any = importlib.import_module("compression.zstd")  # in the standard library from Python 3.14 on
-    except ImportError:
-        raise ItemReaderError(
-            f"{source} is packed with Zstandard, which this Python cannot unpack. "
-            "Run the embedded AWS with Python 3.14 or later, or pack the object with gzip."
-        ) from None
-    unpacker: Any = zstd.ZstdDecompressor()
-    for block in blocks:
-        rest = block
-        while rest or not (unpacker.needs_input or unpacker.eof):
-            if unpacker.eof:
-                unpacker = zstd.ZstdDecompressor()
-            try:
-                text = unpacker.decompress(rest, BLOCK_BYTES)
-            except zstd.ZstdError as error:
-                raise ItemReaderError(f"{source} is named like a Zstandard file but is none: {error}") from error
-            if text:
-                yield text
-            rest = unpacker.unused_data if unpacker.eof else b""
+        while text := unpacker.read(BLOCK_BYTES):
+            yield text
+    except OSError as error:
+        if "Truncated" in str(error):
+            raise ItemReaderError(
+                f"{source} is named like a Zstandard file but ends in the middle; expected its whole content."
+            ) from error
+        raise ItemReaderError(f"{source} is named like a Zstandard file but cannot be unpacked: {error}") from error
+
+
+class _BlockFile(io.RawIOBase):
+    """Blocks as a file to read from."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        super().__init__()
+        self._blocks = blocks
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """At most `size` bytes, but for the end always some."""
+        if not self._rest:
+            self._rest = next(self._blocks, b"")
+        count = len(self._rest) if size is None or size < 0 else size
+        data, self._rest = self._rest[:count], self._rest[count:]
+        return data

@@ -1,0 +1,106 @@
+"""A run is stopped by Ctrl-C and goes on by `mapfold redrive`, each on an embedded AWS of its own command."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.embedded import ROOT, mapfold, outside_environment
+
+pytestmark = pytest.mark.timeout(120)
+
+JOB = '''\
+"""A job for tests: waits until it may end, and notes that it was called."""
+
+import time
+from pathlib import Path
+
+from mapfold import Context, Job, Manifest
+
+job = Job("held", source=Manifest())
+
+
+@job.map
+def one(item: dict[str, str], context: Context) -> int:
+    folder = Path(context.params["folder"])
+    (folder / "called").touch()
+    while not (folder / "open").exists():
+        time.sleep(0.02)
+    return sum(int(row["n"]) for row in context.storage.rows(item))
+
+
+@job.fold
+def add(one: int, other: int) -> int:
+    return one + other
+
+
+@job.example
+def three_objects(context: Context) -> str:
+    for n in (1, 2, 3):
+        context.storage.put(f"s3://mapfold-data/held/{n}.csv", f"n\\n{n}\\n")
+    lines = "".join(f"mapfold-data,held/{n}.csv\\n" for n in (1, 2, 3))
+    return context.storage.put("s3://mapfold-data/manifests/held.csv", lines)
+'''
+
+
+def test_a_run_that_ctrl_c_stopped_goes_on(tmp_path: Path) -> None:
+    """
+    Its record is closed by the stop and opened by the redrive; what the embedded AWS does not keep (the example's
+    objects) is there again. A second redrive is refused: it has succeeded.
+    """
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "held.py").write_text(JOB)
+    own = ["--data", str(tmp_path / "data"), "--jobs", str(tmp_path / "jobs")]
+    code, said = interrupted("run", "held", "--name", "one", "--param", f"folder={tmp_path}", *own, when=tmp_path)
+    (tmp_path / "open").touch()
+
+    redriven = mapfold("redrive", "one", "--json", *own)
+    again = mapfold("redrive", "one", *own)
+    shown = mapfold("show", "one", "--json", "--data", str(tmp_path / "data"))
+
+    assert (code, "redrive one --data" in said) == (130, True), said
+    document = json.loads(redriven.stdout)
+    assert (redriven.code, document["status"], document["result"]) == (0, "SUCCEEDED", 6), redriven.stderr
+    assert again.code == 2
+    assert "run one cannot be redriven: it succeeded" in again.stderr
+    assert json.loads(shown.stdout)["redrive_count"] == 1
+    assert record(tmp_path / "data") == {"status": {"S": "SUCCEEDED"}, "error": None}
+
+
+def interrupted(*arguments: str, when: Path) -> tuple[int, str]:
+    """Start a command, press Ctrl-C once the job was called; its exit code and what it said on stderr."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "mapfold", *arguments],
+        cwd=ROOT,
+        env=outside_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while not (when / "called").exists() and process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.05)  # a file is no event to wait for
+            os.kill(process.pid, signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    return process.returncode, said
+
+
+def record(data: Path) -> dict[str, object]:
+    """The status and error of the one run's record, as the embedded AWS keeps the runs table."""
+    (item,) = (
+        entry
+        for file in data.rglob("dynamodb/mapfold-runs.jsonl")
+        for entry in map(json.loads, file.read_text().splitlines())
+        if "run_id" in entry
+    )
+    return {"status": item["status"], "error": item.get("error")}
