@@ -725,7 +725,9 @@ def test_max_items_cuts_anywhere(rows: int, most: int, form: str) -> None:
     spec = ReaderSpec("s3:getObject", {"InputType": form, "CSVHeaderLocation": "FIRST_ROW"}, WHERE)
 
     stream = ItemStream(lambda: open_reader(s3, spec), max_items=most, threaded=False)
-    items = [item for chunk in iter(stream.take, None) for item in chunk.values]
+    items = []
+    while (chunk := stream.take()) is not None:
+        items += chunk.values
     stream.close()
 
     assert items == [{"n": str(number)} for number in range(min(rows, most))]
