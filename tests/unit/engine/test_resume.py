@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -240,7 +241,8 @@ class TestGoingOn:
         retry = [{"ErrorEquals": ["Broken"], "IntervalSeconds": 5, "MaxAttempts": 1}]
         gated = {"G": task("gate", ResultPath=None, Next=next(iter(failing))), **failing}
         both = parallel({"W": task("waits")}, gated, Retry=retry)
-        answers = iter([lambda event: event, gate := Gate()])
+        gate = Gate()
+        answers: Iterator[Any] = iter([lambda event: event, gate])
         async with open_store(tmp_path) as store:
             async with opened(store) as world:
                 world.functions.handlers |= {
