@@ -273,7 +273,6 @@ class MapRuns:
             clock=self._clock,
             former=former,
             on_change=lambda: self._store.map_run_saved(live.to_keep(self._clock())),
-            is_crowded=lambda: world.waiting >= MOST_WAITING,
         )
         children.aborting = lambda: run.aborting
         live = LiveMapRun(row, run, children)

@@ -48,8 +48,8 @@ class Host(Protocol):
         """Take the result of a child that ended before."""
         ...
 
-    async def keep_unsuccessful(self, row: ChildRow) -> None:
-        """Leave a child that waited for redrive as it is."""
+    async def keep_unsuccessful(self, row: ChildRow, reason: str) -> None:
+        """Leave a child that waited for redrive as it is; `reason` is its redriveStatusReason."""
         ...
 
     async def leave_pending(self, child: Child) -> None:
@@ -164,18 +164,24 @@ class GoingOn:
         async for row, events in self._former.to_redrive():
             if row.index in self._saved:
                 continue
-            if not self._is_redrivable(row, len(events), now):
-                await self._host.keep_unsuccessful(row)
+            reason = self._reason_against(row, len(events), now)
+            if reason is not None:
+                await self._host.keep_unsuccessful(row, reason)
                 continue
             former = FormerLife(row.start, events, row.redrive_count, row.redrive_date, redriven=True)
             assert row.input is not None
             if not await self._host.start(Child(row.index, row.item_count, row.input, former)):
                 return
 
-    def _is_redrivable(self, row: ChildRow, events: int, now: float) -> bool:
-        if row.start < now - OLDEST_SECONDS or (row.stop or now) < now - REDRIVABLE_SECONDS:
-            return False
-        return self._express or events < MAX_CHILD_EVENTS
+    def _reason_against(self, row: ChildRow, events: int, now: float) -> str | None:
+        """Why a child cannot be redriven, in AWS's words."""
+        if row.start < now - OLDEST_SECONDS:
+            return "Execution has exceeded the max execution time"
+        if (row.stop or now) < now - REDRIVABLE_SECONDS:
+            return "Execution redrivable period exceeded"
+        if events >= MAX_CHILD_EVENTS and not self._express:
+            return "Execution history event limit exceeded"
+        return None
 
 
 def _list_the_same(one: str, other: str | None) -> bool:

@@ -121,7 +121,10 @@ class Lives:
     file_bytes: int = 5_000
 
     async def live(self, *, kill_after: int | None = None, kept: float = 1.0, saves: int = 3) -> Outcome | None:
-        """Run until it ends, or is killed after so many turns of the loop: then `kept` of the queue is on disk."""
+        """Run until it ends, or is killed after so many turns of the loop: then `kept` of the queue is on disk.
+
+        With a `kept` under 0.7 the kill may also come right after the end, which nobody has heard of then.
+        """
         s3 = LifeS3(self.s3)
         former = None if self.run is None else await find_former(self.disk, self.disk.row)
         run = self.run = self._new_run(s3, former)
@@ -137,8 +140,12 @@ class Lives:
         if task.done():
             answer = await task
             self._save()
-            self.disk.commit()
-            return answer
+            if kill_after is None or kept >= 0.7:
+                self.disk.commit()
+                return answer
+            self.disk.commit(round(len(self.disk.queue) * min(1.0, kept * 2)))
+            self.disk.queue.clear()
+            return None
         self.disk.commit(round(len(self.disk.queue) * kept))
         self.disk.queue.clear()
         s3.over = True
@@ -213,7 +220,8 @@ class Lives:
         former = child.former
         attempt = self.disk.row.redrive_count
         row = self.disk.ended.get(child.index)
-        assert row is None or _waits(row, attempt), f"child {child.index} had ended"
+        may_run = row is None or row.status == "ABORTED" or _waits(row, attempt)
+        assert may_run, f"child {child.index} had ended"
         self.begun[child.index] += 1
         redrives = 0 if former is None else former.redrive_count + former.redriven
         status = "ABORTED"
