@@ -361,7 +361,7 @@ class MapRun:
             fits = self._input_bytes < self._input_bytes_at_once or not self._executions.running
             if fits and len(self._slots) < self._at_once:
                 return True
-            self._freed = asyncio.get_running_loop().create_future()
+            self._freed = self._loop.create_future()
             await self._freed
         return False
 
