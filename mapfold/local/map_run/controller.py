@@ -108,7 +108,9 @@ class MapRun:
         self._executions = Tally()
         self._known_total = _known_total(spec)
         self._stream = ItemStream(
-            self._open_chunks, max_items=max(spec.max_items or 0, 0), threaded=spec.reader is not None
+            lambda: self._builder.encoding(self._open_chunks()),
+            max_items=max(spec.max_items or 0, 0),
+            threaded=spec.reader is not None,
         )
         self._builder = ChildBuilder(select=spec.select, source=source_name(spec.reader), batcher=spec.batcher)
         self._results = self._open_results(file_bytes=result_file_bytes, part_bytes=result_part_bytes)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
+import orjson
+
 from mapfold.states.effects import Json
 
 PAYLOAD_LIMIT_BYTES = 262_144
@@ -103,9 +105,37 @@ class Chunk:
     keys: list[str] | None = None
     source: str | None = None
 
+    @property
+    def count(self) -> int:
+        """How many items there are."""
+        return len(self.values)
+
+    def first(self, count: int) -> Chunk:
+        """The first `count` items."""
+        return Chunk(self.values[:count], self.keys and self.keys[:count], self.source)
+
+
+@dataclass(slots=True)
+class EncodedChunk:
+    """`count` items as the text of one JSON array."""
+
+    text: bytes
+    count: int
+
+    def first(self, count: int) -> Chunk:
+        """The first `count` items."""
+        return self.decoded().first(count)
+
+    def decoded(self) -> Chunk:
+        """The items themselves."""
+        return Chunk(orjson.loads(self.text))
+
 
 Chunks = Iterator[Chunk]
 """What a reader gives: made, and read from, in one thread of its own; it may block."""
+
+ReadChunks = Iterator[Chunk] | Iterator[Chunk | EncodedChunk]
+"""What the event loop gets of it."""
 
 
 class MapRunError(Exception):
