@@ -270,7 +270,7 @@ class TestRedriven:
     async def test_limits_change_while_it_is_redriven(self, world: World) -> None:
         """UpdateMapRun lets more of the children run at once that wait for redrive."""
         world.functions.handlers["f"] = failing_on(1, 2, 3)
-        fields = {"MaxConcurrency": 1, "ToleratedFailureCount": 2}
+        fields: dict[str, Any] = {"MaxConcurrency": 1, "ToleratedFailureCount": 2}
         started = await world.start({"M": distributed_map({"T": task("f")}, **fields)}, [1, 2, 3])
         await world.end(started)
         gate = world.functions.handlers["f"] = Gate()
