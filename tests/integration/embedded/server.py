@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,15 +41,22 @@ class Session:
 
 
 @contextmanager
-def session(data: Path) -> Iterator[Session]:
+def session(
+    data: Path, *, aws_port: int | None = None, environment: Mapping[str, str] | None = None
+) -> Iterator[Session]:
     """`mapfold local` over the folder `data`. It ends with the block, if the block did not end it."""
     data.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "mapfold", "local", "--no-console", "--data", str(data)]
-    ports = ["--port", "0", "--aws-port", "0"]
+    ports = ["--port", "0", "--aws-port", str(aws_port or 0)]
     with (
         (data / "stderr.txt").open("w") as stderr,
         subprocess.Popen(
-            [*command, *ports], cwd=ROOT, env=outside_environment(), stdout=subprocess.PIPE, stderr=stderr, text=True
+            [*command, *ports],
+            cwd=ROOT,
+            env={**outside_environment(), **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
         ) as process,
     ):
         try:
