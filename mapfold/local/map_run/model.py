@@ -78,7 +78,8 @@ class Child:
 class ChildResult:
     """What became of a child. `output_text` is set only when it succeeded; `start` and `stop` are epoch seconds.
 
-    `status` is a `ChildStatus` or its text. `redrive_count`: how often this child has been redriven.
+    `status` is a `ChildStatus` or its text. `redrive_count`: how often this child has been redriven;
+    `not_redrivable`: why it cannot be again, where that is so though it did not succeed.
     """
 
     status: str
@@ -90,6 +91,7 @@ class ChildResult:
     start: float
     stop: float
     redrive_count: int = 0
+    not_redrivable: str | None = None
 
 
 @dataclass(slots=True)
