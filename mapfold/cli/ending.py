@@ -17,7 +17,7 @@ from mapfold.errors import ServiceError
 
 INTERRUPTED = 130
 PUT_INPUT = """\
-  The embedded AWS was started for this command alone, and of what was put into it earlier only the runs are kept.
+  The embedded AWS was started for this command alone; in its S3 is what was put into the same data directory earlier.
   To run on input of yours: start `mapfold local` in another terminal, put the input into its S3, and run again."""
 _REASONS = 5
 _STOP_SECONDS = 3.0

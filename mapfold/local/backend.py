@@ -40,10 +40,12 @@ async def open_backend(data: Path, store: Store, endpoints: Endpoints) -> AsyncI
     """The real one: Lambda workers and the engine. Leaving it cuts executions off first, then ends workers."""
     from mapfold.local.engine import Engine as RealEngine
     from mapfold.local.lambda_ import LambdaService, default_max_workers
-    from mapfold.local.map_run import identity
+    from mapfold.local.map_run import PatientS3, identity
     from mapfold.states import compile_machine
 
     s3: Callable[[], Any] = SharedClient(endpoints).s3  # each asks for a client by its own type
+    once: Callable[[], Any] = SharedClient(endpoints, attempts=1).s3
+    patient = PatientS3(once)  # it tries again by itself
     workers = default_max_workers()
     # Plan shapes a run by how much can run at once: here that is what this machine's cores bear, not AWS's thousand.
     environment = {**endpoints.worker_environment(), "MAPFOLD_CONCURRENCY": str(workers)}
@@ -52,15 +54,18 @@ async def open_backend(data: Path, store: Store, endpoints: Endpoints) -> AsyncI
     )
     async with (
         lambda_service,
-        RealEngine(store=store, lambda_service=lambda_service, region=endpoints.region, s3=s3) as engine,
+        RealEngine(store=store, lambda_service=lambda_service, region=endpoints.region, s3=lambda: patient) as engine,
     ):
-        yield Backend(
-            engine=engine,
-            children=identity,
-            check_definition=lambda text, express: _compile(compile_machine, text, express),
-            routes=lambda_service.routes(),
-            resume=engine.resume,
-        )
+        try:
+            yield Backend(
+                engine=engine,
+                children=identity,
+                check_definition=lambda text, express: _compile(compile_machine, text, express),
+                routes=lambda_service.routes(),
+                resume=engine.resume,
+            )
+        finally:
+            patient.give_up()  # nobody waits for S3 while everything ends
 
 
 def _compile(compile_machine: Callable[..., object], text: str, express: bool) -> None:

@@ -61,9 +61,9 @@ class Endpoints:
         """Whether moto serves `service` (S3, DYNAMODB): on loopback, with any credentials."""
         return f"{_PREFIX}{service}" not in self.foreign
 
-    def s3(self) -> S3Client:
+    def s3(self, *, attempts: int = 5) -> S3Client:
         """A client of whatever serves S3. Takes some 100 ms: call it in a thread."""
-        client: S3Client = self._client("s3")
+        client: S3Client = self._client("s3", attempts)
         return client
 
     def dynamodb(self) -> DynamoDBClient:
@@ -71,13 +71,18 @@ class Endpoints:
         client: DynamoDBClient = self._client("dynamodb")
         return client
 
-    def _client(self, service: str) -> Any:
+    def _client(self, service: str, attempts: int = 5) -> Any:
         import boto3
         from botocore.config import Config
         from botocore.session import Session
 
         session: Any = boto3.session.Session  # its stubs want each service's name written out
-        common: dict[str, Any] = {"max_pool_connections": 32, "retries": {"mode": "standard", "max_attempts": 5}}
+        common: dict[str, Any] = {
+            "max_pool_connections": 32,
+            "connect_timeout": 5,
+            "read_timeout": 60,
+            "retries": {"mode": "standard", "total_max_attempts": attempts},
+        }
         if not self.is_ours(service.upper()):
             url = self.foreign[f"{_PREFIX}{service.upper()}"]
             return session(region_name=self.region).client(service, endpoint_url=url, config=Config(**common))
@@ -93,8 +98,8 @@ class Endpoints:
 class SharedClient:
     """Makes a client at the first call and gives the same one from then on; boto3's clients may be shared by threads."""
 
-    def __init__(self, endpoints: Endpoints) -> None:
-        self._endpoints = endpoints
+    def __init__(self, endpoints: Endpoints, *, attempts: int = 5) -> None:
+        self._endpoints, self._attempts = endpoints, attempts
         self._lock = threading.Lock()
         self._s3: S3Client | None = None
 
@@ -102,7 +107,7 @@ class SharedClient:
         """The one S3 client. Call it in a thread."""
         with self._lock:
             if self._s3 is None:
-                self._s3 = self._endpoints.s3()
+                self._s3 = self._endpoints.s3(attempts=self._attempts)
             return self._s3
 
 

@@ -21,6 +21,7 @@ from typing import Any
 import orjson
 
 from mapfold.local.engine.clock import Clock, iso_timestamp
+from mapfold.local.engine.deadlines import Deadline, Deadlines
 from mapfold.local.engine.driver import World, drive
 from mapfold.local.engine.endings import Ending, ending_of, failure_of, record_ending, record_redrive, record_start
 from mapfold.local.engine.event_log import EventLog
@@ -112,6 +113,7 @@ class ChildRunner:
         self._processor = processor
         self._express = express
         self._attempt = attempt
+        self._deadlines = Deadlines()
         self._most_events = inf if express else None
         self._role_arn = role_arn
         self._store = store
@@ -275,11 +277,16 @@ class ChildRunner:
         )
 
     async def _drive_in_time(self, child: Child, frame: Frame) -> Ending:
+        deadline = Deadline()
+        self._deadlines.start(deadline, EXPRESS_SECONDS)
         try:
-            async with asyncio.timeout(EXPRESS_SECONDS):
-                return await self._drive(child, frame)
-        except TimeoutError:
+            return await self._drive(child, frame)
+        except asyncio.CancelledError:
+            if not deadline.has_expired():
+                raise
             return Ending("TIMED_OUT", error="States.Timeout")
+        finally:
+            self._deadlines.stop(deadline)
 
     async def _drive(self, child: Child, frame: Frame) -> Ending:
         try:

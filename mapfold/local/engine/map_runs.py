@@ -271,9 +271,9 @@ class MapRuns:
             run_child=children,
             s3=self._s3,
             clock=self._clock,
+            is_crowded=lambda: world.waiting >= MOST_WAITING,
             former=former,
             on_change=lambda: self._store.map_run_saved(live.to_keep(self._clock())),
-            is_crowded=lambda: world.waiting >= MOST_WAITING,
         )
         children.aborting = lambda: run.aborting
         live = LiveMapRun(row, run, children)

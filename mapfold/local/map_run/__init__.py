@@ -21,6 +21,7 @@ from mapfold.local.map_run.model import (
     S3Client,
     S3Factory,
 )
+from mapfold.local.map_run.patient_s3 import PatientS3
 from mapfold.local.map_run.s3 import s3_factory
 from mapfold.local.map_run.tolerance import Tolerance
 
@@ -37,6 +38,7 @@ __all__ = [
     "MapRunCounts",
     "MapRunIdentity",
     "MapRunStatus",
+    "PatientS3",
     "RunChild",
     "S3Client",
     "S3Factory",

@@ -58,7 +58,7 @@ def state(application: Application) -> dict[str, Any]:
 
 
 def _get(application: Application, path: str, query: str = "", **headers: str) -> bytes:
-    answer = tell(application, s3("GET", path, query, **headers))
+    answer = tell(application, s3("GET", path, query, b"", **headers))
     content = answer.content()
     assert answer.code < 300 or answer.code in (404, 405), (answer.status, content)
     return content

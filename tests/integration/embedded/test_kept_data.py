@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import urllib.request
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -240,11 +241,12 @@ def test_a_full_disk_refuses_changes_and_loses_nothing(tmp_path: Path) -> None:
         unlimited = resource.prlimit(moto, resource.RLIMIT_FSIZE)
         full = (tmp_path / "data" / "aws" / "journal").stat().st_size + 100
         resource.prlimit(moto, resource.RLIMIT_FSIZE, (full, unlimited[1]))
-        for change in (
+        changes: list[Callable[[], Any]] = [
             lambda: s3.put_object(Bucket="plain", Key="a", Body=b"lost"),
             lambda: s3.put_object(Bucket="plain", Key="a", Body=b"lost" * (1 << 20)),
             lambda: dynamodb.put_item(TableName="table", Item={"k": {"S": "lost"}}),
-        ):
+        ]
+        for change in changes:
             with pytest.raises(ClientError) as caught:
                 change()
             refused.append(caught.value.response)

@@ -5,6 +5,8 @@ That the state is the same without the others is shown in `tests/integration/aws
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mapfold.local.aws_journal.effects import Effects
@@ -21,7 +23,7 @@ DELETE_BOTH = s3("POST", "/b", "delete", b"<Delete><Object><Key>a</Key></Object>
 VERSIONS = s3("PUT", "/b", "versioning")
 TAG_A = s3("PUT", "/b/a", "tagging")
 TABLE = create_table()
-STREAM = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}}
+STREAM: dict[str, Any] = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}}
 OPAQUE = record("POST", "/never/heard/of")
 IF_ABSENT = {"ConditionExpression": "attribute_not_exists(k)"}
 

@@ -492,7 +492,7 @@ class TestFaults:
         assert error == "States.ItemReaderFailed"
         assert cause is not None
         assert "s3://in/lines, line 1501" in cause
-        assert len(result_file(s3, "SUCCEEDED")) == 1000
+        assert len(result_file(s3, "SUCCEEDED")) == 1500
 
     async def test_what_the_writer_meets_fails_the_run(self) -> None:
         """States.ResultWriterFailed; nothing more is started once a part could not be written."""
