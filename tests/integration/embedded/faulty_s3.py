@@ -25,10 +25,13 @@ class Fault(StrEnum):
 
 
 class FaultyS3:
-    """Set `fault` at any time; connections that are open then are broken. `seen` counts connections while it fails."""
+    """Set `fault` at any time; connections that are open then are broken. `seen` counts connections while it fails.
 
-    def __init__(self, target: int) -> None:
-        self._target = target
+    `target` is the port of the S3 behind it: set before the first connection comes.
+    """
+
+    def __init__(self) -> None:
+        self.target = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._fault = Fault.NONE
@@ -96,7 +99,7 @@ class FaultyS3:
 
     def _pass_on(self, connection: socket.socket, limit: int | None) -> None:
         """Copy in both directions; after `limit` bytes of answers, or so, break off."""
-        with socket.create_connection(("127.0.0.1", self._target)) as server, self._known(server):
+        with socket.create_connection(("127.0.0.1", self.target)) as server, self._known(server):
             back = threading.Thread(target=self._copy, args=(server, connection, limit))
             back.start()
             self._copy(connection, server, None)
@@ -136,7 +139,7 @@ def _reset(connection: socket.socket) -> None:
 
 
 @contextmanager
-def faulty_s3(target: int) -> Iterator[FaultyS3]:
+def faulty_s3() -> Iterator[FaultyS3]:
     """One in front of the port `target`."""
-    with closing(FaultyS3(target)) as proxy:
+    with closing(FaultyS3()) as proxy:
         yield proxy

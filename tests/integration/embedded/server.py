@@ -41,13 +41,11 @@ class Session:
 
 
 @contextmanager
-def session(
-    data: Path, *, aws_port: int | None = None, environment: Mapping[str, str] | None = None
-) -> Iterator[Session]:
+def session(data: Path, *, environment: Mapping[str, str] | None = None) -> Iterator[Session]:
     """`mapfold local` over the folder `data`. It ends with the block, if the block did not end it."""
     data.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "mapfold", "local", "--no-console", "--data", str(data)]
-    ports = ["--port", "0", "--aws-port", str(aws_port or 0)]
+    ports = ["--port", "0", "--aws-port", "0"]
     with (
         (data / "stderr.txt").open("w") as stderr,
         subprocess.Popen(
