@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import platform
+import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
@@ -40,6 +42,22 @@ def cpu_seconds(pid: int) -> float:
     # The name, in brackets, may hold spaces; utime and stime are the 14th and 15th field.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def given_up_after(seconds: float) -> Iterator[None]:
+    """End the benchmark, and what it has started, if it takes longer: nothing is measured by waiting for ever."""
+
+    def give_up(*_: object) -> None:
+        raise SystemExit(f"given up after {seconds:.0f} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def progress(text: str) -> None:

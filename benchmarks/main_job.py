@@ -18,7 +18,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import keep
+from benchmarks.machine import given_up_after, keep
 from jobs import flight_delays
 from mapfold import Context
 from mapfold.storage import Storage
@@ -26,13 +26,15 @@ from tests.e2e.embedded import EmbeddedAws, mapfold, serving
 
 PROCESSES = 2
 ROUNDS = 3
+LIMIT_SECONDS = 300
+"""When it is given up; it takes some 40 s."""
 
 _context: Context
 
 
 def main() -> int:
     """Measure both, print and keep the numbers; 1 if their answers differ."""
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as aws:
+    with given_up_after(LIMIT_SECONDS), tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as aws:
         first = run_job(aws)
         runs = [run_job(aws) for _ in range(ROUNDS)]
         pools = [run_pool(aws) for _ in range(ROUNDS)]

@@ -44,6 +44,7 @@ class Line:
         "aborted",
         "answered",
         "before",
+        "failed",
         "given_up",
         "inner",
         "left",
@@ -74,6 +75,7 @@ class Line:
         self.since = 0.0
         self.left: str | None = None
         self.aborted = False
+        self.failed = False
         self.steps: list[Seen | Answered] = []
         self._forget_work()
 
@@ -156,7 +158,7 @@ class Line:
         Map does so by a new map run.
         """
         self.since = time
-        self.aborted = self.answered = self.given_up = False
+        self.aborted = self.failed = self.answered = self.given_up = False
         self.scheduled = None
         del self.steps[1:]
         if anew or self.map_run_anew or self.started is None:
@@ -181,6 +183,7 @@ class Line:
             inner={index: line.as_inner() for index, line in self.inner.items()},
             map_run_arn=None if self.map_run_anew else self.map_run_arn,
             redriven=self.map_run_over and not self.map_run_anew,
+            failed=self.failed,
         )
 
     def as_inner(self) -> Inner:

@@ -142,8 +142,14 @@ class HistoryReader:
         self._owner(event, lambda line: line.is_at_work(kind)).aborted = True
 
     def _iteration_aborted(self, event: Event) -> None:
+        self._iteration(event).aborted = True
+
+    def _iteration_failed(self, event: Event) -> None:
+        self._iteration(event).failed = True
+
+    def _iteration(self, event: Event) -> Line:
         name = _details(event)["name"]
-        self._owner(event, lambda line: line.parent is not None and line.parent.is_in(name)).aborted = True
+        return self._owner(event, lambda line: line.parent is not None and line.parent.is_in(name))
 
     def _evaluation_failed(self, event: Event) -> None:
         name, before = _details(event)["state"], event["previousEventId"]
@@ -314,6 +320,7 @@ def _readers() -> dict[str, Callable[[HistoryReader, Event], None]]:
         "EvaluationFailed": reader._evaluation_failed,
         "MapIterationStarted": reader._iteration_started,
         "MapIterationAborted": reader._iteration_aborted,
+        "MapIterationFailed": reader._iteration_failed,
         "MapRunStarted": reader._map_run_started,
         "MapRunRedriven": reader._map_run_started,
         "MapRunSucceeded": reader._map_run_succeeded,

@@ -69,6 +69,7 @@ class Standing:
     variables: what the scope has assigned.
     inner: for a Parallel or an inline Map, its branches or iterations that have begun, by their index.
     map_run_arn, redriven: for a distributed Map, as in `RunMap`.
+    failed: for an iteration, whether its MapIterationFailed is in the history.
     """
 
     state: str | None
@@ -81,6 +82,7 @@ class Standing:
     inner: Mapping[int, Inner] = field(default_factory=dict)
     map_run_arn: str | None = None
     redriven: bool = False
+    failed: bool = False
 
 
 Inner = Standing | Ended | Aborted

@@ -30,6 +30,21 @@ PREFIXES: Mapping[str, tuple[str, str]] = {
 """How the events of each family of resource begin, and their details' keys."""
 
 
+class EventNames:
+    """The types of the events of one family of resource, each with the key of its details. Put together once."""
+
+    __slots__ = ("failed", "scheduled", "succeeded", "timed_out")
+
+    def __init__(self, type_: str, key: str) -> None:
+        self.scheduled = (f"{type_}Scheduled", f"{key}ScheduledEventDetails")
+        self.succeeded = (f"{type_}Succeeded", f"{key}SucceededEventDetails")
+        self.failed = (f"{type_}Failed", f"{key}FailedEventDetails")
+        self.timed_out = (f"{type_}TimedOut", f"{key}TimedOutEventDetails")
+
+
+NAMES: Mapping[str, EventNames] = {family: EventNames(*prefixes) for family, prefixes in PREFIXES.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Task(WorkState):
     """A Task state. `timeout` and `heartbeat` are seconds; `role` gives the ARN of Credentials."""
@@ -76,16 +91,14 @@ class Task(WorkState):
             failure = too_large(self._subject())
             self._record_failed(TaskFailed(failure.error, failure.cause), frame)
             raise failure
-        event, key = PREFIXES[self.resource.family]
         details = self._identity()
         details["output"] = text
         details["outputDetails"] = NOT_TRUNCATED
-        frame.record(f"{event}Succeeded", f"{key}SucceededEventDetails", details)
+        frame.record(*NAMES[self.resource.family].succeeded, details)
         return output
 
     def _record_scheduled(self, effect: RunTask, text: str, frame: Frame) -> None:
         resource = self.resource
-        event, key = PREFIXES[resource.family]
         if resource.family == "task":
             details = self._identity()
             details["region"] = region_of(resource.arn, frame)
@@ -98,15 +111,14 @@ class Task(WorkState):
             details["heartbeatInSeconds"] = effect.heartbeat_seconds
         if effect.role_arn is not None:
             details["taskCredentials"] = {"roleArn": effect.role_arn}
-        frame.record(f"{event}Scheduled", f"{key}ScheduledEventDetails", details)
+        frame.record(*NAMES[resource.family].scheduled, details)
 
     def _record_failed(self, answer: TaskFailed, frame: Frame) -> None:
-        event, key = PREFIXES[self.resource.family]
-        outcome = "TimedOut" if answer.timed_out else "Failed"
+        names = NAMES[self.resource.family]
         # A missed heartbeat matches States.HeartbeatTimeout, but its event says States.Timeout (seen on the service).
         error = "States.Timeout" if answer.timed_out else answer.error
         details = error_details(error, answer.cause, **self._identity())
-        frame.record(f"{event}{outcome}", f"{key}{outcome}EventDetails", details)
+        frame.record(*(names.timed_out if answer.timed_out else names.failed), details)
 
     def _identity(self) -> dict[str, Any]:
         """The members that events of a service integration share; functions and activities have none."""

@@ -151,7 +151,8 @@ async def _run_iteration(
         frame.record_leaf("MapIterationFailed", "mapIterationFailedEventDetails", details)
         raise _ScopeFailed from error
     except _ScopeFailed:
-        frame.record_leaf("MapIterationFailed", "mapIterationFailedEventDetails", details)
+        if standing is None or not standing.failed:
+            frame.record_leaf("MapIterationFailed", "mapIterationFailedEventDetails", details)
         raise
     except asyncio.CancelledError:
         if siblings.failure is not None:

@@ -21,6 +21,7 @@ from typing import Any
 import orjson
 
 from mapfold.local.engine.clock import Clock, iso_timestamp
+from mapfold.local.engine.deadlines import Deadline, Deadlines
 from mapfold.local.engine.driver import World, drive
 from mapfold.local.engine.endings import Ending, ending_of, failure_of, record_ending, record_redrive, record_start
 from mapfold.local.engine.event_log import EventLog
@@ -28,7 +29,6 @@ from mapfold.local.engine.execution import EXPRESS_SECONDS
 from mapfold.local.map_run import Child, ChildResult, FormerLife, MapRunIdentity, child_index, child_uuid
 from mapfold.local.store import ChildRow, ExecutionRow, Store
 from mapfold.states import Scope
-from mapfold.states.effects import EndScope, FailScope
 from mapfold.states.frame import Frame
 from mapfold.states.history_reader import read_standing
 
@@ -113,6 +113,7 @@ class ChildRunner:
         self._processor = processor
         self._express = express
         self._attempt = attempt
+        self._deadlines = Deadlines()
         self._most_events = inf if express else None
         self._role_arn = role_arn
         self._store = store
@@ -139,7 +140,7 @@ class ChildRunner:
             else:
                 frame = self._go_on(child, name, running, child.former)
             try:
-                ending = await self._end(child, frame)
+                ending = await (self._drive_in_time(child, frame) if self._express else self._drive(child, frame))
             except asyncio.CancelledError:
                 if running.stopping is None and not self.aborting():
                     self._save(running)
@@ -275,25 +276,29 @@ class ChildRunner:
             history=running.log, clock=self._clock, execution={"Execution": execution, "StateMachine": self._machine}
         )
 
-    async def _end(self, child: Child, frame: Frame) -> Ending:
-        if not self._express:
-            return ending_of(await self._drive(child, frame), frame)
+    async def _drive_in_time(self, child: Child, frame: Frame) -> Ending:
+        deadline = Deadline()
+        self._deadlines.start(deadline, EXPRESS_SECONDS)
         try:
-            async with asyncio.timeout(EXPRESS_SECONDS):
-                return ending_of(await self._drive(child, frame), frame)
-        except TimeoutError:
+            return await self._drive(child, frame)
+        except asyncio.CancelledError:
+            if not deadline.has_expired():
+                raise
             return Ending("TIMED_OUT", error="States.Timeout")
+        finally:
+            self._deadlines.stop(deadline)
 
-    async def _drive(self, child: Child, frame: Frame) -> EndScope | FailScope:
+    async def _drive(self, child: Child, frame: Frame) -> Ending:
         try:
             data = frame.execution["Execution"]["Input"]
             frame.remember(data, child.input_text)
             standing = None
             if child.former is not None and not self._express:
                 standing = read_standing(self._processor, child.former.events, execution=frame.execution)
-            return await drive(self._processor, data, frame, self._world, standing)
+            end = await drive(self._processor, data, frame, self._world, standing)
         except Exception as fault:  # noqa: BLE001 - a bug of ours ends this one, and no other
-            return failure_of(fault, frame.execution["Execution"]["Id"])
+            end = failure_of(fault, frame.execution["Execution"]["Id"])
+        return ending_of(end, frame)
 
     def _aborted(self, child: Child, frame: Frame, running: RunningChild) -> None:
         ending = running.stopping or Ending("ABORTED")

@@ -15,8 +15,16 @@ import orjson
 
 from mapfold.local.engine.clock import Clock, iso_timestamp
 from mapfold.local.engine.driver import World, drive
-from mapfold.local.engine.endings import Ending, ending_in, ending_of, failure_of, record_ending, record_start
-from mapfold.local.engine.event_log import CountingLog, EventLog
+from mapfold.local.engine.endings import (
+    Ending,
+    ending_in,
+    ending_of,
+    failure_of,
+    record_ending,
+    record_redrive,
+    record_start,
+)
+from mapfold.local.engine.event_log import CountingLog, EventLog, keep_nothing
 from mapfold.local.store import ExecutionRow, MachineRow, Store, WireEvent
 from mapfold.states import Machine
 from mapfold.states.effects import EndScope, FailScope, Json
@@ -81,9 +89,8 @@ class Execution:
             self._close(ending_in(reader.ending), reader.ending["timestamp"])
 
     def _record_redrive(self) -> WireEvent:
-        details = {"redriveCount": self.row.redrive_count}
-        self._frame.record("ExecutionRedriven", "executionRedrivenEventDetails", details)
         assert isinstance(self._log, EventLog)
+        record_redrive(self._frame, self.row.redrive_count, last=self._log.count)
         event = self._log.pending[-1]
         self.flush()
         return event
@@ -100,6 +107,8 @@ class Execution:
             return
         record_ending(self._frame, ending)
         self.flush()
+        if isinstance(self._log, EventLog):
+            self._log.keep = keep_nothing  # or it and we would hold each other until the garbage is collected
         self._close(ending, self._clock() if self.row.stop is None else self.row.stop)
 
     def _close(self, ending: Ending, stop: float) -> None:

@@ -2,22 +2,33 @@
 
 Pulled, not pushed: a free slot asks for the next child, and only then is it built. No I/O and no waiting here: the
 builder says when it is `starved` and is fed the next chunk. Each item is encoded once, and the texts are joined.
+
+Where there is no ItemSelector and MaxItemsPerBatch is set, most of it is done where the reader runs (`encoding`): items
+are encoded while they are in its core's cache, and one text is handed over in place of a thousand objects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import orjson
 
 from mapfold.local.map_run.encoding import encode
-from mapfold.local.map_run.model import PAYLOAD_LIMIT_BYTES, Child, Chunk, DataLimitError
+from mapfold.local.map_run.model import (
+    PAYLOAD_LIMIT_BYTES,
+    Child,
+    Chunk,
+    Chunks,
+    DataLimitError,
+    EncodedChunk,
+    ReadChunks,
+)
 from mapfold.states.effects import BatcherSpec, Json
 
 Select = Callable[[int, Json, str | None, str], Json]
 
-GATHERED_CHUNKS = 8
-"""So many chunks may wait in memory for the batch that they fill: one of 1,000 small items takes one or two."""
+SLICE_ITEMS = 125
+"""Items that are encoded in one call, where a reader has just made them: some 60 KB of small ones."""
 
 STEP_ITEMS = 200
 """Items looked at in one call of `next_child`: selectors of some 20 µs then hold the event loop for 4 ms at most."""
@@ -34,24 +45,23 @@ class ChildBuilder:
         self._whole_source = source
         self._source = source
         self._values: list[Json] = []
-        self._keys: Sequence[str | None] | None = None
+        self._keys: list[str] | None = None
         self._position = 0
-        self._gathered = 0
         self._index = 0
         self._children = 0
         self._ended = False
         self._batch = None if batcher is None else _Batch(batcher)
-        self._whole_batches_fit = select is None
+        self._whole: EncodedChunk | None = None
 
     @property
     def starved(self) -> bool:
-        """The items that it was fed are used, or too few for a whole batch; the next chunk, or `end`, is wanted."""
-        return not self._ended and len(self._values) - self._position < self._wanted
+        """All items that it was fed are used; the next chunk, or `end`, is wanted."""
+        return not self._ended and self._is_used_up
 
     @property
     def exhausted(self) -> bool:
         """There will be no more children."""
-        return self._ended and self._position >= len(self._values) and not (self._batch and self._batch.count)
+        return self._ended and self._is_used_up and not (self._batch and self._batch.count)
 
     @property
     def children(self) -> int:
@@ -62,18 +72,21 @@ class ChildBuilder:
         """How many children `items` more items will make at the least (more, where bytes are what fills a batch)."""
         return items if self._batch is None else -(-items // self._batch.max_items)
 
-    def feed(self, chunk: Chunk) -> None:
+    def encoding(self, chunks: Chunks) -> ReadChunks:
+        """What the reader's thread reads in place of `chunks`: encoded as whole batches, if nothing else is asked for."""
+        if self._batch is None or self._select is not None or not self._batch.counts_items:
+            return chunks
+        return whole_batches(chunks, self._batch.max_items, self._batch.fits_whole)
+
+    def feed(self, chunk: Chunk | EncodedChunk) -> None:
         """Take the next chunk. The builder has to be starved: one chunk at a time is what bounds the memory."""
         assert self.starved, "a builder is fed when it is starved"
-        left = self._values[self._position :]
+        if isinstance(chunk, EncodedChunk):
+            if self._batch and not self._batch.count and chunk.count == self._batch.max_items:
+                self._whole = chunk
+                return
+            chunk = chunk.decoded()
         self._values, self._keys, self._position = chunk.values, chunk.keys, 0
-        if left:
-            keyless: list[str | None] = [None] * len(left)
-            self._values = left + chunk.values
-            self._keys = None if chunk.keys is None else keyless + list(chunk.keys)
-            self._gathered += 1
-            if self._gathered > GATHERED_CHUNKS:
-                self._whole_batches_fit = False  # large items come few in a chunk: they are not gathered, but encoded
         self._source = chunk.source or self._whole_source
 
     def end(self) -> None:
@@ -102,11 +115,10 @@ class ChildBuilder:
         return self._child(1, item)
 
     def _batched(self, batch: _Batch) -> Child | None:
-        if self._wanted > 1:
-            if whole := self._whole_batch(batch):
-                return whole
-            if self.starved:
-                return None
+        if self._whole is not None:
+            whole, self._whole = self._whole, None
+            self._index += whole.count
+            return self._child(whole.count, batch.whole(whole.text))
         for _ in range(min(STEP_ITEMS, len(self._values) - self._position)):
             item = self._next_item()
             if not batch.can_ever_hold(item):
@@ -123,32 +135,8 @@ class ChildBuilder:
         return None
 
     @property
-    def _wanted(self) -> int:
-        """How many items it takes to go on: where batches are encoded as a whole, all of one."""
-        if self._batch is None or self._batch.count or self._keys is not None or not self._whole_batches_fit:
-            return 1
-        return self._batch.max_items
-
-    def _whole_batch(self, batch: _Batch) -> Child | None:
-        """A full batch out of what there is, encoded in one call: 0.1 µs an item less than item by item.
-
-        The text is the same either way, because chunks are not the same each time that a source is read. So items that
-        orjson refuses go one by one: of a batch as a whole, `encode` would escape the other items as well.
-        """
-        count = batch.max_items
-        if self._position + count > len(self._values):
-            return None
-        try:
-            items = orjson.dumps(self._values[self._position : self._position + count])
-        except TypeError:
-            return None
-        if not batch.fits_whole(items):
-            self._whole_batches_fit = False  # the next will hardly fit either, and this one was encoded for nothing
-            return None
-        self._position += count
-        self._index += count
-        self._gathered = 0
-        return self._child(count, batch.whole(items))
+    def _is_used_up(self) -> bool:
+        return self._whole is None and self._position >= len(self._values)
 
     def _next_item(self) -> bytes:
         position = self._position
@@ -173,7 +161,7 @@ class ChildBuilder:
 class _Batch:
     """The batch that is being filled: `{"BatchInput":…,"Items":[…]}`, within its limits at every moment."""
 
-    __slots__ = ("_head", "_items", "_size", "count", "empty_size", "max_bytes", "max_items")
+    __slots__ = ("_head", "_items", "_size", "count", "counts_items", "empty_size", "max_bytes", "max_items")
 
     def __init__(self, spec: BatcherSpec) -> None:
         shared = b"" if spec.batch_input is None else b'"BatchInput":' + encode(spec.batch_input) + b","
@@ -183,6 +171,7 @@ class _Batch:
         self._size = self.empty_size
         self.count = 0
         self.max_bytes = min(spec.max_bytes or PAYLOAD_LIMIT_BYTES, PAYLOAD_LIMIT_BYTES)
+        self.counts_items = spec.max_items is not None
         # No more items than bytes can fit anyway.
         self.max_items = spec.max_items or self.max_bytes
 
@@ -209,9 +198,70 @@ class _Batch:
         self._items, self.count, self._size = [], 0, self.empty_size
         return count, text
 
-    def fits_whole(self, items: bytes) -> bool:
-        return self.empty_size - 2 + len(items) <= self.max_bytes
+    def fits_whole(self, size: int) -> bool:
+        """Whether items fit whose JSON array has `size` bytes. May be asked from any thread."""
+        return self.empty_size - len("[]") + size <= self.max_bytes
 
     def whole(self, items: bytes) -> bytes:
         """The text around a JSON array of items."""
         return self._head[:-1] + items + b"}"
+
+
+def whole_batches(chunks: Chunks, count: int, fits: Callable[[int], bool]) -> ReadChunks:
+    """The items of `chunks` as arrays of `count` each, encoded; `fits` is asked with an array's size in bytes.
+
+    From the first array on that does not fit, and from the first item on that is a member of an object or that orjson
+    refuses (all would be escaped as that one is), items come as they are, to be encoded and counted one by one. Batches
+    are the same either way: chunks are not, each time that a source is read.
+    """
+    gathered = _Gathered()
+    for chunk in chunks:
+        at = 0
+        while chunk.keys is None and at < chunk.count:
+            part = chunk.values[at : at + min(SLICE_ITEMS, count - gathered.count)]
+            if not gathered.add(part):
+                break
+            at += len(part)
+            if not fits(gathered.size):
+                break
+            if gathered.count == count:
+                yield gathered.take()
+        else:
+            if chunk.keys is None:
+                continue
+        if gathered.count:
+            yield gathered.take().decoded()
+        if at < chunk.count:
+            yield Chunk(chunk.values[at:], chunk.keys, chunk.source)
+        yield from chunks
+        return
+    if gathered.count:
+        yield gathered.take().decoded()
+
+
+class _Gathered:
+    """Items, encoded, on their way to one array."""
+
+    __slots__ = ("_texts", "count", "size")
+
+    def __init__(self) -> None:
+        self._texts: list[bytes] = []
+        self.count = 0
+        self.size = len("[]")
+
+    def add(self, values: list[Json]) -> bool:
+        """Take more items. False if they cannot be encoded at once; they are not taken then."""
+        try:
+            text = orjson.dumps(values)[1:-1]
+        except TypeError:
+            return False
+        self.size += len(text) + (1 if self.count else 0)
+        self._texts.append(text)
+        self.count += len(values)
+        return True
+
+    def take(self) -> EncodedChunk:
+        """The items as they are; new ones are gathered from now on."""
+        chunk = EncodedChunk(b"[" + b",".join(self._texts) + b"]", self.count)
+        self._texts, self.count, self.size = [], 0, len("[]")
+        return chunk

@@ -68,8 +68,7 @@ class MapRun:
     `aborting` is false means that `run` itself was cancelled, as at a shutdown; it has to pass.
     `clock` gives epoch seconds. `former` is set for a run that goes on; `tolerance` and `max_concurrency` of one may
     have been updated since. `on_change` is called when something about the run has to be kept before its next child
-    begins or ends.
-    While `is_crowded()` more children at once would do no more, and no slots are added.
+    begins or ends. While `is_crowded()` more children at once would do no more, and no slots are added.
     """
 
     def __init__(
@@ -109,7 +108,9 @@ class MapRun:
         self._executions = Tally()
         self._known_total = _known_total(spec)
         self._stream = ItemStream(
-            self._open_chunks, max_items=max(spec.max_items or 0, 0), threaded=spec.reader is not None
+            lambda: self._builder.encoding(self._open_chunks()),
+            max_items=max(spec.max_items or 0, 0),
+            threaded=spec.reader is not None,
         )
         self._builder = ChildBuilder(select=spec.select, source=source_name(spec.reader), batcher=spec.batcher)
         self._results = self._open_results(file_bytes=result_file_bytes, part_bytes=result_part_bytes)
@@ -360,7 +361,7 @@ class MapRun:
             fits = self._input_bytes < self._input_bytes_at_once or not self._executions.running
             if fits and len(self._slots) < self._at_once:
                 return True
-            self._freed = asyncio.get_running_loop().create_future()
+            self._freed = self._loop.create_future()
             await self._freed
         return False
 
@@ -400,25 +401,27 @@ class MapRun:
                 await self._pacer.pause()
         return None
 
-    async def recall(self, row: ChildRow) -> None:
+    async def recall(self, row: ChildRow, *, not_redrivable: str | None = None) -> None:
         """Take the result of a child that ended before this process, or in an earlier attempt."""
         if self._results.has(row.status, row.attempt):
             self._items.results_written += row.item_count
             self._executions.results_written += 1
         elif not self._writer_broke():
-            self._results.add(Child(row.index, row.item_count, row.input or ""), self._result_of(row))
+            result = self._result_of(row)
+            result.not_redrivable = not_redrivable
+            self._results.add(Child(row.index, row.item_count, row.input or ""), result)
             if self._s3_results is not None and self._s3_results.congested:
                 await self._s3_results.drain()
         if perf_counter() > self._pacer.pause_at:
             await self._pacer.pause()
 
-    async def keep_unsuccessful(self, row: ChildRow) -> None:
+    async def keep_unsuccessful(self, row: ChildRow, reason: str) -> None:
         """Count a child that cannot be redriven as what it was."""
         for tally, count in ((self._items, row.item_count), (self._executions, 1)):
             tally.pending_redrive -= count
             tally.not_redrivable += count
             tally.add(row.status, count)
-        await self.recall(row)
+        await self.recall(row, not_redrivable=reason)
         self._judge()
 
     async def leave_pending(self, child: Child) -> None:

@@ -122,7 +122,8 @@ async def find_former(store: KeptChildren, row: MapRunRow) -> FormerRun:
         all_started=row.all_started,
         # Before the first child anything may still be mended: AWS then reads the source afresh.
         source=read_identity(row.source_etag) if last >= 0 else None,
-        result_files=row.result_files,
+        # An attempt that goes on writes its own files anew, under the same keys.
+        result_files=[file for file in row.result_files if file["Attempt"] < row.redrive_count],
     )
 
 

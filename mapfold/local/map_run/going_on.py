@@ -15,15 +15,19 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from mapfold.local.map_run.encoding import decode
 from mapfold.local.map_run.former import FormerRun
 from mapfold.local.map_run.model import Child, FormerLife, ItemReaderError, MapRunError
 from mapfold.local.store import ChildRow
-from mapfold.states.effects import StateError
+from mapfold.states.effects import Json, StateError
 
 MAX_CHILD_EVENTS = 24_999
 REDRIVABLE_SECONDS = 14 * 24 * 3600
 OLDEST_SECONDS = 365 * 24 * 3600
 """Who has as many events, ended so long ago, or began so long ago, cannot be redriven (Redriving Map Runs)."""
+
+LISTED = frozenset({"Etag", "Key", "LastModified", "Size", "StorageClass"})
+"""What an item of a listing has (readers/listing.py)."""
 
 SHOWN = 80
 """Characters of an item that an error shows."""
@@ -44,8 +48,8 @@ class Host(Protocol):
         """Take the result of a child that ended before."""
         ...
 
-    async def keep_unsuccessful(self, row: ChildRow) -> None:
-        """Leave a child that waited for redrive as it is."""
+    async def keep_unsuccessful(self, row: ChildRow, reason: str) -> None:
+        """Leave a child that waited for redrive as it is; `reason` is its redriveStatusReason."""
         ...
 
     async def leave_pending(self, child: Child) -> None:
@@ -140,7 +144,7 @@ class GoingOn:
             raise self._changed(
                 f"child execution {row.index} had {row.item_count} of them, it would have {child.item_count} now"
             )
-        if self._compares_inputs and child.input_text != row.input:
+        if self._compares_inputs and child.input_text != row.input and not _list_the_same(child.input_text, row.input):
             raise self._changed(
                 f"the input of child execution {row.index} was {_shown(row.input or '')}, "
                 f"it would be {_shown(child.input_text)} now"
@@ -160,18 +164,37 @@ class GoingOn:
         async for row, events in self._former.to_redrive():
             if row.index in self._saved:
                 continue
-            if not self._is_redrivable(row, len(events), now):
-                await self._host.keep_unsuccessful(row)
+            reason = self._reason_against(row, len(events), now)
+            if reason is not None:
+                await self._host.keep_unsuccessful(row, reason)
                 continue
             former = FormerLife(row.start, events, row.redrive_count, row.redrive_date, redriven=True)
             assert row.input is not None
             if not await self._host.start(Child(row.index, row.item_count, row.input, former)):
                 return
 
-    def _is_redrivable(self, row: ChildRow, events: int, now: float) -> bool:
-        if row.start < now - OLDEST_SECONDS or (row.stop or now) < now - REDRIVABLE_SECONDS:
-            return False
-        return self._express or events < MAX_CHILD_EVENTS
+    def _reason_against(self, row: ChildRow, events: int, now: float) -> str | None:
+        """Why a child cannot be redriven, in AWS's words."""
+        if row.start < now - OLDEST_SECONDS:
+            return "Execution has exceeded the max execution time"
+        if (row.stop or now) < now - REDRIVABLE_SECONDS:
+            return "Execution redrivable period exceeded"
+        if events >= MAX_CHILD_EVENTS and not self._express:
+            return "Execution history event limit exceeded"
+        return None
+
+
+def _list_the_same(one: str, other: str | None) -> bool:
+    """Whether two inputs name the same objects: one that was put back as it was has another LastModified."""
+    now, then = (_without_dates(decode(text or "null")) for text in (one, other))
+    return now is not None and now == then
+
+
+def _without_dates(data: Json) -> Json:
+    """The objects of a listing in a child's input, without their dates; None if the input holds anything else."""
+    items = data["Items"] if isinstance(data, dict) and "Items" in data else [data]
+    listed = all(isinstance(item, dict) and item.keys() >= LISTED for item in items)
+    return [{**item, "LastModified": 0} for item in items] if listed else None
 
 
 def _shown(text: str) -> str:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
+import orjson
+
 from mapfold.states.effects import Json
 
 PAYLOAD_LIMIT_BYTES = 262_144
@@ -76,7 +78,8 @@ class Child:
 class ChildResult:
     """What became of a child. `output_text` is set only when it succeeded; `start` and `stop` are epoch seconds.
 
-    `status` is a `ChildStatus` or its text. `redrive_count`: how often this child has been redriven.
+    `status` is a `ChildStatus` or its text. `redrive_count`: how often this child has been redriven;
+    `not_redrivable`: why it cannot be again, where that is so though it did not succeed.
     """
 
     status: str
@@ -88,6 +91,7 @@ class ChildResult:
     start: float
     stop: float
     redrive_count: int = 0
+    not_redrivable: str | None = None
 
 
 @dataclass(slots=True)
@@ -101,9 +105,37 @@ class Chunk:
     keys: list[str] | None = None
     source: str | None = None
 
+    @property
+    def count(self) -> int:
+        """How many items there are."""
+        return len(self.values)
+
+    def first(self, count: int) -> Chunk:
+        """The first `count` items."""
+        return Chunk(self.values[:count], self.keys and self.keys[:count], self.source)
+
+
+@dataclass(slots=True)
+class EncodedChunk:
+    """`count` items as the text of one JSON array."""
+
+    text: bytes
+    count: int
+
+    def first(self, count: int) -> Chunk:
+        """The first `count` items."""
+        return self.decoded().first(count)
+
+    def decoded(self) -> Chunk:
+        """The items themselves."""
+        return Chunk(orjson.loads(self.text))
+
 
 Chunks = Iterator[Chunk]
 """What a reader gives: made, and read from, in one thread of its own; it may block."""
+
+ReadChunks = Iterator[Chunk] | Iterator[Chunk | EncodedChunk]
+"""What the event loop gets of it."""
 
 
 class MapRunError(Exception):

@@ -72,6 +72,8 @@ class ResultFormat:
             "Status": result.status,
             "StopDate": iso_time(result.stop),
         }
+        if result.not_redrivable is not None:
+            record |= {"RedriveStatus": "NOT_REDRIVABLE", "RedriveStatusReason": result.not_redrivable}
         return encode(record)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from mapfold.local.map_run.model import MAX_ITEMS, Chunk, Chunks
+from mapfold.local.map_run.model import MAX_ITEMS, Chunk, EncodedChunk, ReadChunks
 from mapfold.local.map_run.threads import settled
 
 
@@ -20,17 +20,17 @@ class ItemStream:
     out of the reader; `ended` says that it is final.
     """
 
-    def __init__(self, open_chunks: Callable[[], Chunks], *, max_items: int | None, threaded: bool) -> None:
+    def __init__(self, open_chunks: Callable[[], ReadChunks], *, max_items: int | None, threaded: bool) -> None:
         self._open = open_chunks
         self._threaded = threaded
         self._left = min(max_items or MAX_ITEMS, MAX_ITEMS)
-        self._chunks: Chunks | None = None
+        self._chunks: ReadChunks | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="item-reader")
-        self._ahead: Future[Chunk | None] | None = None
+        self._ahead: Future[Chunk | EncodedChunk | None] | None = None
         self.items_read = 0
         self.ended = False
 
-    def take(self) -> Chunk | None:
+    def take(self) -> Chunk | EncodedChunk | None:
         """The next chunk if it has been read already, without waiting. Raises what the reader raised."""
         if self.ended:
             return None
@@ -55,20 +55,21 @@ class ItemStream:
             self._thread.submit(self._close)
             self._thread.shutdown(wait=False)
 
-    def _cut(self, chunk: Chunk | None) -> Chunk | None:
+    def _cut(self, chunk: Chunk | EncodedChunk | None) -> Chunk | EncodedChunk | None:
         if chunk is None or not self._left:
             self.ended = True
             return None
-        if len(chunk.values) >= self._left:
+        if chunk.count >= self._left:
             self.ended = True
-            chunk = Chunk(chunk.values[: self._left], chunk.keys and chunk.keys[: self._left], chunk.source)
+            if chunk.count > self._left:
+                chunk = chunk.first(self._left)
         elif self._threaded:
             self._ahead = self._thread.submit(self._read)
-        self._left -= len(chunk.values)
-        self.items_read += len(chunk.values)
+        self._left -= chunk.count
+        self.items_read += chunk.count
         return chunk
 
-    def _read(self) -> Chunk | None:
+    def _read(self) -> Chunk | EncodedChunk | None:
         if self._chunks is None:
             self._chunks = self._open()
         return next(self._chunks, None)

@@ -168,12 +168,13 @@ def children(
     return [_child(row) for row in connection.execute(query, (first, end, *parameters, page.limit))]
 
 
+_INDEXED = "INDEXED BY exceptional_children"
 _RUNS_AGAIN = "status <> 'SUCCEEDED' AND attempt < ? AND stop >= ? AND start >= ? AND (? OR status <> 'ABORTED')"
 """`Redrive.runs_again`, of the rows that there are: they have a stop."""
 
 
 def _filtered(status: str | None, filter: ChildFilter) -> tuple[str, str, list[Any]]:
-    """(which index to use, conditions, their parameters). A partial index is used where it holds all that is asked."""
+    """(which index to use, conditions, their parameters). The partial index is used where it holds all that is asked."""
     source, conditions, parameters = "", [], list[Any]()
     if filter.redriven is not None:
         conditions.append(f"redrive_count {'>' if filter.redriven else '='} 0")
@@ -185,10 +186,10 @@ def _filtered(status: str | None, filter: ChildFilter) -> tuple[str, str, list[A
             conditions.append(f"{are}({_RUNS_AGAIN})")
             parameters += [redrive.attempt, redrive.stopped_since, redrive.started_since, redrive.aborted]
     if filter.waiting is not None or status not in (None, "SUCCEEDED"):
-        source = "INDEXED BY unsuccessful_children"
-        conditions.append("status <> 'SUCCEEDED'")
+        source = _INDEXED
+        conditions.append("status <> 'SUCCEEDED'")  # said twice, so that SQLite sees that the index holds them all
     elif filter.redriven:
-        source = "INDEXED BY redriven_children"
+        source = _INDEXED
     return source, "".join(f" AND {condition}" for condition in conditions), parameters
 
 

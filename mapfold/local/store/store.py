@@ -247,8 +247,9 @@ class Store:
         """
         key = (map_run_id << CHILD_BITS) | index
         size = (len(input) if input else 0) + (len(output) if output else 0) + (len(events) if events else 0)
-        facts = (key, status, start, stop, item_count, redrive_count, redrive_date, attempt)
-        self._writer.put(CHILDREN, (*facts, error, input, output, cause, events), size)
+        redrive = redrive_count, redrive_date, attempt
+        row = (key, status, start, stop, item_count, *redrive, error, input, output, cause, events)
+        self._writer.put(CHILDREN, row, size)
         if was_saved:
             self._writer.put("DELETE FROM running_children WHERE id = ?", (key,))
 

@@ -25,17 +25,19 @@ class Fault(StrEnum):
 
 
 class FaultyS3:
-    """Set `fault` at any time; connections that are open then are broken. `seen` counts connections while it fails."""
+    """Set `fault` at any time; connections that are open then are broken. `seen` counts connections while it fails.
 
-    def __init__(self, target: int) -> None:
-        self._target = target
+    `target` is the port of what it stands in front of, which may become known later than its own.
+    """
+
+    def __init__(self) -> None:
+        self.target = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._fault = Fault.NONE
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self.seen = 0
-        self.failing = threading.Event()
         self._threads: list[threading.Thread] = []
         self._accepting = threading.Thread(target=self._accept)
         self._accepting.start()
@@ -77,7 +79,6 @@ class FaultyS3:
         with self._known(connection):
             if fault is not Fault.NONE:
                 self.seen += 1
-                self.failing.set()
             with suppress(OSError):
                 match fault:
                     case Fault.NONE:
@@ -96,7 +97,7 @@ class FaultyS3:
 
     def _pass_on(self, connection: socket.socket, limit: int | None) -> None:
         """Copy in both directions; after `limit` bytes of answers, or so, break off."""
-        with socket.create_connection(("127.0.0.1", self._target)) as server, self._known(server):
+        with socket.create_connection(("127.0.0.1", self.target)) as server, self._known(server):
             back = threading.Thread(target=self._copy, args=(server, connection, limit))
             back.start()
             self._copy(connection, server, None)
@@ -110,8 +111,7 @@ class FaultyS3:
                     limit -= len(data)
                     if limit <= 0:
                         self.seen += 1
-                        self.failing.set()
-                        _reset(target)
+                                _reset(target)
                         break
         for end in (source, target):
             with suppress(OSError):
@@ -136,7 +136,7 @@ def _reset(connection: socket.socket) -> None:
 
 
 @contextmanager
-def faulty_s3(target: int) -> Iterator[FaultyS3]:
-    """One in front of the port `target`."""
-    with closing(FaultyS3(target)) as proxy:
+def faulty_s3() -> Iterator[FaultyS3]:
+    """One that is well."""
+    with closing(FaultyS3()) as proxy:
         yield proxy

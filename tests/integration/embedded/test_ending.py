@@ -1,10 +1,12 @@
-"""A `mapfold local` that is killed or interrupted while a map run goes: what is left, and what the next one finds."""
+"""A `mapfold local` that is killed or interrupted while executions run: what is left, and how the next one goes on."""
 
 from __future__ import annotations
 
+import json
 import signal
 import sqlite3
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,8 @@ from tests.integration.embedded.test_running import start
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
-def start_map_run(opened: Session, folder: Path) -> tuple[str, str]:
-    """Start two executions, of a map run whose children hold on and of a Wait; the ARNs, once both are in the midst."""
+def start_all(opened: Session, folder: Path) -> dict[str, str]:
+    """Start a map run whose children hold on, a Task that does, and two Waits; the ARNs, once all are in the midst."""
     sfn: Any = opened.aws.stepfunctions
     code = write_code(folder / "code")
     hold, echo = create_function(opened.aws, code, "hold"), create_function(opened.aws, code, "echo")
@@ -33,89 +35,83 @@ def start_map_run(opened: Session, folder: Path) -> tuple[str, str]:
         },
     }
     each = {"Type": "Map", "Label": "Each", "ItemProcessor": processor, "End": True}
-    items = [{"n": n, "gate": str(folder / "never")} for n in range(4)]
-    mapped = start(sfn, "mapped", {"Each": each}, items)
-    waiting = start(sfn, "waiting", {"Wait": {"Type": "Wait", "Seconds": 50_000, "End": True}}, {})
-    map_run = until(lambda: sfn.list_map_runs(executionArn=mapped)["mapRuns"])[0]["mapRunArn"]
+    items = [{"n": n, "gate": str(folder / "gate")} for n in range(4)]
+    task = {"Type": "Task", "Resource": hold, "ResultPath": "$.held", "End": True}
+    started = {
+        "mapped": start(sfn, "mapped", {"Each": each}, items),
+        "held": start(sfn, "held", {"Before": {"Type": "Pass", "Next": "Hold"}, "Hold": task}, items[3]),
+        "dozing": start(sfn, "dozing", {"Wait": {"Type": "Wait", "Seconds": 5, "End": True}}, 1),
+        "waiting": start(sfn, "waiting", {"Wait": {"Type": "Wait", "Seconds": 50_000, "End": True}}, {}),
+    }
+    map_run = until(lambda: sfn.list_map_runs(executionArn=started["mapped"])["mapRuns"])[0]["mapRunArn"]
 
     def in_the_midst() -> bool:
         counts = sfn.describe_map_run(mapRunArn=map_run)["itemCounts"]
         return bool((counts["succeeded"], counts["running"]) == (2, 2))
 
     until(in_the_midst)
-    held = sfn.list_executions(mapRunArn=map_run, statusFilter="RUNNING")["executions"][0]["executionArn"]
-    until(lambda: len(sfn.get_execution_history(executionArn=held)["events"]) == 6)  # a worker has it
-    return mapped, waiting
+    child = sfn.list_executions(mapRunArn=map_run, statusFilter="RUNNING")["executions"][0]["executionArn"]
+    until(lambda: len(history(sfn, child)) == 6)  # a worker has it
+    until(lambda: types_of(sfn, started["held"])[-1] == "LambdaFunctionStarted")
+    return started
 
 
-def of(sfn: Any, execution: str) -> tuple[Any, list[Any], Any]:
-    """An execution, its history, and its map run."""
-    runs = sfn.list_map_runs(executionArn=execution)["mapRuns"]
-    return (
-        sfn.describe_execution(executionArn=execution),
-        sfn.get_execution_history(executionArn=execution)["events"],
-        sfn.describe_map_run(mapRunArn=runs[0]["mapRunArn"]) if runs else None,
-    )
+def history(sfn: Any, execution: str) -> list[Any]:
+    """The events of an execution."""
+    events: list[Any] = sfn.get_execution_history(executionArn=execution)["events"]
+    return events
 
 
-def test_after_kill_9_nothing_runs_on_and_the_next_session_closes_what_ran(tmp_path: Path) -> None:
-    """Executions and the map run are ABORTED, with a cause that says why; what had ended is as it was."""
+def types_of(sfn: Any, execution: str) -> list[str]:
+    """The types of its events."""
+    return [event["type"] for event in history(sfn, execution)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
+def test_the_next_session_goes_on_with_what_ran(tmp_path: Path, number: int) -> None:
+    """
+    No process is left behind, no end is recorded, and a Task in flight, a Wait and a map run go on: states that were
+    left are not run again, and ids go on without a gap.
+    """
     with session(tmp_path / "data") as opened:
-        mapped, waiting = start_map_run(opened, tmp_path)
+        started = start_all(opened, tmp_path)
         processes = opened.descendants()
-        opened.end(signal.SIGKILL)
+        code = opened.end(number)
         until(lambda: are_gone(processes))
-
-    with session(tmp_path / "data") as again:
-        sfn: Any = again.aws.stepfunctions
-        closed, events, map_run = of(sfn, mapped)
-        other, _, _ = of(sfn, waiting)
-        children = sfn.list_executions(mapRunArn=map_run["mapRunArn"])["executions"]
-        child = sfn.get_execution_history(executionArn=children[0]["executionArn"])["events"]
-        functions = {function["FunctionName"] for function in again.aws.functions.list_functions()["Functions"]}
-
-    assert len(processes) >= 3  # moto, and workers
-    assert {(one["status"], one["error"]) for one in (closed, other)} == {("ABORTED", "Mapfold.Interrupted")}
-    assert "ended unexpectedly" in closed["cause"]
-    assert [event["id"] for event in events] == list(range(1, len(events) + 1))
-    assert events[-1]["type"] == "ExecutionAborted"
-    assert map_run["status"] == "ABORTED"
-    assert {name: n for name, n in map_run["itemCounts"].items() if n and name != "resultsWritten"} == {
-        "succeeded": 2,
-        "aborted": 2,
-        "total": 4,
-    }
-    assert [one["status"] for one in children] == ["SUCCEEDED"] * 2
-    assert child[-1]["type"] == "ExecutionSucceeded"
-    assert functions == {"hold", "echo"}
-
-
-def test_ctrl_c_ends_everything_in_order_and_the_next_session_shows_it(tmp_path: Path) -> None:
-    """Exit code 130 at once; children are kept as ABORTED; names of earlier executions are still taken."""
-    with session(tmp_path / "data") as opened:
-        mapped, waiting = start_map_run(opened, tmp_path)
-        processes = opened.descendants()
-        code = opened.end(signal.SIGINT)
-        gone = are_gone(processes)
+        error_output = (tmp_path / "data" / "stderr.txt").read_text()
     with sqlite3.connect(tmp_path / "data" / "stepfunctions.sqlite") as database:
         (integrity,) = database.execute("PRAGMA integrity_check").fetchone()
         (left,) = database.execute("SELECT count(*) FROM executions WHERE status = 'RUNNING'").fetchone()
     database.close()
+    (tmp_path / "gate").touch()
 
     with session(tmp_path / "data") as again:
         sfn: Any = again.aws.stepfunctions
-        stopped, events, map_run = of(sfn, mapped)
-        other, _, _ = of(sfn, waiting)
-        children = sfn.list_executions(mapRunArn=map_run["mapRunArn"])["executions"]
-        machines = {machine["name"] for machine in sfn.list_state_machines()["stateMachines"]}
-        name = stopped["name"]
+        ended = {name: until(partial(succeeded, sfn, started[name])) for name in ("mapped", "held", "dozing")}
+        waiting = sfn.describe_execution(executionArn=started["waiting"])["status"]
+        held, dozing, waits = (history(sfn, started[name]) for name in ("held", "dozing", "waiting"))
+        (run,) = sfn.list_map_runs(executionArn=started["mapped"])["mapRuns"]
+        counts = sfn.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"]
+        first = ended["held"]
         with pytest.raises(sfn.exceptions.ExecutionAlreadyExists):
-            sfn.start_execution(stateMachineArn=stopped["stateMachineArn"], name=name, input=stopped["input"])
+            sfn.start_execution(stateMachineArn=first["stateMachineArn"], name=first["name"], input="{}")
+    log = (tmp_path / "data" / "stderr.txt").read_text()
 
-    assert (code, gone, integrity, left) == (130, True, "ok", 0)
-    assert {(one["status"], one["error"]) for one in (stopped, other)} == {("ABORTED", "Mapfold.Stopped")}
-    assert [event["type"] for event in events[-2:]] == ["MapRunAborted", "ExecutionAborted"]
-    assert map_run["status"] == "ABORTED"
-    assert sorted(one["status"] for one in children) == ["ABORTED", "ABORTED", "SUCCEEDED", "SUCCEEDED"]
-    assert machines == {"mapped", "waiting"}
-    assert (tmp_path / "data" / "stderr.txt").read_text() == ""
+    assert len(processes) >= 3  # moto, and workers
+    assert (code, integrity, left, error_output) == (130 if number == signal.SIGINT else -9, "ok", 4, "")
+    assert "going on with 4 execution(s) that had not ended" in log
+    assert [event["id"] for event in held] == list(range(1, len(held) + 1))
+    kinds = [event["type"] for event in held]
+    assert (kinds.count("PassStateEntered"), kinds.count("TaskStateEntered")) == (1, 1)
+    assert json.loads(ended["held"]["output"])["held"] == 3
+    assert [event["type"] for event in dozing][1:3] == ["WaitStateEntered", "WaitStateExited"]
+    assert (waiting, [event["type"] for event in waits]) == ("RUNNING", ["ExecutionStarted", "WaitStateEntered"])
+    assert len(json.loads(ended["mapped"]["output"])) == 4
+    assert (counts["succeeded"], counts["total"], counts["aborted"]) == (4, 4, 0)
+
+
+def succeeded(sfn: Any, execution: str) -> Any:
+    """The execution if it has succeeded."""
+    found = sfn.describe_execution(executionArn=execution)
+    assert found["status"] in ("RUNNING", "SUCCEEDED"), found
+    return found if found["status"] == "SUCCEEDED" else None

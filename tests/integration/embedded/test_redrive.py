@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -355,3 +356,82 @@ def test_a_redrive_that_fails_again_can_be_redriven_again(aws: EmbeddedAws, tmp_
     assert (map_run["status"], map_run["redriveCount"]) == ("FAILED", 2)
     assert counts(dict(map_run)) == {"succeeded": 3, "failed": 2, "pending": 1, "total": ITEMS}
     assert work.calls() == {0: 1, 1: 3, 2: 1, 3: 1, 4: 3}
+
+
+@dataclass(frozen=True)
+class Held:
+    """A map run of six items, one at once, each of which waits until it may end."""
+
+    execution: str
+    map_run: str
+    work: Work
+
+
+@pytest.fixture
+def held(aws: EmbeddedAws, tmp_path: Path) -> Iterator[Held]:
+    name = f"held_{uuid4().hex}"  # a function of its own: its code is in this test's folder
+    (tmp_path / "index.py").write_text(CODE.replace("STANDARD = EXPRESS", name))
+    work, sfn = Work(tmp_path), aws.stepfunctions
+    work.mend()
+    states = json.dumps(definition(create_function(aws, tmp_path, name), "STANDARD"))
+    machine = sfn.create_state_machine(name=name, roleArn=ROLE, definition=states)["stateMachineArn"]
+    items = [{**item, "broken": True} for item in work.items()]
+    execution = sfn.start_execution(stateMachineArn=machine, input=json.dumps(items))["executionArn"]
+    map_run = until(lambda: sfn.list_map_runs(executionArn=execution)["mapRuns"])[0]["mapRunArn"]
+    until(lambda: work.calls()[0])
+    yield Held(execution, map_run, work)
+    work.let_end()
+    until_ended(sfn, execution)
+
+
+class TestUpdateMapRun:
+    def test_more_children_run_at_once(self, aws: EmbeddedAws, held: Held) -> None:
+        """As soon as it is said; what is not said stays."""
+        sfn: Any = aws.stepfunctions
+        sfn.update_map_run(mapRunArn=held.map_run, maxConcurrency=2)
+        until(lambda: held.work.calls()[1])
+        (answer, children) = (
+            sfn.describe_map_run(mapRunArn=held.map_run),
+            sfn.list_executions(mapRunArn=held.map_run, statusFilter="RUNNING")["executions"],
+        )
+
+        assert (answer["maxConcurrency"], answer["toleratedFailureCount"]) == (2, 1)
+        assert (len(children), counts(answer)) == (2, {"running": 2, "pending": 4, "total": ITEMS})
+
+    def test_one_that_has_ended_is_refused(self, aws: EmbeddedAws, held: Held) -> None:
+        """ValidationException."""
+        sfn: Any = aws.stepfunctions
+        held.work.let_end()
+        until_ended(sfn, held.execution)
+
+        with pytest.raises(sfn.exceptions.ClientError, match=r"ValidationException.*Map Run is not running"):
+            sfn.update_map_run(mapRunArn=held.map_run, maxConcurrency=2)
+
+
+class TestStopping:
+    def test_a_stopped_execution_takes_its_map_run_and_children_with_it(self, aws: EmbeddedAws, held: Held) -> None:
+        """The running child is ABORTED, those that wait are never started; the history says all of it."""
+        sfn: Any = aws.stepfunctions
+        sfn.stop_execution(executionArn=held.execution, error="E", cause="C")
+        parent = sfn.describe_execution(executionArn=held.execution)
+        map_run = until(lambda: (d := sfn.describe_map_run(mapRunArn=held.map_run))["status"] != "RUNNING" and d)
+        events = sfn.get_execution_history(executionArn=held.execution)["events"]
+
+        assert (parent["status"], parent["error"], parent["redriveStatus"]) == ("ABORTED", "E", "REDRIVABLE")
+        assert map_run["status"] == "ABORTED"
+        assert counts(map_run) == {"aborted": 1, "pending": ITEMS - 1, "total": ITEMS}
+        assert [event["type"] for event in events[-2:]] == ["MapRunAborted", "ExecutionAborted"]
+
+    def test_it_goes_on_where_it_was_stopped(self, aws: EmbeddedAws, held: Held) -> None:
+        """The aborted child from its failed state; the others for the first time."""
+        sfn: Any = aws.stepfunctions
+        sfn.stop_execution(executionArn=held.execution)
+        held.work.let_end()
+        sfn.redrive_execution(executionArn=held.execution)
+
+        assert until_ended(sfn, held.execution) == "SUCCEEDED"
+        output = json.loads(sfn.describe_execution(executionArn=held.execution)["output"])
+        children = sfn.list_executions(mapRunArn=held.map_run)["executions"]
+        assert output == list(range(ITEMS))
+        assert [child["redriveCount"] for child in children] == [0] * (ITEMS - 1) + [1]
+        assert held.work.calls() == {0: 2} | dict.fromkeys(range(1, ITEMS), 1)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.embedded import EmbeddedAws, free_port, until_ended
+from tests.e2e.embedded import EmbeddedAws, until_ended
 from tests.integration.embedded.faulty_s3 import BREAK_AFTER_BYTES, Fault, FaultyS3, faulty_s3
 from tests.integration.embedded.server import create_function, session, until, write_code
 from tests.integration.embedded.test_running import start
@@ -32,15 +32,15 @@ class Away:
 
 @contextmanager
 def opened(folder: Path, patience_seconds: float) -> Iterator[Away]:
-    aws_port = free_port()
-    with faulty_s3(aws_port) as s3:
+    with faulty_s3() as s3:
         environment = {
             "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{s3.port}",
             "AWS_ACCESS_KEY_ID": "any",
             "AWS_SECRET_ACCESS_KEY": "any",
             "MAPFOLD_S3_PATIENCE_SECONDS": str(patience_seconds),
         }
-        with session(folder / "data", aws_port=aws_port, environment=environment) as running:
+        with session(folder / "data", environment=environment) as running:
+            s3.target = running.aws.aws_port
             client = running.aws.s3
             client.create_bucket(Bucket="bucket")
             rows = "".join(f"{n},{'x' * 200}\n" for n in range(ROWS))

@@ -184,8 +184,8 @@ def test_machines_and_objects_are_there_in_the_next_session(started: Any, number
 
 
 @linux
-def test_after_kill_9_moto_is_gone_and_the_next_start_closes_what_ran(started: Any) -> None:
-    """The execution is ABORTED with a cause that says why."""
+def test_after_kill_9_moto_is_gone_and_the_next_start_finds_what_ran(started: Any) -> None:
+    """The execution is RUNNING, for the engine to go on with (this one is a fake, which does not)."""
     local = started()
     local.ready()
     client = sfn_client(local.url)
@@ -201,12 +201,9 @@ def test_after_kill_9_moto_is_gone_and_the_next_start_closes_what_ran(started: A
     local.ready()
     client = sfn_client(local.url)
     answer = client.describe_execution(executionArn=execution)
-    (event,) = client.get_execution_history(executionArn=execution)["events"]
     client.close()
 
-    assert (answer["status"], answer["error"]) == ("ABORTED", "Mapfold.Interrupted")
-    assert "ended unexpectedly" in answer["cause"]
-    assert event["type"] == "ExecutionAborted"
+    assert answer["status"] == "RUNNING"
 
 
 @pytest.mark.parametrize("option", ["port", "aws_port"])

@@ -82,6 +82,16 @@ class Clock:
         return self.now
 
 
+class StillClock:
+    """Stands at `now` until a test moves it: who waits for a moment that has not come, waits for good."""
+
+    def __init__(self, now: float = 1_700_000_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class Gate:
     """A handler that waits until `open` is called. `waiting` counts who waits, `came` is set by the first."""
 

@@ -1,19 +1,17 @@
-"""How executions end before their time: timeouts, StopExecution, the event limit, faults, the engine's shutdown."""
+"""How executions end before their time: timeouts, StopExecution, the event limit, faults."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import sqlite3
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mapfold.local.engine import event_log
-from mapfold.local.store import open_store
 from tests.unit.engine.fakes import Gate
-from tests.unit.engine.world import ALL, World, distributed_map, inline_map, opened, parallel, pass_, task, wait
+from tests.unit.engine.world import ALL, World, distributed_map, inline_map, parallel, pass_, task, wait
 
 FAIL = {"F": {"Type": "Fail", "Error": "Broken"}}
 
@@ -244,31 +242,6 @@ class TestFaults:
         assert ended.row.status == "FAILED"
         assert run.status == "FAILED"
         assert world.engine.live_map_run(run.arn) is None
-
-
-class TestShutdown:
-    async def test_everything_that_runs_is_aborted_with_a_reason(self, tmp_path: Path) -> None:
-        """No execution, map run or child is RUNNING in the store afterwards, and histories end with ExecutionAborted."""
-        async with open_store(tmp_path) as store:
-            async with opened(store) as world:
-                gate = world.functions.handlers["waits"] = Gate()
-                standard = await world.start({"M": distributed_map({"T": task("waits")})}, [1, 2])
-                express = await world.start({"M": distributed_map({"T": task("waits")}, children="EXPRESS")}, [1, 2])
-                waiting = await world.start({"W": wait()})
-                await world.until(lambda: gate.waiting == 4)
-
-            unfinished = await store.unfinished()
-            rows = [await store.execution(row.arn) for row in (standard, express, waiting)]
-            last = [(await store.events(row.id, ALL))[-1] for row in (standard, express, waiting)]
-            runs = [await world.map_run(row) for row in (standard, express)]
-            children = [await store.child_counts(run.id) for run in runs]
-
-        assert (unfinished.executions, unfinished.map_runs) == ([], [])
-        assert {(row.status, row.error) for row in rows if row} == {("ABORTED", "Mapfold.Stopped")}
-        assert {event["type"] for event in last} == {"ExecutionAborted"}
-        assert [run.status for run in runs] == ["ABORTED"] * 2
-        assert [run.execution_counts["aborted"] for run in runs] == [2, 2]
-        assert children == [{"ABORTED": (2, 2)}] * 2
 
 
 class TestFlushing:

@@ -121,7 +121,10 @@ class Lives:
     file_bytes: int = 5_000
 
     async def live(self, *, kill_after: int | None = None, kept: float = 1.0, saves: int = 3) -> Outcome | None:
-        """Run until it ends, or is killed after so many turns of the loop: then `kept` of the queue is on disk."""
+        """Run until it ends, or is killed after so many turns of the loop: then `kept` of the queue is on disk.
+
+        With a `kept` under 0.7 the kill may also come right after the end, which nobody has heard of then.
+        """
         s3 = LifeS3(self.s3)
         former = None if self.run is None else await find_former(self.disk, self.disk.row)
         run = self.run = self._new_run(s3, former)
@@ -137,8 +140,12 @@ class Lives:
         if task.done():
             answer = await task
             self._save()
-            self.disk.commit()
-            return answer
+            if kill_after is None or kept >= 0.7:
+                self.disk.commit()
+                return answer
+            self.disk.commit(round(len(self.disk.queue) * min(1.0, kept * 2)))
+            self.disk.queue.clear()
+            return None
         self.disk.commit(round(len(self.disk.queue) * kept))
         self.disk.queue.clear()
         s3.over = True
@@ -146,9 +153,9 @@ class Lives:
         with suppress(asyncio.CancelledError):
             await task
         self.disk.queue.clear()  # what the dying still said
-        for thread in (run._stream._thread, run._s3_results and run._s3_results._thread):
-            if thread is not None:
-                thread.shutdown()  # a process that is dead has no threads
+        run._stream._thread.shutdown()  # a process that is dead has no threads
+        if run._s3_results is not None:
+            run._s3_results._thread.shutdown()
         return None
 
     def redrive(self) -> None:
@@ -213,7 +220,8 @@ class Lives:
         former = child.former
         attempt = self.disk.row.redrive_count
         row = self.disk.ended.get(child.index)
-        assert row is None or _waits(row, attempt), f"child {child.index} had ended"
+        may_run = row is None or row.status == "ABORTED" or _waits(row, attempt)
+        assert may_run, f"child {child.index} had ended"
         self.begun[child.index] += 1
         redrives = 0 if former is None else former.redrive_count + former.redriven
         status = "ABORTED"
@@ -221,8 +229,8 @@ class Lives:
             for turn in range(self.turns(child.index)):
                 await asyncio.sleep(0)
                 if turn == 2 and self.spec.child_type == "STANDARD":
-                    facts = ("RUNNING", 1000.0, None, child.item_count, child.input_text)
-                    snapshot = ChildRow(1, child.index, *facts, redrive_count=redrives)
+                    snapshot = ChildRow(1, child.index, "RUNNING", 1000.0, None, child.item_count, child.input_text)
+                    snapshot.redrive_count = redrives
                     self.disk.queue.append(("saved", (snapshot, [{"id": 1}])))
             status = "FAILED" if self.fails(child.index) else "SUCCEEDED"
         except asyncio.CancelledError:
@@ -230,8 +238,9 @@ class Lives:
                 raise
         output = child.input_text if status == "SUCCEEDED" else None
         error = "Broken" if status == "FAILED" else None
-        facts = (child.index, status, 1000.0, 1001.0, child.item_count, child.input_text, output, error)
-        self.disk.queue.append(("ended", ChildRow(1, *facts, redrive_count=redrives, attempt=attempt)))
+        row = ChildRow(1, child.index, status, 1000.0, 1001.0, child.item_count, child.input_text, output, error)
+        row.redrive_count, row.attempt = redrives, attempt
+        self.disk.queue.append(("ended", row))
         name, arn = IDENTITY.child_name(child.index), IDENTITY.child_arn(child.index)
         return ChildResult(status, output, error, None, name, arn, 1000.0, 1001.0, redrives)
 

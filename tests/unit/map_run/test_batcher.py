@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapfold.local.map_run.batcher import ChildBuilder
+from mapfold.local.map_run.batcher import ChildBuilder, whole_batches
 from mapfold.local.map_run.encoding import encode
-from mapfold.local.map_run.model import PAYLOAD_LIMIT_BYTES, Child, Chunk, DataLimitError
+from mapfold.local.map_run.model import PAYLOAD_LIMIT_BYTES, Child, Chunk, DataLimitError, EncodedChunk
+from mapfold.local.map_run.stream import ItemStream
 from mapfold.states.effects import BatcherSpec, Json, StateError
 
 scalars = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=20)
@@ -23,7 +24,7 @@ values = scalars | st.lists(scalars, max_size=2) | st.dictionaries(st.text(max_s
 def build(chunks: list[Chunk], batcher: BatcherSpec | None, select: Callable[..., Json] | None = None) -> list[Child]:
     """All children that come of `chunks`."""
     builder = ChildBuilder(select=select, source="STATE_DATA", batcher=batcher)
-    waiting = list(chunks)
+    waiting = list(builder.encoding(iter(chunks)))
     children = []
     while not builder.exhausted:
         child = builder.next_child()
@@ -233,3 +234,48 @@ class TestSingleItems:
         children = build([Chunk([1], ["a"])], None)
 
         assert children[0].input_text == '{"Key":"a","Value":1}'
+
+
+class TestWholeBatches:
+    def test_items_are_encoded_by_the_reader_as_whole_batches(self) -> None:
+        """However the reader's chunks lie: what is left at the end comes as it is."""
+        chunks = [Chunk(list(range(start, start + 7))) for start in range(0, 49, 7)]
+
+        found = list(whole_batches(iter(chunks), 20, lambda _: True))
+
+        assert [chunk.count for chunk in found] == [20, 20, 9]
+        assert [type(chunk) for chunk in found] == [EncodedChunk, EncodedChunk, Chunk]
+        assert found[0] == EncodedChunk(encode(list(range(20))), 20)
+        assert found[2] == Chunk(list(range(40, 49)))
+
+    def test_an_array_that_does_not_fit_ends_the_encoding(self) -> None:
+        """From there on batches begin and end where bytes are full: no item is lost, and none gathered for long."""
+        chunks = [Chunk(["x" * 100] * 10), Chunk(["y"])]
+
+        found = list(whole_batches(iter(chunks), 20, lambda size: size <= 500))
+
+        assert found == [Chunk(["x" * 100] * 10), Chunk(["y"])]
+
+    @pytest.mark.parametrize("odd", [2**70, "\ud800"])
+    def test_an_item_that_orjson_refuses_ends_the_encoding(self, odd: Json) -> None:
+        """It is encoded by itself then, so that the others' texts do not depend on it."""
+        chunks = [Chunk([1, 2]), Chunk([3, odd]), Chunk([4])]
+
+        found = list(whole_batches(iter(chunks), 3, lambda _: True))
+
+        assert [item for chunk in found for item in decoded(chunk).values] == [1, 2, 3, odd, 4]
+        assert isinstance(found[-1], Chunk)
+
+    async def test_max_items_cuts_an_encoded_batch(self) -> None:
+        """MaxItems counts items, wherever a batch ends."""
+        chunks = iter([EncodedChunk(b"[1,2,3]", 3), EncodedChunk(b"[4,5,6]", 3)])
+        stream = ItemStream(lambda: chunks, max_items=5, threaded=False)
+
+        found = [stream.take(), stream.take(), stream.take()]
+
+        assert found == [EncodedChunk(b"[1,2,3]", 3), Chunk([4, 5]), None]
+        assert stream.items_read == 5
+
+
+def decoded(chunk: Chunk | EncodedChunk) -> Chunk:
+    return chunk.decoded() if isinstance(chunk, EncodedChunk) else chunk

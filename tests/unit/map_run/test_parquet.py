@@ -183,6 +183,20 @@ class TestReading:
         assert [call["Range"] for call in s3.calls("get_object")] == ["bytes=-65536", "bytes=4-"]
         assert s3.calls("get_object")[1]["IfMatch"] == '"e"'
 
+    def test_memory_is_bounded_by_one_row_group(self) -> None:
+        """32 row groups of half a megabyte; what Arrow holds at most is about one of them."""
+        table = pa.table({"text": [f"{number:032}" for number in range(512_000)]})
+        s3 = FakeS3({("b", "k"): written(table, row_group_size=16_000, compression="none", use_dictionary=False)})
+        del table
+        before = pa.total_allocated_bytes()
+        most = 0
+
+        for _ in open_reader(s3, SPEC):
+            most = max(most, pa.total_allocated_bytes() - before)
+
+        assert len(s3.objects["b", "k"]) > 16 * 1024**2
+        assert most < 3 * 1024**2
+
     def test_a_footer_larger_than_the_first_request_is_fetched(self) -> None:
         """A wide file has a long footer."""
         s3 = FakeS3()

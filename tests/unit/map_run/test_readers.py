@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import tracemalloc
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
@@ -21,6 +22,7 @@ from mapfold.local.map_run.model import Chunk, ItemReaderError, MapRunError
 from mapfold.local.map_run.readers import ObjectIdentity, open_reader, read_state_input, source_name
 from mapfold.local.map_run.readers.csv_reader import DELIMITERS
 from mapfold.local.map_run.readers.objects import BLOCK_BYTES, S3Object, read_object
+from mapfold.local.map_run.stream import ItemStream
 from mapfold.states.effects import Json, ReaderSpec
 from tests.unit.map_run.fakes import FakeS3
 
@@ -54,6 +56,32 @@ def read(data: bytes | str, config: Mapping[str, Json], *, key: str = "k", s3: F
     return [value for chunk in read_chunks(data, config, key=key, s3=s3) for value in chunk.values]
 
 
+GIVEN = {"InputType": "CSV", "CSVHeaderLocation": "GIVEN"}
+PACKERS: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.compress, ".zst": zstd}
+FIELDS = st.text(st.characters(codec="utf-8", exclude_characters="\\") | st.sampled_from(',;| \t"\r\n'), min_size=1)
+JSON_VALUES = st.recursive(
+    st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def csv_line(row: list[str], delimiter: str, *, quote_all: bool) -> str:
+    """Unlike csv.writer of Python 3.11 it quotes every kind of line end, whichever the file has."""
+    special = delimiter + '"\r\n'
+    return delimiter.join(
+        '"' + field.replace('"', '""') + '"' if quote_all or set(field) & set(special) else field for field in row
+    )
+
+
+def outcome(data: str, config: Mapping[str, Json], s3: FakeS3) -> list[Json] | str:
+    """The items, or the cause of the failure."""
+    try:
+        return read(data, config, s3=s3)
+    except ItemReaderError as error:
+        return error.cause
+
+
 class TestCsv:
     @pytest.mark.parametrize(
         ("text", "items"),
@@ -72,6 +100,15 @@ class TestCsv:
             ("a,b\n'1',true\n", [{"a": "'1'", "b": "true"}]),
             ('a,b\nx\\,y,\\"z\\"\n', [{"a": "x,y", "b": '"z"'}]),
             ("a,b\nx\\\\y,C:\\new\n", [{"a": "x\\y", "b": "C:new"}]),
+            ("a,b\n1,C:\\new\\\n2,3\\", [{"a": "1", "b": "C:new"}, {"a": "2", "b": "3"}]),
+            ('a,b\n1,C:\\\\\r\n"2\\\r\n",3', [{"a": "1", "b": "C:\\"}, {"a": "2\r\n", "b": "3"}]),
+            ("\r\n\n\na,b\n1,2\n", [{"a": "1", "b": "2"}]),
+            ("a\n\n1\n\n\n2", [{"a": "1"}, {"a": "2"}]),
+            ('a\n""\n', [{"a": ""}]),
+            ('a,b\n5" pipe,x"y"z\n', [{"a": '5" pipe', "b": 'x"y"z'}]),
+            ('a,b\n"x"y, "z"\n', [{"a": "xy", "b": ' "z"'}]),
+            ("a,b\n1\x00,\u2028\n", [{"a": "1\x00", "b": "\u2028"}]),
+            ("a,b\n1,2\r3,4\n", [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]),
             (",0,{},True\n1,2,3,4\n", [{"": "1", "0": "2", "{}": "3", "True": "4"}]),
             ("a,b\n", []),
             ("é\nü\n", [{"é": "ü"}]),
@@ -99,11 +136,21 @@ class TestCsv:
         [
             ("a,a\n1,2\n", FIRST_ROW, r"^CSV headers cannot contain duplicates\.$"),
             ("", FIRST_ROW, r"^s3://b/k is empty; expected a header in its first row"),
+            ("\n\n", FIRST_ROW, r"^s3://b/k is empty; expected a header in its first row"),
             ("a" * 10_241, FIRST_ROW, r"^s3://b/k, line 1: the header has 10241 bytes; at most 10240"),
+            ('"' + "a" * 10_239 + '"\n', FIRST_ROW, r"^s3://b/k, line 1: the header has 10241 bytes; at most 10240"),
+            ("", GIVEN | {"CSVHeaders": ["a" * 10_241]}, r"^CSVHeaders has 10241 bytes; at most 10240"),
+            ("", GIVEN | {"CSVHeaders": ["a", "b", "a"]}, r"^CSV headers cannot contain duplicates\.$"),
+            ('a,b\n1,2\n3,"4\n5\n', FIRST_ROW, r"^s3://b/k, line 3: a quote is opened in this row and never closed"),
+            ('a\n1\n"', FIRST_ROW, r"^s3://b/k, line 3: a quote is opened in this row and never closed"),
             ("a\n1\n", {"InputType": "CSV"}, r"CSVHeaderLocation is None; expected FIRST_ROW or GIVEN"),
             ("a\n", {"InputType": "CSV", "CSVHeaderLocation": "GIVEN"}, r"CSVHeaders is None; expected a list"),
             ("a\n", FIRST_ROW | {"CSVDelimiter": "X"}, r"CSVDelimiter is 'X'; expected one of COMMA, PIPE"),
-            ('a\n"' + "x\n" * 4_200_000, FIRST_ROW, r"^s3://b/k, line \d+: .*Is a quote not closed\?"),
+            (
+                'a\n"' + "xxxxxxxxx\n" * 840_000,
+                FIRST_ROW,
+                r"^s3://b/k, line 2: the row .* 8388608 bytes.*Is a quote not clo",
+            ),
             ("a\n" + "x" * 8_500_000, FIRST_ROW, r"^s3://b/k, line 2: the line has more than 8388608 bytes"),
         ],
     )
@@ -125,6 +172,7 @@ class TestCsv:
             max_size=20,
         )
     )
+    @settings(deadline=None)
     def test_what_a_csv_writer_wrote_is_read_back(self, rows: list[list[str]]) -> None:
         """Generated files: any text in any field comes back as it was."""
         text = io.StringIO(newline="")
@@ -149,8 +197,109 @@ class TestCsv:
         assert sum(len(chunk.values) for chunk in small) == 5000
         assert max(sum(len(item["a"]) for item in chunk.values) for chunk in large) < 4_000_000
 
+    @pytest.mark.parametrize("end", ["", "\n", "\r\n", "\r", "\nnext\n"])
+    @pytest.mark.parametrize("row", ["{}", '"{}"', '"\n{}\r\n"', "é{}"], ids=["plain", "quoted", "lines", "wide"])
+    def test_a_row_may_have_8_mb_as_it_is_written_and_no_byte_more(self, row: str, end: str) -> None:
+        """Quotes and line ends inside count, the line's own end does not; bytes count, not characters."""
+        largest = row.format("x" * (8 * 1024**2 - len(row.format("").encode())))
+
+        items = read(f"a\n{largest}{end}", FIRST_ROW)
+
+        assert [len(item["a"]) for item in items][:1] == [len(next(csv.reader(io.StringIO(largest, newline="")))[0])]
+        with pytest.raises(
+            ItemReaderError, match=r"s3://b/k, line 2: the (line|row) .*more than 8388608 bytes \(8 MB\)"
+        ):
+            read("a\n" + largest.replace("xx", "xxx", 1) + end, FIRST_ROW)
+
+    @given(
+        rows=st.lists(st.lists(FIELDS, min_size=1, max_size=4), max_size=12),
+        delimiter=st.sampled_from(list(DELIMITERS)),
+        quote_all=st.booleans(),
+        line_end=st.sampled_from(["\n", "\r\n", "\r"]),
+        last_end=st.booleans(),
+        block_bytes=st.integers(1, 40),
+        ending=st.sampled_from(["", ".gz", ".zst"]),
+        bom=st.booleans(),
+    )
+    @settings(deadline=None)
+    def test_any_dialect_is_read_alike_however_the_bytes_come(
+        self,
+        rows: list[list[str]],
+        delimiter: str,
+        quote_all: bool,
+        line_end: str,
+        last_end: bool,
+        block_bytes: int,
+        ending: str,
+        bom: bool,
+    ) -> None:
+        """Delimiters, quotes, line ends in and out of them, a byte order mark, packed or not, in blocks of any size."""
+        lines = [csv_line(row, DELIMITERS[delimiter], quote_all=quote_all) for row in [["a", "b", "c"], *rows]]
+        data = line_end.join(lines) + line_end * last_end
+        stored = PACKERS[ending]((b"\xef\xbb\xbf" if bom else b"") + data.encode())
+        expected = [dict(zip("abc", [*row, "", "", ""], strict=False)) for row in rows]
+
+        items = read(
+            stored, FIRST_ROW | {"CSVDelimiter": delimiter}, key="k" + ending, s3=FakeS3(block_bytes=block_bytes)
+        )
+
+        assert items == expected
+
+    @given(
+        lines=st.lists(st.text('a,"\\\n\r ', max_size=8), max_size=8),
+        block_bytes=st.integers(1, 20),
+    )
+    @settings(deadline=None)
+    def test_blocks_never_change_what_is_read(self, lines: list[str], block_bytes: int) -> None:
+        """The wildest text gives the same items, or the same error, in one block and in many."""
+        data = "h,i\n" + "\n".join(lines)
+
+        whole, cut = (outcome(data, FIRST_ROW, s3) for s3 in (FakeS3(), FakeS3(block_bytes=block_bytes)))
+
+        assert whole == cut
+
 
 class TestJsonLines:
+    @given(
+        values=st.lists(st.none() | JSON_VALUES, max_size=12),
+        line_ends=st.lists(st.sampled_from(["\n", "\r\n", "\n\n", "\n \t\n"]), min_size=12, max_size=12),
+        last_end=st.booleans(),
+        block_bytes=st.integers(1, 40),
+        ending=st.sampled_from(["", ".gz", ".zst"]),
+    )
+    @settings(deadline=None)
+    def test_what_was_written_is_read_back(
+        self, values: list[Json], line_ends: list[str], last_end: bool, block_bytes: int, ending: str
+    ) -> None:
+        """Generated lines, with empty ones between them, packed or not, in blocks of any size."""
+        text = "".join(json.dumps(value) + end for value, end in zip(values, line_ends, strict=False))
+        stored = PACKERS[ending]((text if last_end else text.rstrip()).encode())
+
+        items = read(stored, {"InputType": "JSONL"}, key="k" + ending, s3=FakeS3(block_bytes=block_bytes))
+
+        assert items == values
+
+    @pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n1\n"])
+    def test_a_line_may_have_8_mb_and_no_byte_more(self, end: str) -> None:
+        """Its line end does not count."""
+        largest = '"' + "x" * (8 * 1024**2 - 2) + '"'
+
+        assert read("0\n" + largest + end, {"InputType": "JSONL"})[1] == largest.strip('"')
+        with pytest.raises(ItemReaderError, match=r"^s3://b/k, line 2: the line has more than 8388608 bytes \(8 MB\)"):
+            read("0\n" + largest + " " + end, {"InputType": "JSONL"})
+
+    def test_bytes_that_are_not_utf_8_are_named(self) -> None:
+        """Neither another encoding nor a guess is tried."""
+        with pytest.raises(ItemReaderError, match=r"^s3://b/k, line 3: byte 0xff is not UTF-8; expected text in UTF-8"):
+            read(b'1\n\n"\xff"\n', {"InputType": "JSONL"})
+        with pytest.raises(ItemReaderError, match=r"^s3://b/k, line 1: .*expected one JSON value"):
+            read("[1]".encode("utf-16-le"), {"InputType": "JSONL"})
+
+    def test_a_value_that_is_nested_too_deeply_is_named(self) -> None:
+        """It does not end the reader's thread."""
+        with pytest.raises(ItemReaderError, match=r"^s3://b/k, line 2: the value is nested too deeply"):
+            read("1\n" + "[" * 200_000, {"InputType": "JSONL"})
+
     def test_each_line_is_a_value_and_empty_ones_are_left_out(self) -> None:
         """Any JSON value may stand on a line; line ends may be CR LF; big whole numbers stay whole."""
         text = '{"a": 1}\r\n\n[1]\n"x"\n  \nnull\n' + str(2**70)
@@ -197,6 +346,10 @@ class TestJson:
             ("", None, r"^Attempting to map over non-iterable node\.$"),
             ('{"a": 3}', "/a", r"^Attempting to map over non-iterable node\.$"),
             ('{"a": 3}', "/b", r"s3://b/k: ItemsPointer /b points to nothing"),
+            ("[[1]]", "/²", r"s3://b/k: ItemsPointer /² points to nothing"),
+            ("[[1], [2]]", "/01", r"s3://b/k: ItemsPointer /01 points to nothing"),
+            ('{"a": {"b": 3}}', "/a/b/c", r"s3://b/k: ItemsPointer /a/b/c points to nothing"),
+            ("[1,\n" + "[" * 200_000, None, r"s3://b/k, line 2: .*expected a value that is nested less deeply"),
             ("[1,\n 2", None, r"s3://b/k, line 2: .* expected ',' or '\]'"),
             ("[1,\n oops]", None, r"s3://b/k, line 2: the document is not JSON at 'oops\]'"),
             ("[1,]", None, r"s3://b/k, line 1: the document is not JSON at '\]'"),
@@ -225,6 +378,7 @@ class TestJson:
         indent=st.none() | st.integers(0, 2),
         ascii_only=st.booleans(),
     )
+    @settings(deadline=None)
     def test_what_json_wrote_is_read_back(self, values: list[Json], indent: int | None, ascii_only: bool) -> None:
         """Generated documents, with and without spaces, inside an object that is skipped up to them."""
         text = json.dumps({"skipped": values, "items": values}, indent=indent, ensure_ascii=ascii_only)
@@ -240,11 +394,58 @@ class TestJson:
         assert [value for chunk in chunks for value in chunk.values] == values
         assert max(len(chunk.values) for chunk in chunks) <= 1000
 
-    @pytest.mark.parametrize("size", [8_400_000, 30_000_000])
-    def test_an_item_over_8_mb_is_an_error(self, size: int) -> None:
-        """Whether or not its end was found."""
-        with pytest.raises(ItemReaderError, match=r"s3://b/k, line 1: "):
-            read('["' + "x" * size + '", 1]', {"InputType": "JSON"})
+    @pytest.mark.parametrize(("before", "after"), [("[", "]"), ("[1, ", ", 2]"), ('{"a": ', ', "b": 1}')])
+    @pytest.mark.parametrize("character", ["x", "é"])
+    def test_an_item_may_have_8_mb_and_no_byte_more(self, before: str, after: str, character: str) -> None:
+        """As bytes of the element or of the member's value."""
+        largest = '"' + character * ((8 * 1024**2 - 2) // len(character.encode())) + '"'
+
+        items = read("\n" + before + largest + after, {"InputType": "JSON"})
+
+        assert largest.strip('"') in items
+        with pytest.raises(
+            ItemReaderError, match=r"^s3://b/k, line 2: the item that begins here has more than 8388608"
+        ):
+            read("\n" + before + largest.replace("xx", "xxx", 1).replace("éé", "ééé", 1) + after, {"InputType": "JSON"})
+
+    def test_an_item_whose_end_is_far_away_is_not_read_to_it(self) -> None:
+        """Memory is bounded."""
+        with pytest.raises(
+            ItemReaderError, match=r"^s3://b/k, line 1: the item that begins here has more than 8388608"
+        ):
+            read('["' + "x" * 30_000_000, {"InputType": "JSON"})
+
+    def test_what_is_skipped_may_be_of_any_size(self) -> None:
+        """Only items are limited; a long text on the pointer's way is not kept."""
+        text = '{"skipped": "' + "xxxxxxxx\\\\" * 2_000_000 + '", "items": [1]}'
+
+        assert read(text, {"InputType": "JSON", "ItemsPointer": "/items"}) == [1]
+
+    @given(
+        values=st.lists(st.none() | JSON_VALUES, max_size=8) | st.dictionaries(st.text(), JSON_VALUES, max_size=8),
+        name=st.text(min_size=1),
+        indent=st.none() | st.integers(0, 2),
+        block_bytes=st.integers(1, 40),
+        ending=st.sampled_from(["", ".gz", ".zst"]),
+    )
+    @settings(deadline=None)
+    def test_any_document_is_read_alike_however_the_bytes_come(
+        self, values: Json, name: str, indent: int | None, block_bytes: int, ending: str
+    ) -> None:
+        """Arrays or objects, at the end of a pointer with any name in it, packed or not, in blocks of any size."""
+        text = json.dumps([[values], {name: values}], indent=indent)
+        pointer = "/1/" + name.replace("~", "~0").replace("/", "~1")
+        s3 = FakeS3(block_bytes=block_bytes)
+
+        chunks = read_chunks(
+            PACKERS[ending](text.encode()), {"InputType": "JSON", "ItemsPointer": pointer}, key="k" + ending, s3=s3
+        )
+
+        found = [value for chunk in chunks for value in chunk.values]
+        if isinstance(values, dict):
+            assert dict(zip((key for chunk in chunks for key in chunk.keys or []), found, strict=True)) == values
+        else:
+            assert found == values
 
     def test_one_value_larger_than_the_buffer(self) -> None:
         """The buffer grows with the largest element alone."""
@@ -476,6 +677,62 @@ class TestTheSameBytesAfterACrash:
 
         with pytest.raises(ItemReaderError, match=expected):
             list(open_reader(s3, ReaderSpec("s3:getObject", config, WHERE), pinned=ObjectIdentity('"old"')))
+
+
+class TestMemory:
+    ROWS = 100_000
+    SOURCES = (
+        ("k.csv", FIRST_ROW, "id,text\n" + '1,"x, y"\n' * 10 + "2,abcdefghijklmnopqrstuvwxyz\n" * ROWS),
+        ("k.csv", FIRST_ROW, "id,text\n" + '2,"abcdefghijkl\nmnopqrstuvwxyz"\n' * ROWS),
+        ("k.jsonl", {"InputType": "JSONL"}, '{"id": 1, "text": "abcdefghijklmnopqrstuvwxyz"}\n' * ROWS),
+        ("k.json", {"InputType": "JSON"}, "[0" + ', {"id": 1, "text": "abcdefghijklmnopqrstuvwxyz"}' * ROWS + "]"),
+        ("k.jsonl.gz", {"InputType": "JSONL"}, '{"id": 1, "text": "abcdefghijklmnopqrstuvwxyz"}\n' * ROWS),
+        ("k.jsonl.zst", {"InputType": "JSONL"}, '{"id": 1, "text": "abcdefghijklmnopqrstuvwxyz"}\n' * ROWS),
+    )
+
+    @pytest.mark.parametrize(
+        ("key", "config", "text"), SOURCES, ids=[f"{key}-{at}" for at, (key, *_) in enumerate(SOURCES)]
+    )
+    def test_it_does_not_grow_with_the_object(self, key: str, config: Mapping[str, Json], text: str) -> None:
+        """A hundred thousand items need no more than the few blocks that are being worked on."""
+        s3 = FakeS3({("b", key): PACKERS[key[key.rindex(".") :] if key.count(".") > 1 else ""](text.encode())})
+        chunks = open_reader(s3, ReaderSpec("s3:getObject", config, {"Bucket": "b", "Key": key}))
+        count = len(next(chunks).values)
+
+        tracemalloc.start()
+        try:
+            for chunk in chunks:
+                count += len(chunk.values)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+        assert count >= self.ROWS
+        assert peak < 4 * 1024**2
+
+
+@given(rows=st.integers(0, 3000), most=st.integers(1, 3100), form=st.sampled_from(["CSV", "JSON", "JSONL", "PARQUET"]))
+@settings(deadline=None)
+def test_max_items_cuts_anywhere(rows: int, most: int, form: str) -> None:
+    """The first items and no more, in the middle of a chunk, at its end, or past the last."""
+    stored = {
+        "CSV": b"n\n" + b"".join(b"%d\n" % number for number in range(rows)),
+        "JSON": orjson.dumps([{"n": str(number)} for number in range(rows)]),
+        "JSONL": b"".join(b'{"n":"%d"}\n' % number for number in range(rows)),
+        "PARQUET": parquet_file({"n": [str(number) for number in range(rows)]}),
+    }
+    s3 = FakeS3({("b", "k"): stored[form]})
+    spec = ReaderSpec("s3:getObject", {"InputType": form, "CSVHeaderLocation": "FIRST_ROW"}, WHERE)
+
+    stream = ItemStream(lambda: open_reader(s3, spec), max_items=most, threaded=False)
+    items: list[object] = []
+    while (chunk := stream.take()) is not None:
+        assert isinstance(chunk, Chunk)
+        items += chunk.values
+    stream.close()
+
+    assert items == [{"n": str(number)} for number in range(min(rows, most))]
+    assert stream.items_read == len(items)
 
 
 @pytest.mark.parametrize(

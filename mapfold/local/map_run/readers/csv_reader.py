@@ -12,6 +12,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
+from operator import length_hint
 from typing import Any
 
 from mapfold.local.map_run.model import Chunk, Chunks, ItemReaderError, S3Client
@@ -22,7 +23,8 @@ from mapfold.states.effects import Json, ReaderSpec
 
 DELIMITERS = {"COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "SPACE": " ", "TAB": "\t"}
 HEADER_LIMIT_BYTES = 10 * 1024
-CHUNK_ITEMS = 1_000
+CHUNK_ITEMS = 250
+"""Few enough to be encoded while they are in the core's cache: with 1,000, a row costs 0.2 µs more."""
 CHUNK_CHARACTERS = 1 << 20
 SLICE_ROWS = 64
 """Rows that are worked on at once: few enough to stay in the processor's cache."""
@@ -150,13 +152,15 @@ class _Text:
         if "\\" in text:
             # AWS drops a backslash that escapes nothing. Python's csv would take the line end as a part of the field.
             text = _ESCAPED_LINE_END.sub(r"\1", text)
-        if len(text) > ITEM_LIMIT_BYTES // 4:
+        if len(text) > ITEM_LIMIT_BYTES // 4 and len(text.encode()) > ITEM_LIMIT_BYTES:
             self._check_rows(text)
-        rows = self._reader(chain(io.StringIO(text, newline=""), (self._last_line,)))
-        part = list(islice(rows, SLICE_ROWS))
-        while following := list(islice(rows, SLICE_ROWS)):
+        end = iter((self._last_line,))
+        rows = self._reader(chain(io.StringIO(text, newline=""), end))
+        while True:
+            part = list(islice(rows, SLICE_ROWS))
+            if not length_hint(end):  # the last line has been taken: it is the last row, or the end of it
+                break
             yield part
-            part = following
         last = part.pop()
         self._open_row = "" if last == self._last_row else self._tail(text, last)
         yield part

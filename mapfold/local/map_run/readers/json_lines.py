@@ -6,11 +6,11 @@ import orjson
 
 from mapfold.local.map_run.encoding import decode
 from mapfold.local.map_run.model import Chunk, Chunks, ItemReaderError, S3Client
-from mapfold.local.map_run.readers.lines import ITEM_LIMIT_BYTES, LineBlocks
+from mapfold.local.map_run.readers.lines import LineBlocks
 from mapfold.local.map_run.readers.objects import ANY_BYTES, Opening, S3Object, read_object
 from mapfold.states.effects import Json, ReaderSpec
 
-CHUNK_ITEMS = 1_000
+CHUNK_ITEMS = 250
 
 
 def read_json_lines(s3: S3Client, spec: ReaderSpec, opening: Opening = ANY_BYTES) -> Chunks:
@@ -33,16 +33,18 @@ def _values_one_by_one(source: S3Object, lines: list[bytes], before: int) -> lis
     """The same with blank lines and rare numbers in it, and an error that names its line."""
     values = []
     for number, line in enumerate(lines, before + 1):
-        if len(line) > ITEM_LIMIT_BYTES:
-            raise ItemReaderError(
-                f"{source}, line {number}: the item has {len(line)} bytes; at most {ITEM_LIMIT_BYTES} (8 MB) are allowed."
-            )
         if not line.strip():
             continue
         try:
-            values.append(decode(line))
+            values.append(decode(line.decode()))
+        except UnicodeDecodeError as error:
+            raise ItemReaderError(
+                f"{source}, line {number}: byte 0x{line[error.start]:02x} is not UTF-8; expected text in UTF-8."
+            ) from error
         except ValueError as error:
             raise ItemReaderError(
                 f"{source}, line {number}: {error}; expected one JSON value on each line (InputType JSONL)."
             ) from error
+        except RecursionError as error:
+            raise ItemReaderError(f"{source}, line {number}: the value is nested too deeply.") from error
     return values

@@ -20,10 +20,13 @@ from mapfold.states.effects import Json, ReaderSpec
 
 CHUNK_ITEMS = 1_000
 CHUNK_CHARACTERS = 1 << 20
+SURELY_SMALL = ITEM_LIMIT_BYTES // 4
+"""So many characters are at most `ITEM_LIMIT_BYTES` in UTF-8."""
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _COMMA = re.compile(r"[ \t\r\n]*,[ \t\r\n]*")
 _BRACKET_OR_QUOTE = re.compile(r'["{}\[\]]')
+_INDEX = re.compile(r"0|[1-9][0-9]*")
 _QUOTE_OR_BACKSLASH = re.compile(r'["\\]')
 
 
@@ -87,7 +90,7 @@ def _descend(document: _Document, step: str, pointer: str) -> None:
                 if key == step:
                     return
                 document.skip()
-        case "[" if step.isdigit():
+        case "[" if _INDEX.fullmatch(step):
             for index in document.array():
                 if index == int(step):
                     return
@@ -163,11 +166,16 @@ class _Document:
                 return
 
     def item(self) -> Json:
-        """The value that begins here, which may have no more than 8 MB (taken as characters)."""
+        """The value that begins here, which may have no more than 8 MB."""
+        self.peek()
         start = self.offset
         value = self.value()
-        if self.offset - start > ITEM_LIMIT_BYTES:
-            raise self._error(f"at most {ITEM_LIMIT_BYTES} characters in the item before it")
+        length = self.offset - start
+        if length > SURELY_SMALL:
+            begin = self._at - length
+            if len(self._text[begin : self._at].encode()) > ITEM_LIMIT_BYTES:
+                self._at = begin
+                raise self._too_large()
         return value
 
     def value(self) -> Json:
@@ -178,17 +186,23 @@ class _Document:
                 value, end = self._scan(self._text, self._at)
             except json.JSONDecodeError as error:
                 ahead = max(error.pos - self._at, 0)
-                if self._item_too_large() or not self._more():
+                if len(self._text) - self._at > 2 * ITEM_LIMIT_BYTES:
+                    raise self._too_large() from error
+                if not self._more():
                     self._at += ahead
                     raise self._error(_expectation(error.msg)) from error
                 continue
             except RecursionError as error:
                 raise self._error("a value that is nested less deeply") from error
-            # A number that touches the end of the buffer may go on.
-            if end == len(self._text) and self._text[end - 1] not in '"]}' and self._more():
+            if self._may_go_on(end) and self._more():
                 continue
             self._at = end
             return value
+
+    def _may_go_on(self, end: int) -> bool:
+        """Whether the value before `end` may be the first part of a number: 1 of 1.5, of 1e5 and of 1E-5."""
+        rest = self._text[end : end + 3]
+        return len(rest) < 3 and not rest.strip(".eE+-") and self._text[end - 1] not in '"]}'
 
     def plain_elements(self, values: list[Json], most: int) -> None:
         """Add elements up to `most`, each as long as its comma is in the buffer. The place stays at an element's begin.
@@ -202,7 +216,7 @@ class _Document:
             except (StopIteration, ValueError, RecursionError):
                 break
             found = comma(text, end)
-            if found is None or found.end() == len(text):
+            if found is None or found.end() == len(text) or end - at > SURELY_SMALL:
                 break
             values.append(value)
             at = found.end()
@@ -210,8 +224,7 @@ class _Document:
 
     def skip(self) -> None:
         """Leave out the value that begins here, without keeping any of it."""
-        first = self.peek()
-        if first not in ("[", "{"):
+        if self.peek() not in ("[", "{", '"'):
             self.value()
             return
         depth, quoted = 0, False
@@ -230,6 +243,8 @@ class _Document:
                 self._at += 1
             elif mark == '"':
                 quoted = not quoted
+                if not quoted and not depth:
+                    return
             elif mark in "[{":
                 depth += 1
             else:
@@ -281,11 +296,17 @@ class _Document:
         self._text = "".join(parts)
         return len(self._text) > len(rest)
 
-    def _item_too_large(self) -> bool:
-        return len(self._text) - self._at > 2 * ITEM_LIMIT_BYTES
+    def _line(self) -> int:
+        return self._lines + self._text.count("\n", 0, self._at) + 1
+
+    def _too_large(self) -> ItemReaderError:
+        return ItemReaderError(
+            f"{self.source}, line {self._line()}: the item that begins here has more than {ITEM_LIMIT_BYTES} bytes "
+            "(8 MB), the most that one item may have."
+        )
 
     def _error(self, expected: str) -> ItemReaderError:
-        line = self._lines + self._text.count("\n", 0, self._at) + 1
+        line = self._line()
         found = self._text[self._at : self._at + 20] or "the end of the object"
         return ItemReaderError(
             f"{self.source}, line {line}: the document is not JSON at {found!r}; expected {expected}."
