@@ -111,7 +111,7 @@ class FaultyS3:
                     limit -= len(data)
                     if limit <= 0:
                         self.seen += 1
-                                _reset(target)
+                        _reset(target)
                         break
         for end in (source, target):
             with suppress(OSError):
