@@ -17,11 +17,13 @@ from mapfold.local.aws_journal.compaction import (
     survey,
     write_compacted,
 )
-from mapfold.local.aws_journal.errors import JournalError
+from mapfold.local.aws_journal.errors import JournalError, NotKept
 from mapfold.local.aws_journal.journal import Journal, create
+from mapfold.local.aws_journal.records import DONE
 from mapfold.local.aws_journal.replay import replay
 from mapfold.local.aws_journal.reproducible import install
 from mapfold.local.aws_journal.requests import Application
+from mapfold.local.aws_journal.updated_items import put_instead
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,7 @@ def open_kept(application: Application, folder: Path, report: Callable[[str], No
         )
     kept = KeptMoto(application, Journal(path, end=surveyed.end), bodies)
     bodies.keep_only({place.side.name for place in surveyed.places if place.side is not None})
+    kept.put_what_was_updated(surveyed)
     if surveyed.is_worth_compacting:
         kept.compact(surveyed)
     return kept
@@ -93,6 +96,22 @@ class KeptMoto:
             return
         remove_bodies(self._bodies, surveyed)
 
+    def put_what_was_updated(self, surveyed: Survey) -> None:
+        """Note items that are updated often as they are now, so that their updates are not needed any more.
+
+        In the journal alone: moto has them so. When it cannot be written, or moto does not answer, all stays as it is.
+        """
+        for update in surveyed.often_updated:
+            with self.application.turn:
+                put = put_instead(self.application.unkept, update)
+                if put is None:
+                    continue
+                try:
+                    self._journal.settle(self._journal.begin(put), DONE)
+                except NotKept as error:
+                    log.warning("an item that is updated often could not be noted: %s", error)
+                    return
+
     def _settled(self) -> None:
         self._countdown -= 1
         if self._countdown:
@@ -108,6 +127,7 @@ class KeptMoto:
         except JournalError as error:
             log.error("%s", error)
             return
+        self.put_what_was_updated(surveyed)
         if surveyed.is_worth_compacting:
             self.compact(surveyed)
         self._look_at = max(COMPACT_AFTER_BYTES, 2 * self._journal.end)

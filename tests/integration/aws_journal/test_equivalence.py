@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from mapfold.local.aws_journal.bodies import Bodies
-from mapfold.local.aws_journal.compaction import survey
+from mapfold.local.aws_journal.compaction import MOST_UPDATES, survey
 from mapfold.local.aws_journal.records import Record
 from tests.integration.aws_journal.moto_in_process import kept_moto, state, tell, upload_id
 from tests.unit.aws_journal.builders import (
@@ -132,3 +134,25 @@ def test_without_what_is_not_needed_the_state_is_the_same(
     assert compacted == before
     assert all(place.needed for place in left.places)
     assert [line for line in said if "did not come back" in line] == []
+
+
+def test_an_item_that_is_updated_often_is_one_put_in_the_end(tmp_path: Path) -> None:
+    """A counter's journal does not grow with the count; one that has a stream keeps each update."""
+    stream = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}}
+    with kept_moto(tmp_path) as kept:
+        make(kept.application, create_table())
+        make(kept.application, dynamodb("CreateTable", **{**orjson.loads(create_table("s").body), **stream}))
+        for _ in range(MOST_UPDATES + 1):
+            make(kept.application, update_item("1"))
+            make(kept.application, update_item("2", table="s"))
+        make(kept.application, update_item("3"))
+        before = state(kept.application)
+
+    with kept_moto(tmp_path):
+        pass
+    left = survey(tmp_path / "journal", Bodies(tmp_path / "bodies"))
+    with kept_moto(tmp_path) as kept:
+        after = state(kept.application)
+
+    assert left.needed == len(["t", "s", "put of 1", "update of 3"]) + MOST_UPDATES + 1
+    assert after == before
