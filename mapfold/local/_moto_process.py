@@ -7,8 +7,8 @@ It serves moto's application as `moto_server` does, with a journal in FOLDER aro
 guard like that of our own port (`service/guard.py`): a web page in the user's browser could else read every bucket, for
 moto allows all origins, or empty them by one POST to /moto-api/reset.
 
-SOCKET is the file descriptor of a bound socket. REPORTS is one, for lines that people should see; one that starts with "unreadable: " says why it ends
-without serving.
+SOCKET is the file descriptor of a bound socket. REPORTS is one, for lines that people should see; one that starts with
+"unreadable: " says why it ends without serving.
 """
 
 from __future__ import annotations
