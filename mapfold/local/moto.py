@@ -79,6 +79,11 @@ async def open_moto(
                 env={name: value for name, value in os.environ.items() if name not in _PROFILES},
                 start_new_session=True,  # a Ctrl-C in the terminal reaches us alone: we still read while we stop
             )
+    except OSError as error:
+        reports.close()
+        raise ServiceError(
+            f"moto, which serves S3, DynamoDB and the rest, cannot be started: {error.filename or log}: {error.strerror}"
+        ) from error
     except BaseException:
         reports.close()
         raise

@@ -109,3 +109,22 @@ async def test_a_damaged_journal_is_an_error_that_says_what_to_do(tmp_path: Path
             pass
 
     assert journal.read_bytes() == b"mapfold-aws-journal 99\n"
+
+
+async def test_a_journal_that_cannot_be_opened_is_an_error_that_names_it(tmp_path: Path) -> None:
+    """One line with the system's reason, not moto's traceback."""
+    journal = tmp_path / "aws" / "journal"
+    journal.mkdir(parents=True)
+
+    with pytest.raises(ServiceError, match=rf"cannot be brought back: {journal}: Is a directory\. Nothing was changed"):
+        async with open_moto(port=0, data=tmp_path):
+            pass
+
+
+async def test_a_log_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path) -> None:
+    """Before any process is started."""
+    (tmp_path / "moto.log").mkdir()
+
+    with pytest.raises(ServiceError, match=rf"cannot be started: {tmp_path}/moto\.log: Is a directory"):
+        async with open_moto(port=0, data=tmp_path):
+            pass
