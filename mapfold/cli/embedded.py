@@ -26,7 +26,7 @@ from mapfold.errors import ServiceError
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
-"""It copies the runs' results to disk when it stops."""
+"""What is queued for the disk is written, on a slow one too."""
 _LOOK_SECONDS = 0.02
 _TAIL_LINES = 15
 _INTERRUPTED = 130
