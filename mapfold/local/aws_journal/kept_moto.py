@@ -61,19 +61,20 @@ def open_kept(application: Application, folder: Path, report: Callable[[str], No
             f"{replayed.refused:,} of {needed:,} changes to S3, DynamoDB and the rest did not come back as they were; "
             "moto.log in the data directory names them"
         )
-    kept = KeptMoto(application, Journal(path, end=surveyed.end), bodies)
+    kept = KeptMoto(application, Journal(path, end=surveyed.end), bodies, is_faithful=not replayed.refused)
     bodies.keep_only({place.side.name for place in surveyed.places if place.side is not None})
-    kept.put_what_was_updated(surveyed)
-    if surveyed.is_worth_compacting:
-        kept.compact(surveyed)
+    kept.shorten(surveyed)
     return kept
 
 
 class KeptMoto:
-    """The application to serve, and the compaction of its journal as it grows."""
+    """The application to serve, and the compaction of its journal as it grows.
 
-    def __init__(self, application: Application, journal: Journal, bodies: Bodies) -> None:
-        self._journal, self._bodies = journal, bodies
+    Where moto is not `is_faithful` to the journal, for some of it was refused, that stays as it is: another moto may do.
+    """
+
+    def __init__(self, application: Application, journal: Journal, bodies: Bodies, *, is_faithful: bool = True) -> None:
+        self._journal, self._bodies, self._is_faithful = journal, bodies, is_faithful
         self._countdown = _LOOK_EVERY
         self._look_at = max(COMPACT_AFTER_BYTES, 2 * journal.end)
         self._compacting: threading.Thread | None = None
@@ -84,6 +85,14 @@ class KeptMoto:
         if self._compacting is not None:
             self._compacting.join()
         self._journal.close()
+
+    def shorten(self, surveyed: Survey) -> None:
+        """Do what makes the journal shorter, now or the next time, where it is worth it."""
+        if not self._is_faithful:
+            return
+        self.put_what_was_updated(surveyed)
+        if surveyed.is_worth_compacting:
+            self.compact(surveyed)
 
     def compact(self, surveyed: Survey) -> None:
         """Write the journal anew, without what `surveyed` found not to be needed. If that fails, it stays as it is."""
@@ -127,7 +136,5 @@ class KeptMoto:
         except JournalError as error:
             log.error("%s", error)
             return
-        self.put_what_was_updated(surveyed)
-        if surveyed.is_worth_compacting:
-            self.compact(surveyed)
+        self.shorten(surveyed)
         self._look_at = max(COMPACT_AFTER_BYTES, 2 * self._journal.end)

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from mapfold.local._moto_process import create_application
 from mapfold.local.aws_journal.bodies import Bodies
 from mapfold.local.aws_journal.compaction import MOST_UPDATES, survey
+from mapfold.local.aws_journal.kept_moto import open_kept
 from mapfold.local.aws_journal.records import Record
 from tests.integration.aws_journal.moto_in_process import kept_moto, state, tell, upload_id
 from tests.unit.aws_journal.builders import (
@@ -20,6 +22,7 @@ from tests.unit.aws_journal.builders import (
     delete_item,
     dynamodb,
     put_item,
+    record,
     s3,
     update_item,
 )
@@ -156,3 +159,23 @@ def test_an_item_that_is_updated_often_is_one_put_in_the_end(tmp_path: Path) -> 
 
     assert left.needed == len(["t", "s", "put of 1", "update of 3"]) + MOST_UPDATES + 1
     assert after == before
+
+
+def test_a_journal_that_is_not_done_again_whole_is_left_as_it_is(tmp_path: Path) -> None:
+    """Here the table is another one's already: nothing is concluded from what moto has then."""
+    with kept_moto(tmp_path) as kept:
+        make(kept.application, create_table())
+        for _ in range(MOST_UPDATES + 1):
+            make(kept.application, update_item("1"))
+        for n in range(100):
+            make(kept.application, put_item("2", "x" * 1000 + str(n)))
+    journal = (tmp_path / "journal").read_bytes()
+    said: list[str] = []
+
+    application = create_application()
+    tell(application, record("POST", "/moto-api/reset")).content()
+    tell(application, create_table(range_key="r")).content()
+    open_kept(application, tmp_path, said.append).close()
+
+    assert (tmp_path / "journal").read_bytes() == journal
+    assert any("did not come back" in line for line in said)

@@ -27,7 +27,7 @@ class Fault(StrEnum):
 class FaultyS3:
     """Set `fault` at any time; connections that are open then are broken. `seen` counts connections while it fails.
 
-    `target` is the port of the S3 behind it: set before the first connection comes.
+    `target` is the port of what it stands in front of, which may become known later than its own.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,6 @@ class FaultyS3:
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self.seen = 0
-        self.failing = threading.Event()
         self._threads: list[threading.Thread] = []
         self._accepting = threading.Thread(target=self._accept)
         self._accepting.start()
@@ -80,7 +79,6 @@ class FaultyS3:
         with self._known(connection):
             if fault is not Fault.NONE:
                 self.seen += 1
-                self.failing.set()
             with suppress(OSError):
                 match fault:
                     case Fault.NONE:
@@ -113,7 +111,6 @@ class FaultyS3:
                     limit -= len(data)
                     if limit <= 0:
                         self.seen += 1
-                        self.failing.set()
                         _reset(target)
                         break
         for end in (source, target):
@@ -140,6 +137,6 @@ def _reset(connection: socket.socket) -> None:
 
 @contextmanager
 def faulty_s3() -> Iterator[FaultyS3]:
-    """One in front of the port `target`."""
+    """One that is well."""
     with closing(FaultyS3()) as proxy:
         yield proxy
