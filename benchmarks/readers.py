@@ -52,6 +52,7 @@ class Loop:
     """What one process measured of one loop over the rows."""
 
     seconds: float
+    cpu_seconds: float
     peak_mib: float
 
 
@@ -94,10 +95,13 @@ def compare(name: str, file: Path, rows: int, rounds: int) -> dict[str, float | 
         progress(f"{name}: the map run, {number} of {rounds}")
         ours.append(in_a_process("map-run", file, rows))
     rate, limit = (rows / statistics.median(loop.seconds for loop in loops) for loops in (ours, bare))
+    cpu, bare_cpu = (statistics.median(loop.cpu_seconds for loop in loops) for loops in (ours, bare))
     return {
         f"{name}_rows_per_second": rate,
         f"{name}_bare_rows_per_second": limit,
         f"{name}_ratio": rate / limit,
+        f"{name}_ratio_of_cpu": bare_cpu / cpu,
+        f"{name}_cpu_microseconds_a_row": cpu / rows * 1e6,
         f"{name}_peak_memory_mib": max(loop.peak_mib for loop in ours),
         f"{name}_bare_peak_memory_mib": max(loop.peak_mib for loop in bare),
         f"{name}_file_bytes": file.stat().st_size,
@@ -117,12 +121,12 @@ def measure(loop: str, file: Path, rows: int) -> Mapping[str, float]:
     """Run one loop. A wrong number of rows is no measurement."""
     name = file.suffix.removeprefix(".")
     run = BARE[name] if loop == "bare" else read_by_map_run
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     counted = run(file)
-    seconds = time.perf_counter() - began
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     if counted != rows:
         raise SystemExit(f"the {loop} loop over {name} saw {counted:,} of {rows:,} rows")
-    return {"seconds": seconds, "peak_mib": peak_memory_mib()}
+    return {"seconds": seconds, "cpu_seconds": cpu, "peak_mib": peak_memory_mib()}
 
 
 def bare_csv(file: Path) -> int:

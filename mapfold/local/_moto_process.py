@@ -1,4 +1,4 @@
-"""What the moto process runs: `python -P _moto_process.py PARENT_PID HOST PORT FOLDER REPORTS`.
+"""What the moto process runs: `python -P _moto_process.py PARENT_PID SOCKET FOLDER REPORTS`.
 
 It ends with its parent, however that ends: on Linux the kernel sees to it (PR_SET_PDEATHSIG), elsewhere a thread
 watches. A script, started with -P, so that this folder does not come before the package `moto`.
@@ -7,7 +7,7 @@ It serves moto's application as `moto_server` does, with a journal in FOLDER aro
 guard like that of our own port (`service/guard.py`): a web page in the user's browser could else read every bucket, for
 moto allows all origins, or empty them by one POST to /moto-api/reset.
 
-REPORTS is a file descriptor, for lines that people should see; one that starts with "unreadable: " says why it ends
+SOCKET is the file descriptor of a bound socket. REPORTS is one, for lines that people should see; one that starts with "unreadable: " says why it ends
 without serving.
 """
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -89,14 +90,16 @@ def create_application() -> Any:
 
 def main() -> int:
     """Become moto's server."""
-    parent, host, port, folder, reports = sys.argv[1:]
+    parent, descriptor, folder, reports = sys.argv[1:]
     end_with(int(parent))
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line per request would cost more than some requests
-    os.environ["MOTO_PORT"] = port  # moto writes it into the URLs that it gives back
+    bound = socket.socket(fileno=int(descriptor))
+    host, port = bound.getsockname()
+    os.environ["MOTO_PORT"] = str(port)  # moto writes it into the URLs that it gives back
     os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"
     sys.path.append(str(Path(__file__).parents[2]))  # Mapfold may run from a folder, without having been installed
     from moto.moto_server.werkzeug_app import MotoRequestHandler
-    from werkzeug.serving import run_simple
+    from werkzeug.serving import make_server
 
     from mapfold.local.aws_journal.errors import JournalError
     from mapfold.local.aws_journal.kept_moto import open_kept
@@ -108,7 +111,9 @@ def main() -> int:
             lines.write(f"unreadable: {error}\n")
             return 1
     application: Any = guarded(kept.application)
-    run_simple(host, int(port), application, threaded=True, request_handler=MotoRequestHandler)
+    server = make_server(host, port, application, threaded=True, request_handler=MotoRequestHandler, fd=bound.fileno())
+    server.server_activate()
+    server.serve_forever()
     return 0
 
 

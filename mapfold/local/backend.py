@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -40,12 +41,12 @@ async def open_backend(data: Path, store: Store, endpoints: Endpoints) -> AsyncI
     """The real one: Lambda workers and the engine. Leaving it cuts executions off first, then ends workers."""
     from mapfold.local.engine import Engine as RealEngine
     from mapfold.local.lambda_ import LambdaService, default_max_workers
-    from mapfold.local.map_run import PatientS3, identity
+    from mapfold.local.map_run import PatientS3, identity, patience_of
     from mapfold.states import compile_machine
 
     s3: Callable[[], Any] = SharedClient(endpoints).s3  # each asks for a client by its own type
     once: Callable[[], Any] = SharedClient(endpoints, attempts=1).s3
-    patient = PatientS3(once)  # it tries again by itself
+    patient = PatientS3(once, patience_seconds=patience_of(os.environ))  # it tries again by itself
     workers = default_max_workers()
     # Plan shapes a run by how much can run at once: here that is what this machine's cores bear, not AWS's thousand.
     environment = {**endpoints.worker_environment(), "MAPFOLD_CONCURRENCY": str(workers)}

@@ -62,15 +62,16 @@ async def open_moto(
 
     `report` gets a line for people now and then while bringing back what was kept takes long.
     """
-    port = _free_port(port)
     log = data / "moto.log"
     reports, writing = os.pipe()
     try:
-        with log.open("wb") as output:
+        # Bound here and handed over: a port that were free, and let go, might be another's before moto is ready.
+        with log.open("wb") as output, listen(port, option="--aws-port") as bound:
+            port = bound.getsockname()[1]
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", str(_SCRIPT), str(os.getpid()), HOST, str(port), str(data / "aws")),
+                *(sys.executable, "-P", str(_SCRIPT), str(os.getpid()), str(bound.fileno()), str(data / "aws")),
                 str(writing),
-                pass_fds=(writing,),
+                pass_fds=(writing, bound.fileno()),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -119,12 +120,6 @@ def listen(port: int, *, option: str) -> socket.socket:
             f"Stop what uses it, or choose another {option}."
         ) from error
     return bound
-
-
-def _free_port(port: int) -> int:
-    with listen(port, option="--aws-port") as bound:
-        chosen: int = bound.getsockname()[1]
-        return chosen
 
 
 async def _until_ready(server: MotoServer, lines: asyncio.StreamReader, report: Callable[[str], None]) -> None:

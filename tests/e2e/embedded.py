@@ -5,9 +5,9 @@ The benchmarks look at it from here too.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -75,20 +75,17 @@ def session() -> boto3.Session:
 @contextmanager
 def serving(data: Path) -> Iterator[EmbeddedAws]:
     """`mapfold local` on free ports over the folder `data`; its stderr goes to a file there."""
-    log = data / "stderr.txt"
-    aws = EmbeddedAws(port=free_port(), aws_port=free_port(), data=data)
     command = [sys.executable, "-m", "mapfold", "local", "--no-console"]
-    options = ["--port", str(aws.port), "--aws-port", str(aws.aws_port), "--data", str(data)]
+    options = ["--port", "0", "--aws-port", "0", "--data", str(data)]
     with (
-        log.open("w") as stderr,
+        (data / "stderr.txt").open("w") as stderr,
         subprocess.Popen(
             [*command, *options], cwd=ROOT, env=outside_environment(), stdout=subprocess.PIPE, stderr=stderr, text=True
         ) as server,
     ):
         try:
             assert server.stdout is not None
-            assert wait_for_ready_line(server.stdout) == f"ready http://127.0.0.1:{aws.port}", log.read_text()
-            yield aws
+            yield ready(server.stdout, data)
         finally:
             server.send_signal(signal.SIGINT)
             try:
@@ -120,6 +117,15 @@ def mapfold(*arguments: str, environment: Mapping[str, str] | None = None) -> En
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
+def ready(stdout: IO[str], data: Path) -> EmbeddedAws:
+    """The embedded AWS over the folder `data`, once it has said on its stdout that it is ready, and where."""
+    line = wait_for_ready_line(stdout)
+    assert line, (data / "stderr.txt").read_text()
+    ports = json.loads((data / "local.json").read_text())
+    assert line == f"ready http://127.0.0.1:{ports['port']}"
+    return EmbeddedAws(port=ports["port"], aws_port=ports["aws_port"], data=data)
+
+
 def wait_for_ready_line(stdout: IO[str]) -> str:
     """The line that begins with "ready"; "" when the process ended without one (pytest's timeout bounds the wait)."""
     return next((line.strip() for line in stdout if line.startswith("ready")), "")
@@ -129,13 +135,6 @@ def outside_environment() -> dict[str, str]:
     """This process's environment without what would lead an SDK anywhere but to where the test says."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MAPFOLD_"))}
     return {**kept, "PYTHONPATH": str(ROOT)}
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def until_ended(

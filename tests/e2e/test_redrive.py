@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.embedded import ROOT, mapfold, outside_environment
+from tests.e2e.embedded import ROOT, mapfold, outside_environment, serving
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -96,11 +96,7 @@ def interrupted(*arguments: str, when: Path) -> tuple[int, str]:
 
 
 def record(data: Path) -> dict[str, object]:
-    """The status and error of the one run's record, as the embedded AWS keeps the runs table."""
-    (item,) = (
-        entry
-        for file in data.rglob("dynamodb/mapfold-runs.jsonl")
-        for entry in map(json.loads, file.read_text().splitlines())
-        if "run_id" in entry
-    )
+    """The status and error of the run's record."""
+    with serving(data) as aws:
+        item = aws.dynamodb.get_item(TableName="mapfold-runs", Key={"run_id": {"S": "one"}})["Item"]
     return {"status": item["status"], "error": item.get("error")}

@@ -48,7 +48,7 @@ class _Request:
 class Journaled:
     """WSGI: `application`, every change of which is in `journal` before its answer is sent.
 
-    `settled` is called after each change, in the request's turn.
+    `settled` is called after each change, in the request's turn. `unkept` is the application itself, for who has `turn`.
     """
 
     def __init__(
@@ -60,7 +60,8 @@ class Journaled:
         clock: Callable[[], float] = time.time,
         settled: Callable[[], None] = lambda: None,
     ) -> None:
-        self._application, self._journal, self._bodies = application, journal, bodies
+        self.unkept = application
+        self._journal, self._bodies = journal, bodies
         self._clock, self._settled = clock, settled
         self.turn = threading.Lock()
         self._changed = threading.Condition()
@@ -120,7 +121,7 @@ class Journaled:
         size = len(request.body) if request.side is None else request.side.size
         body = self._bodies.open(request.body, request.side)
         try:
-            return ask(self._application, for_moto(request.environ, body, size))
+            return ask(self.unkept, for_moto(request.environ, body, size))
         finally:
             if request.side is not None:
                 body.close()

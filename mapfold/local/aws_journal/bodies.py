@@ -34,7 +34,7 @@ class Bodies:
         IncompleteBody; NotKept if the file cannot be written.
         """
         stream = environ["wsgi.input"]
-        length = int(environ.get("CONTENT_LENGTH") or 0)
+        length = _length(environ.get("CONTENT_LENGTH"))
         if environ.get("wsgi.input_terminated"):  # chunked: the server says where it ends
             chunks = iter(lambda: stream.read(_CHUNK), b"")
         elif length:
@@ -53,9 +53,12 @@ class Bodies:
         return io.BytesIO(body) if side is None else self.path(side).open("rb")
 
     def load(self, body: bytes, side: SideBody | None) -> bytes:
-        """The body whole."""
-        with self.open(body, side) as file:
-            return file.read()
+        """The body whole. JournalError if its file is not there."""
+        try:
+            with self.open(body, side) as file:
+                return file.read()
+        except FileNotFoundError as error:
+            raise JournalError(Path(error.filename), "missing, though the journal names it") from None
 
     def check(self, side: SideBody) -> None:
         """JournalError if the file is not what was written."""
@@ -101,6 +104,14 @@ class Bodies:
             path.unlink(missing_ok=True)
             raise
         return SideBody(path.name, size, crc)
+
+
+def _length(said: str | None) -> int:
+    if not said:
+        return 0
+    if not said.isdigit():
+        raise IncompleteBody(f"the Content-Length is {said!r}; expected a number of bytes")
+    return int(said)
 
 
 def _exactly(stream: IO[bytes], length: int) -> Iterator[bytes]:

@@ -46,8 +46,11 @@ def action_of(environ: Mapping[str, Any], body: bytes) -> str:
     target: str = environ.get("HTTP_X_AMZ_TARGET", "")
     if target:
         return target.rpartition(".")[2]
+    method = environ.get("REQUEST_METHOD")
+    if method not in ("GET", "POST") or "/s3/aws4_request" in environ.get("HTTP_AUTHORIZATION", ""):
+        return ""  # what looks like one may be an object
     content_type: str = environ.get("CONTENT_TYPE", "")
-    form = content_type.startswith("application/x-www-form-urlencoded")
+    form = method == "POST" and content_type.startswith("application/x-www-form-urlencoded")
     text = body.decode("latin-1") if form and len(body) <= _LONGEST_FORM else ""
     query: str = environ.get("QUERY_STRING", "")
     for source in (text, query):

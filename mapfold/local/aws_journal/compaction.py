@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,13 @@ from mapfold.local.aws_journal.bodies import Bodies
 from mapfold.local.aws_journal.effects import Effects
 from mapfold.local.aws_journal.journal import Journal
 from mapfold.local.aws_journal.liveness import live
-from mapfold.local.aws_journal.records import BEGUN, FIRST_LINE, Entry, SideBody, read_entries
+from mapfold.local.aws_journal.records import BEGUN, FIRST_LINE, Entry, Record, SideBody, read_entries
 
 log = logging.getLogger(__name__)
 
 _CHUNK = 1 << 20
+MOST_UPDATES = 16
+
 _SMALL = 64 << 10
 """Bytes: below that, nothing is gained."""
 
@@ -47,6 +50,8 @@ class Survey:
 
     places: list[Place]
     end: int
+    often_updated: list[Record]
+    """The last update of each item that was updated more often than `MOST_UPDATES` since it was put."""
 
     @property
     def needed(self) -> int:
@@ -65,6 +70,7 @@ def survey(path: Path, bodies: Bodies, *, up_to: int | None = None) -> Survey:
     """Read a journal, up to the record that ends at `up_to`, and see what is needed. JournalError if it is damaged."""
     effects = Effects(lambda record: bodies.load(record.body, record.side))
     entries, found = [], []
+    last_updates: dict[int, Record] = {}
     end = len(FIRST_LINE)
     with path.open("rb") as file:
         for entry in read_entries(file, path, up_to=up_to):
@@ -72,8 +78,12 @@ def survey(path: Path, bodies: Bodies, *, up_to: int | None = None) -> Survey:
             if entry.went != BEGUN:  # else it was never answered
                 entries.append((entry.start, entry.end, entry.record.side))
                 found.append(effects.of(entry.record))
+                if found[-1].updates and entry.record.side is None:
+                    last_updates[found[-1].changes[0]] = entry.record
     needed = live(found)
-    return Survey([Place(*entry, keep) for entry, keep in zip(entries, needed, strict=True)], end)
+    updates = Counter(effect.changes[0] for effect, keep in zip(found, needed, strict=True) if keep and effect.updates)
+    often = [last_updates[cell] for cell, times in updates.items() if times > MOST_UPDATES and cell in last_updates]
+    return Survey([Place(*entry, keep) for entry, keep in zip(entries, needed, strict=True)], end, often)
 
 
 def needed_entries(path: Path, surveyed: Survey) -> Iterator[Entry]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -52,7 +52,8 @@ class Tables:
             case "DeleteItem":
                 return self._write(region, [("Delete", request)])
             case "UpdateItem":
-                return self._write(region, [("Update", request)])
+                effect = self._write(region, [("Update", request)])
+                return replace(effect, updates=not self._table(region, request).special)
             case "BatchWriteItem":
                 return self._write(region, _batch(request))
             case "TransactWriteItems":

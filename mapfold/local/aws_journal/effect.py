@@ -12,7 +12,8 @@ class Effect:
 
     `consumes`: reads a cell, which is gone after that. `deletes`: what it replaces is gone, and that is all it does;
     `surely`: and is an error when it was not there, and nothing but requests that name it makes it. `replaces_also`: gone with it, though it stays in the journal for its own sake. `reads_all`: it may have read, and
-    written, anything. `forgets_all`: nothing before it matters.
+    written, anything. `forgets_all`: nothing before it matters. `updates`: it changes one item, and a put of what that is
+    afterwards could stand for it.
     """
 
     replaces: tuple[int, ...] = ()
@@ -24,6 +25,7 @@ class Effect:
     surely: bool = False
     reads_all: bool = False
     forgets_all: bool = False
+    updates: bool = False
 
 
 PLAIN = Effect()

@@ -17,11 +17,13 @@ from mapfold.local.aws_journal.compaction import (
     survey,
     write_compacted,
 )
-from mapfold.local.aws_journal.errors import JournalError
+from mapfold.local.aws_journal.errors import JournalError, NotKept
 from mapfold.local.aws_journal.journal import Journal, create
+from mapfold.local.aws_journal.records import DONE
 from mapfold.local.aws_journal.replay import replay
 from mapfold.local.aws_journal.reproducible import install
 from mapfold.local.aws_journal.requests import Application
+from mapfold.local.aws_journal.updated_items import put_instead
 
 log = logging.getLogger(__name__)
 
@@ -59,18 +61,20 @@ def open_kept(application: Application, folder: Path, report: Callable[[str], No
             f"{replayed.refused:,} of {needed:,} changes to S3, DynamoDB and the rest did not come back as they were; "
             "moto.log in the data directory names them"
         )
-    kept = KeptMoto(application, Journal(path, end=surveyed.end), bodies)
+    kept = KeptMoto(application, Journal(path, end=surveyed.end), bodies, is_faithful=not replayed.refused)
     bodies.keep_only({place.side.name for place in surveyed.places if place.side is not None})
-    if surveyed.is_worth_compacting:
-        kept.compact(surveyed)
+    kept.shorten(surveyed)
     return kept
 
 
 class KeptMoto:
-    """The application to serve, and the compaction of its journal as it grows."""
+    """The application to serve, and the compaction of its journal as it grows.
 
-    def __init__(self, application: Application, journal: Journal, bodies: Bodies) -> None:
-        self._journal, self._bodies = journal, bodies
+    Where moto is not `is_faithful` to the journal, for some of it was refused, that stays as it is: another moto may do.
+    """
+
+    def __init__(self, application: Application, journal: Journal, bodies: Bodies, *, is_faithful: bool = True) -> None:
+        self._journal, self._bodies, self._is_faithful = journal, bodies, is_faithful
         self._countdown = _LOOK_EVERY
         self._look_at = max(COMPACT_AFTER_BYTES, 2 * journal.end)
         self._compacting: threading.Thread | None = None
@@ -82,6 +86,14 @@ class KeptMoto:
             self._compacting.join()
         self._journal.close()
 
+    def shorten(self, surveyed: Survey) -> None:
+        """Do what makes the journal shorter, now or the next time, where it is worth it."""
+        if not self._is_faithful:
+            return
+        self.put_what_was_updated(surveyed)
+        if surveyed.is_worth_compacting:
+            self.compact(surveyed)
+
     def compact(self, surveyed: Survey) -> None:
         """Write the journal anew, without what `surveyed` found not to be needed. If that fails, it stays as it is."""
         try:
@@ -92,6 +104,22 @@ class KeptMoto:
             log.warning("the journal could not be compacted: %s", error)
             return
         remove_bodies(self._bodies, surveyed)
+
+    def put_what_was_updated(self, surveyed: Survey) -> None:
+        """Note items that are updated often as they are now, so that their updates are not needed any more.
+
+        In the journal alone: moto has them so. When it cannot be written, or moto does not answer, all stays as it is.
+        """
+        for update in surveyed.often_updated:
+            with self.application.turn:
+                put = put_instead(self.application.unkept, update)
+                if put is None:
+                    continue
+                try:
+                    self._journal.settle(self._journal.begin(put), DONE)
+                except NotKept as error:
+                    log.warning("an item that is updated often could not be noted: %s", error)
+                    return
 
     def _settled(self) -> None:
         self._countdown -= 1
@@ -108,6 +136,5 @@ class KeptMoto:
         except JournalError as error:
             log.error("%s", error)
             return
-        if surveyed.is_worth_compacting:
-            self.compact(surveyed)
+        self.shorten(surveyed)
         self._look_at = max(COMPACT_AFTER_BYTES, 2 * self._journal.end)

@@ -57,6 +57,8 @@ class LiveMapRun:
     row: MapRunRow
     run: MapRun
     children: ChildRunner
+    saved: MapRunRow | None = None
+    """What the store was handed last at regular times."""
 
     def current(self) -> MapRunRow:
         """The row with the counts and limits of this moment. In the backlog the counts are those from before."""
@@ -122,7 +124,12 @@ class MapRuns:
     def save(self) -> None:
         """Hand to the store where the running ones and their long-running children stand; called regularly."""
         for live in self._live.values():
-            self._store.map_run_saved(live.to_keep(self._clock()))
+            if live.run.start_date is None:  # in the backlog
+                continue
+            row = live.to_keep(self._clock())
+            if row != live.saved:  # a thousand that wait for long-running children need not be written again
+                live.saved = row
+                self._store.map_run_saved(row)
             live.children.save()
         if self._backlog.waiting:
             self._relieve()

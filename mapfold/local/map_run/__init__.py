@@ -21,7 +21,7 @@ from mapfold.local.map_run.model import (
     S3Client,
     S3Factory,
 )
-from mapfold.local.map_run.patient_s3 import PatientS3
+from mapfold.local.map_run.patient_s3 import PatientS3, patience_of
 from mapfold.local.map_run.s3 import s3_factory
 from mapfold.local.map_run.tolerance import Tolerance
 
@@ -49,5 +49,6 @@ __all__ = [
     "head_of",
     "identity_text",
     "name_uuid",
+    "patience_of",
     "s3_factory",
 ]

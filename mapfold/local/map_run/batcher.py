@@ -76,16 +76,14 @@ class ChildBuilder:
         """What the reader's thread reads in place of `chunks`: encoded as whole batches, if nothing else is asked for."""
         if self._batch is None or self._select is not None or not self._batch.counts_items:
             return chunks
-        return whole_batches(chunks, self._batch.max_items, self._batch.fits_whole)
+        return whole_batches(chunks, self._batch.max_items, self._batch)
 
     def feed(self, chunk: Chunk | EncodedChunk) -> None:
         """Take the next chunk. The builder has to be starved: one chunk at a time is what bounds the memory."""
         assert self.starved, "a builder is fed when it is starved"
         if isinstance(chunk, EncodedChunk):
-            if self._batch and not self._batch.count and chunk.count == self._batch.max_items:
-                self._whole = chunk
-                return
-            chunk = chunk.decoded()
+            self._whole = chunk
+            return
         self._values, self._keys, self._position = chunk.values, chunk.keys, 0
         self._source = chunk.source or self._whole_source
 
@@ -112,13 +110,13 @@ class ChildBuilder:
                 f"The input of the child execution for item {self._index - 1} has {len(item)} bytes; "
                 f"at most {PAYLOAD_LIMIT_BYTES} are allowed. Use ItemSelector to make it smaller."
             )
-        return self._child(1, item)
+        return self._child(1, item.decode())
 
     def _batched(self, batch: _Batch) -> Child | None:
         if self._whole is not None:
             whole, self._whole = self._whole, None
             self._index += whole.count
-            return self._child(whole.count, batch.whole(whole.text))
+            return self._child(whole.count, whole.input_text)
         for _ in range(min(STEP_ITEMS, len(self._values) - self._position)):
             item = self._next_item()
             if not batch.can_ever_hold(item):
@@ -152,10 +150,10 @@ class ChildBuilder:
             value = {"Key": key, "Value": value}
         return encode(value)
 
-    def _child(self, count: int, text: bytes) -> Child:
+    def _child(self, count: int, text: str) -> Child:
         index = self._children
         self._children = index + 1
-        return Child(index, count, text.decode())
+        return Child(index, count, text)
 
 
 class _Batch:
@@ -178,7 +176,7 @@ class _Batch:
     def can_ever_hold(self, item: bytes) -> bool:
         return self.empty_size + len(item) <= self.max_bytes
 
-    def add(self, item: bytes) -> tuple[int, bytes] | None:
+    def add(self, item: bytes) -> tuple[int, str] | None:
         """Take an item. Gives the batch that has become full: with the item, or without it where it did not fit."""
         size = self._size + len(item) + (1 if self.count else 0)
         full = None
@@ -192,29 +190,29 @@ class _Batch:
             return self.take()
         return full
 
-    def take(self) -> tuple[int, bytes]:
+    def take(self) -> tuple[int, str]:
         """The batch as it is: its number of items and its text. A new one begins."""
-        count, text = self.count, self.whole(b"[" + b",".join(self._items) + b"]")
+        count, text = self.count, self.input_of(self._items)
         self._items, self.count, self._size = [], 0, self.empty_size
         return count, text
 
-    def fits_whole(self, size: int) -> bool:
-        """Whether items fit whose JSON array has `size` bytes. May be asked from any thread."""
-        return self.empty_size - len("[]") + size <= self.max_bytes
+    def fits(self, size: int) -> bool:
+        """Whether items fit whose texts, with the commas between them, have `size` bytes. For any thread."""
+        return self.empty_size + size <= self.max_bytes
 
-    def whole(self, items: bytes) -> bytes:
-        """The text around a JSON array of items."""
-        return self._head[:-1] + items + b"}"
+    def input_of(self, texts: list[bytes]) -> str:
+        """The child's whole input with items whose JSON is `texts`, each one item or several. For any thread."""
+        return b"".join((self._head, b",".join(texts), b"]}")).decode()
 
 
-def whole_batches(chunks: Chunks, count: int, fits: Callable[[int], bool]) -> ReadChunks:
-    """The items of `chunks` as arrays of `count` each, encoded; `fits` is asked with an array's size in bytes.
+def whole_batches(chunks: Chunks, count: int, batch: _Batch) -> ReadChunks:
+    """The items of `chunks` as inputs of children, `count` items each.
 
-    From the first array on that does not fit, and from the first item on that is a member of an object or that orjson
+    From the first batch on that would not fit, and from the first item on that is a member of an object or that orjson
     refuses (all would be escaped as that one is), items come as they are, to be encoded and counted one by one. Batches
     are the same either way: chunks are not, each time that a source is read.
     """
-    gathered = _Gathered()
+    gathered = _Gathered(batch)
     for chunk in chunks:
         at = 0
         while chunk.keys is None and at < chunk.count:
@@ -222,8 +220,6 @@ def whole_batches(chunks: Chunks, count: int, fits: Callable[[int], bool]) -> Re
             if not gathered.add(part):
                 break
             at += len(part)
-            if not fits(gathered.size):
-                break
             if gathered.count == count:
                 yield gathered.take()
         else:
@@ -231,8 +227,7 @@ def whole_batches(chunks: Chunks, count: int, fits: Callable[[int], bool]) -> Re
                 continue
         if gathered.count:
             yield gathered.take().decoded()
-        if at < chunk.count:
-            yield Chunk(chunk.values[at:], chunk.keys, chunk.source)
+        yield Chunk(chunk.values[at:], chunk.keys, chunk.source)
         yield from chunks
         return
     if gathered.count:
@@ -240,28 +235,32 @@ def whole_batches(chunks: Chunks, count: int, fits: Callable[[int], bool]) -> Re
 
 
 class _Gathered:
-    """Items, encoded, on their way to one array."""
+    """Items, encoded, on their way to one batch."""
 
-    __slots__ = ("_texts", "count", "size")
+    __slots__ = ("_batch", "_size", "_texts", "count")
 
-    def __init__(self) -> None:
+    def __init__(self, batch: _Batch) -> None:
+        self._batch = batch
         self._texts: list[bytes] = []
+        self._size = 0
         self.count = 0
-        self.size = len("[]")
 
     def add(self, values: list[Json]) -> bool:
-        """Take more items. False if they cannot be encoded at once; they are not taken then."""
+        """Take more items. False if they do not fit, or cannot be encoded at once; they are not taken then."""
         try:
             text = orjson.dumps(values)[1:-1]
         except TypeError:
             return False
-        self.size += len(text) + (1 if self.count else 0)
+        size = self._size + len(text) + (1 if self.count else 0)
+        if not self._batch.fits(size):
+            return False
         self._texts.append(text)
+        self._size = size
         self.count += len(values)
         return True
 
     def take(self) -> EncodedChunk:
         """The items as they are; new ones are gathered from now on."""
-        chunk = EncodedChunk(b"[" + b",".join(self._texts) + b"]", self.count)
-        self._texts, self.count, self.size = [], 0, len("[]")
+        chunk = EncodedChunk(self._batch.input_of(self._texts), self.count)
+        self._texts, self._size, self.count = [], 0, 0
         return chunk

@@ -117,9 +117,9 @@ class Chunk:
 
 @dataclass(slots=True)
 class EncodedChunk:
-    """`count` items as the text of one JSON array."""
+    """`count` items as the whole input of the child that gets them: `{"BatchInput":…,"Items":[…]}`."""
 
-    text: bytes
+    input_text: str
     count: int
 
     def first(self, count: int) -> Chunk:
@@ -128,7 +128,7 @@ class EncodedChunk:
 
     def decoded(self) -> Chunk:
         """The items themselves."""
-        return Chunk(orjson.loads(self.text))
+        return Chunk(orjson.loads(self.input_text)["Items"])
 
 
 Chunks = Iterator[Chunk]

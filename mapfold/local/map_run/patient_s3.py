@@ -8,22 +8,41 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
+from mapfold.errors import ServiceError
 from mapfold.local.map_run.model import S3Factory
 
 PATIENCE_SECONDS = 60.0
 """No attempt begins later than this after the first failure; the last one may take as long as one takes (65 s)."""
 
+_LONGEST_PATIENCE_SECONDS = 86_400.0
 _FIRST_WAIT_SECONDS = 0.25
 _LONGEST_WAIT_SECONDS = 5.0
 _BUSY = frozenset(
     {"SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "Throttling", "ThrottlingException"}
 )
+
+
+def patience_of(environment: Mapping[str, str]) -> float:
+    """The seconds that MAPFOLD_S3_PATIENCE_SECONDS says, or a minute. ServiceError if they are none."""
+    said = environment.get("MAPFOLD_S3_PATIENCE_SECONDS")
+    if said is None:
+        return PATIENCE_SECONDS
+    try:
+        seconds = float(said)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= _LONGEST_PATIENCE_SECONDS:
+        raise ServiceError(
+            f"MAPFOLD_S3_PATIENCE_SECONDS is {said!r}; it must be a number of seconds from 0 to "
+            f"{_LONGEST_PATIENCE_SECONDS:.0f}."
+        )
+    return seconds
 
 
 class PatientS3:
@@ -36,10 +55,11 @@ class PatientS3:
         self,
         factory: S3Factory,
         *,
+        patience_seconds: float = PATIENCE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
-        self._factory, self._clock = factory, clock
+        self._factory, self._patience_seconds, self._clock = factory, patience_seconds, clock
         self._ending = threading.Event()
         self._wait = wait or self._ending.wait
 
@@ -95,7 +115,7 @@ class PatientS3:
                     raise
                 now = self._clock()
                 first = now if first is None else first
-                if now + pause > first + PATIENCE_SECONDS or self._wait(pause):
+                if now + pause > first + self._patience_seconds or self._wait(pause):
                     raise
                 if failures is not None:
                     failures.append(error)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from mapfold.local._moto_process import create_application
 from mapfold.local.aws_journal.bodies import Bodies
-from mapfold.local.aws_journal.compaction import survey
+from mapfold.local.aws_journal.compaction import MOST_UPDATES, survey
+from mapfold.local.aws_journal.kept_moto import open_kept
 from mapfold.local.aws_journal.records import Record
 from tests.integration.aws_journal.moto_in_process import kept_moto, state, tell, upload_id
 from tests.unit.aws_journal.builders import (
@@ -18,6 +22,7 @@ from tests.unit.aws_journal.builders import (
     delete_item,
     dynamodb,
     put_item,
+    record,
     s3,
     update_item,
 )
@@ -132,3 +137,45 @@ def test_without_what_is_not_needed_the_state_is_the_same(
     assert compacted == before
     assert all(place.needed for place in left.places)
     assert [line for line in said if "did not come back" in line] == []
+
+
+def test_an_item_that_is_updated_often_is_one_put_in_the_end(tmp_path: Path) -> None:
+    """A counter's journal does not grow with the count; one that has a stream keeps each update."""
+    stream = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}}
+    with kept_moto(tmp_path) as kept:
+        make(kept.application, create_table())
+        make(kept.application, dynamodb("CreateTable", **{**orjson.loads(create_table("s").body), **stream}))
+        for _ in range(MOST_UPDATES + 1):
+            make(kept.application, update_item("1"))
+            make(kept.application, update_item("2", table="s"))
+        make(kept.application, update_item("3"))
+        before = state(kept.application)
+
+    with kept_moto(tmp_path):
+        pass
+    left = survey(tmp_path / "journal", Bodies(tmp_path / "bodies"))
+    with kept_moto(tmp_path) as kept:
+        after = state(kept.application)
+
+    assert left.needed == len(["t", "s", "put of 1", "update of 3"]) + MOST_UPDATES + 1
+    assert after == before
+
+
+def test_a_journal_that_is_not_done_again_whole_is_left_as_it_is(tmp_path: Path) -> None:
+    """Here the table is another one's already: nothing is concluded from what moto has then."""
+    with kept_moto(tmp_path) as kept:
+        make(kept.application, create_table())
+        for _ in range(MOST_UPDATES + 1):
+            make(kept.application, update_item("1"))
+        for n in range(100):
+            make(kept.application, put_item("2", "x" * 1000 + str(n)))
+    journal = (tmp_path / "journal").read_bytes()
+    said: list[str] = []
+
+    application = create_application()
+    tell(application, record("POST", "/moto-api/reset")).content()
+    tell(application, create_table(range_key="r")).content()
+    open_kept(application, tmp_path, said.append).close()
+
+    assert (tmp_path / "journal").read_bytes() == journal
+    assert any("did not come back" in line for line in said)

@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.embedded import ROOT, EmbeddedAws, free_port, outside_environment, wait_for_ready_line
+from tests.e2e.embedded import ROOT, EmbeddedAws, outside_environment, ready
 
 ROLE = "arn:aws:iam::123456789012:role/any"
 
@@ -41,23 +41,25 @@ class Session:
 
 
 @contextmanager
-def session(data: Path) -> Iterator[Session]:
+def session(data: Path, *, environment: Mapping[str, str] | None = None) -> Iterator[Session]:
     """`mapfold local` over the folder `data`. It ends with the block, if the block did not end it."""
     data.mkdir(exist_ok=True)
-    aws = EmbeddedAws(port=free_port(), aws_port=free_port(), data=data)
     command = [sys.executable, "-m", "mapfold", "local", "--no-console", "--data", str(data)]
-    ports = ["--port", str(aws.port), "--aws-port", str(aws.aws_port)]
-    log = data / "stderr.txt"
+    ports = ["--port", "0", "--aws-port", "0"]
     with (
-        log.open("w") as stderr,
+        (data / "stderr.txt").open("w") as stderr,
         subprocess.Popen(
-            [*command, *ports], cwd=ROOT, env=outside_environment(), stdout=subprocess.PIPE, stderr=stderr, text=True
+            [*command, *ports],
+            cwd=ROOT,
+            env={**outside_environment(), **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
         ) as process,
     ):
         try:
             assert process.stdout is not None
-            assert wait_for_ready_line(process.stdout), log.read_text()
-            yield Session(aws, process)
+            yield Session(ready(process.stdout, data), process)
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)

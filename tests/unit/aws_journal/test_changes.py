@@ -18,6 +18,7 @@ FORM = {"CONTENT_TYPE": "application/x-www-form-urlencoded; charset=utf-8"}
         (s3("HEAD", "/bucket"), Kind.READ),
         (s3("PUT", "/bucket/key"), Kind.CHANGE),
         (s3("DELETE", "/bucket/key"), Kind.CHANGE),
+        (record("PUT", "/bucket/key", "X-Amz-Signature=any", body=b"Action=GetIt&x=1", **FORM), Kind.CHANGE),
         (s3("POST", "/bucket/key", "uploads"), Kind.CHANGE),
         (s3("POST", "/bucket/key", "select&select-type=2"), Kind.READ),
         (dynamodb("Scan"), Kind.READ),

@@ -267,6 +267,27 @@ class TestRedriven:
         assert ended.output["ResultWriterDetails"]["Key"].endswith("/Redrive-1/manifest.json")
         assert (run.status, run.item_counts["succeeded"], run.item_counts["resultsWritten"]) == ("SUCCEEDED", 3, 3)
 
+    async def test_limits_change_while_it_is_redriven(self, world: World) -> None:
+        """UpdateMapRun lets more of the children run at once that wait for redrive."""
+        world.functions.handlers["f"] = failing_on(1, 2, 3)
+        fields: dict[str, Any] = {"MaxConcurrency": 1, "ToleratedFailureCount": 2}
+        started = await world.start({"M": distributed_map({"T": task("f")}, **fields)}, [1, 2, 3])
+        await world.end(started)
+        gate = world.functions.handlers["f"] = Gate()
+        redrive = asyncio.create_task(redriven(world, started))
+        await gate.came.wait()
+        before = await world.live_map_run(started)
+
+        world.engine.update_map_run(before.arn, max_concurrency=3, tolerated_percentage=None, tolerated_count=None)
+        await world.until(lambda: gate.waiting == 3)
+        after = await world.live_map_run(started)
+        gate.open()
+        ended = await redrive
+
+        counts = [(run.execution_counts["running"], run.execution_counts["pendingRedrive"]) for run in (before, after)]
+        assert counts == [(1, 2), (3, 0)]
+        assert ended.output == [1, 2, 3]
+
     async def test_a_map_run_is_redriven_a_thousand_times_at_the_most(self, world: World) -> None:
         """States.Runtime after that."""
         world.functions.handlers["f"] = failing_on(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -221,6 +222,45 @@ class TestGoingOn:
         assert world.functions.calls == []
         assert [one["type"] for one in events].count("ParallelStateStarted") == 1
 
+    @pytest.mark.parametrize(
+        "failing",
+        [
+            {"F": {"Type": "Fail", "Error": "Broken"}},
+            {"F": {"Type": "Fail", "QueryLanguage": "JSONata", "Error": "{% $states.input.error %}"}},
+            {"In": parallel({"F": {"Type": "Fail", "Error": "Broken"}})},
+            {"M": inline_map({"F": {"Type": "Fail", "Error": "Broken"}}, ItemsPath="$.items")},
+            {"T": task("fails")},
+        ],
+        ids=["a Fail", "a Fail that computes", "a Parallel", "a Map", "a task"],
+    )
+    async def test_attempts_of_a_parallel_count(self, tmp_path: Path, failing: dict[str, Any]) -> None:
+        """
+        What the first attempt failed with follows from the state inside that failed. Cut off in the second one, which
+        fails again: there is no third, with MaxAttempts 1.
+        """
+        retry = [{"ErrorEquals": ["Broken"], "IntervalSeconds": 5, "MaxAttempts": 1}]
+        gated = {"G": task("gate", ResultPath=None, Next=next(iter(failing))), **failing}
+        both = parallel({"W": task("waits")}, gated, Retry=retry)
+        gate = Gate()
+        answers: Iterator[Any] = iter([lambda event: event, gate])
+        async with open_store(tmp_path) as store:
+            async with opened(store) as world:
+                world.functions.handlers |= {
+                    "waits": Gate(),
+                    "gate": lambda event: next(answers)(event),
+                    "fails": fails,
+                }
+                started = await world.start({"Both": both}, {"error": "Broken", "items": [1]})
+                await world.until(lambda: gate.waiting == 1)
+            async with opened(store) as world:
+                world.functions.handlers |= {"waits": Gate(), "gate": lambda event: event, "fails": fails}
+                await world.engine.resume()
+                ended = await world.end(started)
+
+        starts = [one for one in ended.events if one["type"] == "TaskStateEntered" and details(one)["name"] == "G"]
+        assert len(starts) == 2
+        assert ended.failure[:2] == ("FAILED", "Broken")
+
 
 class TestTime:
     async def test_the_machines_timeout_counts_from_the_start(self, tmp_path: Path) -> None:
@@ -375,6 +415,11 @@ class TestWhatACrashLeaves:
 
         assert ended.types[-2:] == ["LambdaFunctionScheduled", "ExecutionFailed"]
         assert len(ended.events) == 6
+
+
+def details(event: Any) -> Any:
+    """The details of an event."""
+    return next(value for key, value in event.items() if key.endswith("EventDetails"))
 
 
 def fails(event: Any) -> Any:

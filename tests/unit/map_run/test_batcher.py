@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapfold.local.map_run.batcher import ChildBuilder, whole_batches
+from mapfold.local.map_run.batcher import ChildBuilder
 from mapfold.local.map_run.encoding import encode
 from mapfold.local.map_run.model import PAYLOAD_LIMIT_BYTES, Child, Chunk, DataLimitError, EncodedChunk
 from mapfold.local.map_run.stream import ItemStream
@@ -241,18 +241,18 @@ class TestWholeBatches:
         """However the reader's chunks lie: what is left at the end comes as it is."""
         chunks = [Chunk(list(range(start, start + 7))) for start in range(0, 49, 7)]
 
-        found = list(whole_batches(iter(chunks), 20, lambda _: True))
+        found = read(chunks, BatcherSpec(20, None))
 
         assert [chunk.count for chunk in found] == [20, 20, 9]
         assert [type(chunk) for chunk in found] == [EncodedChunk, EncodedChunk, Chunk]
-        assert found[0] == EncodedChunk(encode(list(range(20))), 20)
+        assert found[0] == EncodedChunk(encode({"Items": list(range(20))}).decode(), 20)
         assert found[2] == Chunk(list(range(40, 49)))
 
     def test_an_array_that_does_not_fit_ends_the_encoding(self) -> None:
         """From there on batches begin and end where bytes are full: no item is lost, and none gathered for long."""
         chunks = [Chunk(["x" * 100] * 10), Chunk(["y"])]
 
-        found = list(whole_batches(iter(chunks), 20, lambda size: size <= 500))
+        found = read(chunks, BatcherSpec(20, 500))
 
         assert found == [Chunk(["x" * 100] * 10), Chunk(["y"])]
 
@@ -261,20 +261,25 @@ class TestWholeBatches:
         """It is encoded by itself then, so that the others' texts do not depend on it."""
         chunks = [Chunk([1, 2]), Chunk([3, odd]), Chunk([4])]
 
-        found = list(whole_batches(iter(chunks), 3, lambda _: True))
+        found = read(chunks, BatcherSpec(3, None))
 
         assert [item for chunk in found for item in decoded(chunk).values] == [1, 2, 3, odd, 4]
         assert isinstance(found[-1], Chunk)
 
     async def test_max_items_cuts_an_encoded_batch(self) -> None:
         """MaxItems counts items, wherever a batch ends."""
-        chunks = iter([EncodedChunk(b"[1,2,3]", 3), EncodedChunk(b"[4,5,6]", 3)])
+        chunks = iter([EncodedChunk('{"Items":[1,2,3]}', 3), EncodedChunk('{"Items":[4,5,6]}', 3)])
         stream = ItemStream(lambda: chunks, max_items=5, threaded=False)
 
         found = [stream.take(), stream.take(), stream.take()]
 
-        assert found == [EncodedChunk(b"[1,2,3]", 3), Chunk([4, 5]), None]
+        assert found == [EncodedChunk('{"Items":[1,2,3]}', 3), Chunk([4, 5]), None]
         assert stream.items_read == 5
+
+
+def read(chunks: list[Chunk], batcher: BatcherSpec) -> list[Chunk | EncodedChunk]:
+    """What the event loop gets of `chunks`."""
+    return list(ChildBuilder(select=None, source="STATE_DATA", batcher=batcher).encoding(iter(chunks)))
 
 
 def decoded(chunk: Chunk | EncodedChunk) -> Chunk:

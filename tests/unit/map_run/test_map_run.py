@@ -529,6 +529,22 @@ class TestFaults:
 
 
 class TestCounts:
+    async def test_byte_batches_count_their_items_at_every_moment(self) -> None:
+        """How many children are to come is an estimate then, the least; of items it is none, and all parts add up."""
+        wait = asyncio.Event()
+        run = new_run(
+            map_spec(list(range(100, 200)), batcher=BatcherSpec(None, 60), max_concurrency=3), Children(wait=wait)
+        )
+
+        async with running(run):
+            middle = run.counts()
+            wait.set()
+
+        end = run.counts()
+        assert (middle.items.running, middle.items.pending, middle.items.total) == (36, 64, 100)
+        assert middle.executions.running + middle.executions.pending == middle.executions.total
+        assert (end.items.succeeded, end.executions.succeeded, end.executions.total) == (100, 9, 9)
+
     async def test_the_parts_add_up_at_every_moment(self) -> None:
         """Pending, running and ended ones are the total, for items and for executions, whenever one looks."""
         wait = asyncio.Event()

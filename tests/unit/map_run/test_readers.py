@@ -725,8 +725,9 @@ def test_max_items_cuts_anywhere(rows: int, most: int, form: str) -> None:
     spec = ReaderSpec("s3:getObject", {"InputType": form, "CSVHeaderLocation": "FIRST_ROW"}, WHERE)
 
     stream = ItemStream(lambda: open_reader(s3, spec), max_items=most, threaded=False)
-    items = []
+    items: list[object] = []
     while (chunk := stream.take()) is not None:
+        assert isinstance(chunk, Chunk)
         items += chunk.values
     stream.close()
 
