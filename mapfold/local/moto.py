@@ -63,15 +63,16 @@ async def open_moto(
     `report` gets a line for people now and then while bringing back what was kept takes long.
     """
     log = data / "moto.log"
-    reports, writing = os.pipe()
+    # Not a pipe: uvloop closes the descriptor of one twice, the second time perhaps a file that was opened in between.
+    reports, writing = socket.socketpair()
     try:
         # Bound here and handed over: a port that were free, and let go, might be another's before moto is ready.
         with log.open("wb") as output, listen(port, option="--aws-port") as bound:
             port = bound.getsockname()[1]
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", str(_SCRIPT), str(os.getpid()), str(bound.fileno()), str(data / "aws")),
-                str(writing),
-                pass_fds=(writing, bound.fileno()),
+                str(writing.fileno()),
+                pass_fds=(writing.fileno(), bound.fileno()),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -80,10 +81,10 @@ async def open_moto(
                 start_new_session=True,  # a Ctrl-C in the terminal reaches us alone: we still read while we stop
             )
     except BaseException:
-        os.close(reports)
+        reports.close()
         raise
     finally:
-        os.close(writing)
+        writing.close()
     server = MotoServer(process, port, log)
     try:
         async with _lines_of(reports) as lines:
@@ -94,17 +95,15 @@ async def open_moto(
 
 
 @asynccontextmanager
-async def _lines_of(reports: int) -> AsyncIterator[asyncio.StreamReader]:
-    """The lines that come through the pipe `reports`."""
-    reader = asyncio.StreamReader()
-    pipe = os.fdopen(reports, "rb", buffering=0)
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), pipe
-    )
+async def _lines_of(reports: socket.socket) -> AsyncIterator[asyncio.StreamReader]:
+    """The lines that come through `reports`, which is closed in the end."""
+    reader, writer = await asyncio.open_connection(sock=reports)
     try:
         yield reader
     finally:
-        transport.close()
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
 
 
 def listen(port: int, *, option: str) -> socket.socket:
