@@ -79,6 +79,8 @@ class Execution:
                 reader.add(self._record_redrive())
             if reader.ending is None:
                 self._standing = reader.standing()
+                if self._standing is None:  # the first state's event does not point back (history-events 3, rule 1)
+                    self._frame.previous = 0
         except (StandingError, ValueError) as error:  # ValueError: what is stored is no JSON
             last = await self._store.last_event_id(self.row.id)
             self._log.count = self._frame.previous = max(last, self._log.count)
