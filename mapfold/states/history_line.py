@@ -167,8 +167,8 @@ class Line:
             self._forget_work()
         else:
             self.steps.append(self.started)
-        if self.steps:
-            self.previous = self.steps[-1].id
+        if self.steps and isinstance(begun := self.steps[-1], Seen):
+            self.previous = begun.id
         self.map_run_over = self.map_run_arn is not None  # though the history may not have its end
         for inner in self.inner.values():
             if inner.state is not None or inner.left is None:
