@@ -5,7 +5,6 @@ queries; `schema.py` the tables; `recovery.py` what a crash leaves; `lock.py` ke
 """
 
 from mapfold.local.store.lock import lock_data_directory
-from mapfold.local.store.recovery import UnfinishedMapRun, close_map_run
 from mapfold.local.store.rows import (
     ChildFilter,
     ChildRow,
@@ -29,9 +28,7 @@ __all__ = [
     "Redrive",
     "Store",
     "StoreError",
-    "UnfinishedMapRun",
     "WireEvent",
-    "close_map_run",
     "lock_data_directory",
     "open_store",
 ]
