@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mapfold.local.aws_journal.bodies import Bodies, IncompleteBody
-from mapfold.local.aws_journal.changes import Kind, action_of, kind_of
+from mapfold.local.aws_journal.changes import Kind, action_of, is_made_in_parts, kind_of
 from mapfold.local.aws_journal.errors import NotKept
 from mapfold.local.aws_journal.journal import Journal
 from mapfold.local.aws_journal.long_polls import (
@@ -136,7 +136,8 @@ class Journaled:
         except BaseException:
             self._journal.settle(start, FAILED)
             raise
-        if 400 <= answer.code < 500 or not keep(answer):
+        was_refused = 400 <= answer.code < 500 and not is_made_in_parts(action_of(request.environ, request.body))
+        if was_refused or not keep(answer):
             self._journal.take_back(start)
             self._bodies.remove(request.side)
         else:
