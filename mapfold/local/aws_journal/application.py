@@ -25,6 +25,7 @@ from mapfold.local.aws_journal.long_polls import (
     settings_request,
     without_wait,
 )
+from mapfold.local.aws_journal.outgoing import Deliveries, outgoing
 from mapfold.local.aws_journal.records import DONE, FAILED, Record, SideBody
 from mapfold.local.aws_journal.refusals import refusal
 from mapfold.local.aws_journal.reproducible import reproducible
@@ -63,6 +64,7 @@ class Journaled:
         self.unkept = application
         self._journal, self._bodies = journal, bodies
         self._clock, self._settled = clock, settled
+        self._deliveries = Deliveries()
         self.turn = threading.Lock()
         self._changed = threading.Condition()
 
@@ -131,7 +133,7 @@ class Journaled:
         seed, moment = secrets.randbits(62), self._clock()
         start = self._journal.begin(Record(request.environ, request.body, seed, moment, request.side))
         try:
-            with reproducible(seed, moment):
+            with reproducible(seed, moment), outgoing(self._deliveries.send):
                 answer = self._ask(request)
         except BaseException:
             self._journal.settle(start, FAILED)
