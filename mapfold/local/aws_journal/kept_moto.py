@@ -43,6 +43,7 @@ def open_kept(application: Application, folder: Path, report: Callable[[str], No
     `report` gets lines for people when that takes long, or has not come to the same.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)  # secrets and parameters are in there as well
     path = folder / "journal"
     bodies = Bodies(folder / "bodies")
     if not path.exists():

@@ -190,6 +190,17 @@ def put_request(key: dict[str, str]) -> dict[str, Any]:
     return {"PutRequest": {"Item": {"k": key}}}
 
 
+def test_nobody_else_can_look_into_the_folder(tmp_path: Path) -> None:
+    """Secrets are in it, whatever the folder was before."""
+    folder = tmp_path / "aws"
+    folder.mkdir(mode=0o755)
+
+    with kept_moto(folder):
+        pass
+
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_journal_that_is_not_done_again_whole_is_left_as_it_is(tmp_path: Path) -> None:
     """Here the table is another one's already: nothing is concluded from what moto has then."""
     with kept_moto(tmp_path) as kept:
