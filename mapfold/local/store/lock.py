@@ -14,7 +14,7 @@ from mapfold.local.store.schema import StoreError
 @contextmanager
 def lock_data_directory(data: Path) -> Iterator[None]:
     """Hold `<data>/lock` (the directory is made if needed). StoreError names the process that has it."""
-    data.mkdir(parents=True, exist_ok=True)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = data / "lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
