@@ -63,7 +63,6 @@ async def open_moto(
     `report` gets a line for people now and then while bringing back what was kept takes long.
     """
     log = data / "moto.log"
-    # Not a pipe: uvloop closes the descriptor of one twice, the second time perhaps a file that was opened in between.
     reports, writing = socket.socketpair()
     try:
         # Bound here and handed over: a port that were free, and let go, might be another's before moto is ready.
@@ -80,6 +79,11 @@ async def open_moto(
                 env={name: value for name, value in os.environ.items() if name not in _PROFILES},
                 start_new_session=True,  # a Ctrl-C in the terminal reaches us alone: we still read while we stop
             )
+    except OSError as error:
+        reports.close()
+        raise ServiceError(
+            f"moto, which serves S3, DynamoDB and the rest, cannot be started: {error.filename or log}: {error.strerror}"
+        ) from error
     except BaseException:
         reports.close()
         raise
@@ -87,7 +91,7 @@ async def open_moto(
         writing.close()
     server = MotoServer(process, port, log)
     try:
-        async with _lines_of(reports) as lines:
+        async with lines_of(reports) as lines:
             await _until_ready(server, lines, report)
         yield server
     finally:
@@ -95,8 +99,13 @@ async def open_moto(
 
 
 @asynccontextmanager
-async def _lines_of(reports: socket.socket) -> AsyncIterator[asyncio.StreamReader]:
-    """The lines that come through `reports`, which is closed in the end."""
+async def lines_of(reports: socket.socket) -> AsyncIterator[asyncio.StreamReader]:
+    """The lines that come through the socket, which is closed in the end.
+
+    Not a pipe: uvloop closes the file of one twice, and between the two its number may have gone to another, such as a
+    database that a thread is just opening.
+    """
+    reports.setblocking(False)
     reader, writer = await asyncio.open_connection(sock=reports)
     try:
         yield reader
@@ -124,7 +133,7 @@ def listen(port: int, *, option: str) -> socket.socket:
 async def _until_ready(server: MotoServer, lines: asyncio.StreamReader, report: Callable[[str], None]) -> None:
     """Return when moto answers. Its process ending, or nothing of it for READY_SECONDS, is a ServiceError that says why.
 
-    The pipe ends when all that was kept is there again, or the process has ended.
+    The lines end when all that was kept is there again, or the process has ended.
     """
     last = ""
     try:
