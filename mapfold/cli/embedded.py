@@ -73,7 +73,7 @@ def embedded_aws(
     Raises `ServiceError`, with the end of the server's log, if it cannot be started.
     """
     with _usable(data):
-        data.mkdir(parents=True, exist_ok=True)
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _opened(data / "local.users", "a") as users:
         with _locked(data / "local.starting"):
             _flock(users, shared=True)  # waits while a server that is being stopped is still there

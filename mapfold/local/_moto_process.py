@@ -92,6 +92,7 @@ def main() -> int:
     """Become moto's server."""
     parent, descriptor, folder, reports = sys.argv[1:]
     end_with(int(parent))
+    os.umask(0o077)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line per request would cost more than some requests
     bound = socket.socket(fileno=int(descriptor))
     host, port = bound.getsockname()

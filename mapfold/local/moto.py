@@ -111,6 +111,8 @@ async def lines_of(reports: socket.socket) -> AsyncIterator[asyncio.StreamReader
         yield reader
     finally:
         writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
 
 
 def listen(port: int, *, option: str) -> socket.socket:

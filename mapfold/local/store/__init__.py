@@ -7,7 +7,6 @@ queries; `schema.py` the tables; `recovery.py` what a crash leaves; `lock.py` ke
 
 from mapfold.local.store.faults import StoreError, naming
 from mapfold.local.store.lock import lock_data_directory
-from mapfold.local.store.recovery import UnfinishedMapRun, close_map_run
 from mapfold.local.store.rows import (
     ChildFilter,
     ChildRow,
@@ -30,9 +29,7 @@ __all__ = [
     "Redrive",
     "Store",
     "StoreError",
-    "UnfinishedMapRun",
     "WireEvent",
-    "close_map_run",
     "lock_data_directory",
     "naming",
     "open_store",

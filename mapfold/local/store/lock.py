@@ -16,7 +16,7 @@ def lock_data_directory(data: Path) -> Iterator[None]:
     """Hold `<data>/lock` (the directory is made if needed). StoreError names the process that has it."""
     path = data / "lock"
     with naming(data, "used as a data directory"):
-        data.mkdir(parents=True, exist_ok=True)
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:

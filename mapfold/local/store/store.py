@@ -210,12 +210,8 @@ class Store:
         self._map_run_id += 1
         return self._map_run_id
 
-    def map_run_started(self, row: MapRunRow) -> None:
-        """Keep a new map run."""
-        self.map_run_saved(row)
-
     def map_run_saved(self, row: MapRunRow) -> None:
-        """Keep a map run as it is now (status, counts, settings)."""
+        """Keep a map run, new or known, as it is now (status, counts, settings)."""
         values = (row.id, row.arn, row.execution_arn, row.machine_arn, row.label, row.child_type, row.status, row.start)
         more = (row.stop, row.max_concurrency, row.tolerated_percentage, row.tolerated_count, _json(row.item_counts))
         rest = (_json(row.execution_counts), row.redrive_count, row.redrive_date, row.definition)

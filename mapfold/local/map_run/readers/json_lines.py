@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from json import JSONDecodeError
 
 import orjson
 
@@ -45,13 +45,13 @@ def _values_one_by_one(source: S3Object, lines: list[bytes], before: int) -> lis
             ) from error
         except ValueError as error:
             raise ItemReaderError(
-                f"{source}, line {number}: {_said(error)}; expected one JSON value on each line (InputType JSONL)."
+                f"{source}, line {number}: {_problem(error)}; expected one JSON value on each line (InputType JSONL)."
             ) from error
         except RecursionError as error:
             raise ItemReaderError(f"{source}, line {number}: the value is nested too deeply.") from error
     return values
 
 
-def _said(error: ValueError) -> str:
-    """Without the parser's own count of lines, to which this is the first."""
-    return f"column {error.colno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else str(error)
+def _problem(error: ValueError) -> str:
+    """What is wrong with a line, and where in it: the decoder's own words would count lines too, from 1 in each line."""
+    return f"{error.msg} at column {error.colno}" if isinstance(error, JSONDecodeError) else str(error)
