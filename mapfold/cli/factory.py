@@ -72,7 +72,7 @@ class Factory:
         """What lets runs go on that were cut off with an embedded AWS that ended, as a line for people."""
         data = () if place.data == self._usual_data else ("--data", str(place.data))
         command = f"{self.command} {shlex.join(('local', *data))}"
-        return f"a run that had not ended with its embedded AWS goes on while one serves its data: {command}"
+        return f"an unfinished run goes on while the embedded AWS serves its data: {command}"
 
     @property
     def _usual_data(self) -> Path:

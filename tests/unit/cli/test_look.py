@@ -272,4 +272,4 @@ def test_a_run_that_was_cut_off_says_what_lets_it_go_on(command: tuple[str, ...]
 
     said = call(factory, *command)
 
-    assert ("goes on while one serves its data: mapfold local" in said.err) is is_own
+    assert ("an unfinished run goes on while the embedded AWS serves its data: mapfold local" in said.err) is is_own
