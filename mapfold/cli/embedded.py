@@ -28,6 +28,7 @@ START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 """What is queued for the disk is written, on a slow one too."""
 _LOOK_SECONDS = 0.02
+_LAST_WORDS_SECONDS = 5.0
 _TAIL_LINES = 15
 _INTERRUPTED = 130
 
@@ -146,11 +147,22 @@ class EmbeddedAws:
         try:
             yield
         except ServiceError as error:
-            if self._process is not None and self._process.poll() is not None:
+            if self._has_ended(error):
                 raise self._died(f"the embedded AWS ended while it was in use ({error})") from error
             raise
         finally:
             self.stop()
+
+    def _has_ended(self, error: ServiceError) -> bool:
+        """Whether the server has ended. One that does not answer may be about to, and its last words say why."""
+        from mapfold.client.errors import Unreachable
+
+        if self._process is None:
+            return False
+        if isinstance(error, Unreachable):
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_LAST_WORDS_SECONDS)
+        return self._process.poll() is not None
 
     def _ready(self, process: subprocess.Popen[bytes]) -> Endpoints:
         deadline = time.monotonic() + START_SECONDS

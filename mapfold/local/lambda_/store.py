@@ -150,9 +150,9 @@ class LambdaStore:
         try:
             self._write(f"INSERT INTO logs ({_LOG_COLUMNS}) VALUES ({marks})", [_log_row(record) for record in batch])
             self._write(f"DELETE FROM logs WHERE number <= (SELECT max(number) FROM logs) - {MAX_LOGS}", [()])
-        except StoreError:
+        except StoreError as error:
             # A full disk must not end invocations; their logs are what is lost.
-            logger.exception("the logs of %d invocations could not be written", len(batch))
+            logger.warning("the logs of %d invocations are lost: %s", len(batch), error)
 
 
 def _log_row(record: LogRecord) -> tuple[object, ...]:
