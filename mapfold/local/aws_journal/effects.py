@@ -22,9 +22,12 @@ LoadBody = Callable[[Record], bytes]
 
 _SCOPE = re.compile(r"Credential=[^/]*/\d+/[^/]*/([^/]+)/aws4_request")
 _SEVERAL_ACCOUNTS = frozenset({"AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "CreateAccount"})
+_ACCOUNT = "RoleArn=arn:aws:iam::123456789012:"
+"""Of a role in the account that everybody is in."""
+
 _PATH_STYLE = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
 
-_APART = frozenset({"sqs", "sns", "sts", "iam", "ssm", "secretsmanager", "kms", "kinesis"})
+_APART = frozenset({"sqs", "sns", "sts", "iam", "ssm", "secretsmanager", "kms", "kinesis", "monitoring"})
 """Services whose requests look at no object and at no item."""
 
 _SETTINGS = frozenset(
@@ -62,7 +65,9 @@ class Effects:
         if environ.get("PATH_INFO") == "/moto-api/reset":
             return Effect(forgets_all=True)
         operation = action_of(environ, record.body)
-        if operation in _SEVERAL_ACCOUNTS or "HTTP_X_MOTO_ACCOUNT_ID" in environ:
+        if "HTTP_X_MOTO_ACCOUNT_ID" in environ or (
+            operation in _SEVERAL_ACCOUNTS and _ACCOUNT not in unquote(record.body.decode("latin-1"))
+        ):
             self._several_accounts = True  # one name may then mean two tables
         if self._several_accounts:
             return OPAQUE
