@@ -58,9 +58,15 @@ class Effects:
 
     def of(self, record: Record, *, failed: bool = False) -> Effect:
         """The effect of the next one. One that `failed` may have done all of it, a part, or nothing."""
-        if failed:
+        try:
+            if not failed:
+                return self._of(record)
             self._distrust(record)
-            return OPAQUE
+        except ValueError:  # a URL that is none
+            self._others_make_buckets = True
+        return OPAQUE
+
+    def _of(self, record: Record) -> Effect:
         environ = record.environ
         if environ.get("PATH_INFO") == "/moto-api/reset":
             return Effect(forgets_all=True)

@@ -106,6 +106,10 @@ UPLOADED = [upload("begin"), upload("part"), upload("complete")]
         ),
         pytest.param([BUCKET, A, assume_role("210987654321"), A], "+" * 4, id="as soon as somebody is in another one"),
         pytest.param([BUCKET, A, assume_role("123456789012"), A], "+-++", id="somebody in a role of the same account"),
+        pytest.param(
+            [TABLE, call("PutItem", TableName="t", Item={"k": {"S": "1", "N": "1"}})], "++", id="a key of two types"
+        ),
+        pytest.param([BUCKET, s3("PUT", "/b/a", HTTP_X_AMZ_COPY_SOURCE="//[b/a")], "++", id="a source that is none"),
         pytest.param([BUCKET, A, s3("PUT", "/a", HTTP_HOST="b.localhost:1"), A], "++++", id="a bucket in the host"),
         pytest.param([BUCKET, A, s3("PUT", "/b/a", "x-id=PutObject")], "+-+", id="what SDKs add to a URL"),
         pytest.param([BUCKET, s3("PUT", "/b/%61"), A], "+-+", id="a key that is written in two ways"),
