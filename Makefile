@@ -22,7 +22,7 @@ run: .venv/ready $(FLIGHTS)  ## the main job, end to end on the embedded AWS: a 
 	@$(BIN)/python -m examples.flights.report .mapfold/flight-delays.json
 
 test: .venv/ready $(FLIGHTS)  ## every test that needs no AWS account (ARGS='-k name' for some of them)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 lint: .venv/ready  ## ruff and mypy, both strict
 	$(BIN)/ruff check .
@@ -36,7 +36,7 @@ format: .venv/ready  ## put code into shape
 definitions: .venv/ready  ## write each job's state machine to workflows/JOB.asl.json
 	$(BIN)/python -m workflows
 
-bench: .venv/ready $(FLIGHTS)  ## what we claim about speed, measured on this machine (some 8 minutes)
+bench: .venv/ready $(FLIGHTS)  ## what we claim about speed, measured on this machine (several minutes)
 	$(BIN)/python -m benchmarks.children
 	$(BIN)/python -m benchmarks.pass_children
 	$(BIN)/python -m benchmarks.readers

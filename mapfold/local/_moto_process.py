@@ -116,8 +116,12 @@ def main() -> int:
     with os.fdopen(int(reports), "w", buffering=1) as lines:
         try:
             kept = open_kept(create_application(), Path(folder), lambda line: lines.writelines([line, "\n"]))
-        except (JournalError, OSError) as error:  # OSError: it cannot be written, or opened
+        except JournalError as error:
             lines.write(f"unreadable: {error}\n")
+            return 1
+        except OSError as error:
+            why = f"{error.filename or folder}: {error.strerror}. Nothing was changed. Mend that, and start again"
+            lines.write(f"unreadable: what S3, DynamoDB and the rest keep cannot be brought back: {why}.\n")
             return 1
     application: Any = guarded(kept.application)
     server = make_server(host, port, application, threaded=True, request_handler=MotoRequestHandler, fd=bound.fileno())

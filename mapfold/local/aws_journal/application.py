@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mapfold.local.aws_journal.bodies import Bodies, IncompleteBody
+from mapfold.local.aws_journal.bucket_owner import owner_refusal
 from mapfold.local.aws_journal.changes import Kind, action_of, is_made_in_parts, kind_of
 from mapfold.local.aws_journal.errors import NotKept
 from mapfold.local.aws_journal.journal import Journal
@@ -80,6 +81,9 @@ class Journaled:
             return refusal(environ, "400 Bad Request", "IncompleteBody", f"{error}. Nothing was changed.")
         except NotKept as error:
             return _not_kept(environ, error)
+        if refused := owner_refusal(environ):
+            self._bodies.remove(side)
+            return refused
         request = _Request(kept(environ), body, side)
         kind = kind_of(request.environ, body)
         try:

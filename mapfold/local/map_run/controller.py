@@ -14,6 +14,7 @@ A run that goes on after a crash, or by a redrive, first leads itself to where t
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
@@ -106,6 +107,7 @@ class MapRun:
         self._is_crowded = is_crowded
         self._items = Tally()
         self._executions = Tally()
+        self._tallies = self._executions, self._items
         self._known_total = _known_total(spec)
         self._stream = ItemStream(
             lambda: self._builder.encoding(self._open_chunks()),
@@ -115,7 +117,7 @@ class MapRun:
         self._builder = ChildBuilder(select=spec.select, source=source_name(spec.reader), batcher=spec.batcher)
         self._results = self._open_results(file_bytes=result_file_bytes, part_bytes=result_part_bytes)
         self._s3_results = self._results if isinstance(self._results, S3Results) else None
-        self._at_once = spec.max_concurrency or MAX_CONCURRENCY
+        self._at_once = _at_once(spec.max_concurrency)
         self._input_bytes_at_once = input_bytes_at_once
         self._input_bytes = 0
         self._slots: set[_Slot] = set()
@@ -131,6 +133,7 @@ class MapRun:
         self._item_lost = False
         self._left_children = 0
         self._left_items = 0
+        self._kept: tuple[Counter[str], Counter[str]] = Counter(), Counter()
         self._waiting = 0
         self._growing = False
         self._pacer = Pacer()
@@ -180,7 +183,7 @@ class MapRun:
         """
         if max_concurrency is not None:
             self.max_concurrency = max_concurrency
-            self._at_once = max_concurrency or MAX_CONCURRENCY
+            self._at_once = _at_once(max_concurrency)
             self._grow_soon()
             self._tell_freed()
         if tolerated_count is not None or tolerated_percentage is not None:
@@ -417,10 +420,11 @@ class MapRun:
 
     async def keep_unsuccessful(self, row: ChildRow, reason: str) -> None:
         """Count a child that cannot be redriven as what it was."""
-        for tally, count in ((self._items, row.item_count), (self._executions, 1)):
+        for tally, kept, count in zip(self._tallies, self._kept, (1, row.item_count), strict=True):
             tally.pending_redrive -= count
             tally.not_redrivable += count
             tally.add(row.status, count)
+            kept[row.status] += count
         await self.recall(row, not_redrivable=reason)
         self._judge()
 
@@ -557,9 +561,9 @@ class MapRun:
             return
         former = self._former
         waiting = await former.store.redrive_counts(former.map_run_id, attempt=former.attempt)
-        for nth, tally in enumerate((self._executions, self._items)):
+        for nth, (tally, kept) in enumerate(zip(self._tallies, self._kept, strict=True)):
             for status in ("FAILED", "TIMED_OUT"):
-                count = waiting.get(status, (0, 0))[nth]
+                count = waiting.get(status, (0, 0))[nth] - kept[status]
                 tally.add(status, count)
                 tally.pending_redrive -= count
             tally.add("ABORTED", tally.pending_redrive)
@@ -623,6 +627,11 @@ class _Slot:
         self.child: Child | None = None
         self.started = 0.0
         self.task: asyncio.Task[None] | None = None
+
+
+def _at_once(max_concurrency: int) -> int:
+    """Children at once for a MaxConcurrency: 0, and more than a map run can have, are the most that it can."""
+    return min(max_concurrency or MAX_CONCURRENCY, MAX_CONCURRENCY)
 
 
 def _known_total(spec: RunMap) -> int | None:
