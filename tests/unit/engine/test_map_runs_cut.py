@@ -100,7 +100,7 @@ class Lives:
         self._random = random
         self._work = Work(random)
         self._folder = folder
-        fields = {"ResultWriter": WRITER} if writes else {}
+        fields: dict[str, Any] = {"ResultWriter": WRITER} if writes else {}
         self._states = {
             "M": distributed_map(states_of(random), MaxConcurrency=random.choice([0, 1, 3]), **fields),
         }
