@@ -117,7 +117,7 @@ class MapRun:
         self._builder = ChildBuilder(select=spec.select, source=source_name(spec.reader), batcher=spec.batcher)
         self._results = self._open_results(file_bytes=result_file_bytes, part_bytes=result_part_bytes)
         self._s3_results = self._results if isinstance(self._results, S3Results) else None
-        self._at_once = spec.max_concurrency or MAX_CONCURRENCY
+        self._at_once = _at_once(spec.max_concurrency)
         self._input_bytes_at_once = input_bytes_at_once
         self._input_bytes = 0
         self._slots: set[_Slot] = set()
@@ -183,7 +183,7 @@ class MapRun:
         """
         if max_concurrency is not None:
             self.max_concurrency = max_concurrency
-            self._at_once = max_concurrency or MAX_CONCURRENCY
+            self._at_once = _at_once(max_concurrency)
             self._grow_soon()
             self._tell_freed()
         if tolerated_count is not None or tolerated_percentage is not None:
@@ -627,6 +627,11 @@ class _Slot:
         self.child: Child | None = None
         self.started = 0.0
         self.task: asyncio.Task[None] | None = None
+
+
+def _at_once(max_concurrency: int) -> int:
+    """Children at once for a MaxConcurrency: 0, and more than a map run can have, are the most that it can."""
+    return min(max_concurrency or MAX_CONCURRENCY, MAX_CONCURRENCY)
 
 
 def _known_total(spec: RunMap) -> int | None:

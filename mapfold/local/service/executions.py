@@ -62,12 +62,10 @@ async def start_execution(service: Service, request: Request) -> Answer:
 
 
 async def describe_execution(service: Service, request: Request) -> Answer:
-    """DescribeExecution. EXPRESS executions only when a map run started them."""
-    arn = request.arn("executionArn", Kind.EXECUTION, Kind.EXPRESS)
+    """DescribeExecution. EXPRESS executions only when a map run started them: ARNs of others are refused."""
+    arn = request.arn("executionArn", Kind.EXECUTION)
     included = request.choice("includedData", ("ALL_DATA", "METADATA_ONLY"), "ALL_DATA")
     request.done()
-    if arn.kind is Kind.EXPRESS:
-        raise execution_missing(str(arn))
     row, _ = await find_execution(service, arn)
     answer = execution_answer(row, *await redrive_standing(service, row))
     if included == "METADATA_ONLY":
@@ -81,11 +79,11 @@ async def describe_execution(service: Service, request: Request) -> Answer:
 
 async def stop_execution(service: Service, request: Request) -> Answer:
     """StopExecution. One that has already ended keeps its status; the answer is when it stopped. Not for EXPRESS."""
-    arn = request.arn("executionArn", Kind.EXECUTION, Kind.EXPRESS)
+    arn = request.arn("executionArn", Kind.EXECUTION)
     error = request.optional_text("error", most=256)
     cause = request.optional_text("cause", most=32_768)
     request.done()
-    if arn.kind is Kind.EXPRESS or (arn.is_child and (await find_child(service, arn))[0].child_type == "EXPRESS"):
+    if arn.is_child and (await find_child(service, arn))[0].child_type == "EXPRESS":
         raise type_not_supported()
     stopped = await service.engine.stop_execution(str(arn), error=error, cause=cause)
     if stopped is None:

@@ -62,9 +62,7 @@ async def _history(service: Service, request: Request, *, with_express_children:
     with_data = request.flag("includeExecutionData", default=True)
     size = request.page_size()
     token = request.text("nextToken", most=1024, needed=False)
-    arn = request.arn("executionArn", Kind.EXECUTION, Kind.EXPRESS)
-    if arn.kind is Kind.EXPRESS:
-        raise type_not_supported()
+    arn = request.arn("executionArn", Kind.EXECUTION)
     question = ["GetExecutionHistory", str(arn), reverse, with_data]
     page = Page(size + 1, read_token(token, question))
     # Memory first: what it no longer holds was given to the store before now, and a read of the store flushes.

@@ -345,6 +345,27 @@ class TestStop:
         assert await world.store.child_counts((await world.map_run(started)).id) == {"SUCCEEDED": (1, 1)}
 
 
+class TestExpressChildrenInTime:
+    async def test_a_child_that_takes_five_minutes_times_out(self, world: World) -> None:
+        """TIMED_OUT with States.Timeout: it counts as a failure, and its map run says so."""
+        world.functions.handlers["waits"] = Gate()
+        started = await world.start({"M": distributed_map({"T": task("waits")}, children="EXPRESS")}, [1])
+        await world.until(lambda: len(world.functions.calls) == 1)
+        live = world.engine._map_runs.find((await world.map_run(started)).arn)
+        assert live is not None
+        (line,) = live.children._deadlines._lines.values()  # 300 real seconds are too many for a test
+
+        next(iter(line._entries)).expire()
+        ended = await world.end(started)
+
+        run = await world.map_run(started)
+        child = await world.store.child(run.id, 0)
+        assert child is not None
+        assert (line.seconds, child.status, child.error) == (300, "TIMED_OUT", "States.Timeout")
+        assert (run.item_counts["timedOut"], run.item_counts["failed"]) == (1, 0)
+        assert ended.failure[:2] == ("FAILED", "States.ExceedToleratedFailureThreshold")
+
+
 class TestLiveCounts:
     async def test_counts_of_a_running_map_run_add_up(self, world: World) -> None:
         """Seven items at two at once: what runs, what waits, and nothing lost."""

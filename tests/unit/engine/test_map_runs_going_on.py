@@ -326,6 +326,25 @@ class TestRedriven:
         assert ended.output["ResultWriterDetails"]["Key"].endswith("/Redrive-1/manifest.json")
         assert (run.status, run.item_counts["succeeded"], run.item_counts["resultsWritten"]) == ("SUCCEEDED", 3, 3)
 
+    @pytest.mark.parametrize(
+        ("selector", "error"),
+        [({"large": "x" * 200_000}, "States.DataLimitExceeded"), ({"none.$": "$.nothing"}, "States.Runtime")],
+    )
+    async def test_after_too_much_data_or_a_path_that_fails_another_map_run_begins(
+        self, world: World, selector: dict[str, str], error: str
+    ) -> None:
+        """The same children would fail it again: AWS starts the Map anew, and redrives no map run."""
+        started = await world.start({"M": distributed_map({"P": pass_()}, ItemSelector=selector)}, [1, 2])
+        await world.end(started)
+
+        ended = await redriven(world, started)
+
+        runs = await world.store.map_runs(started.arn, ALL)
+        assert (ended.row.error, [run.redrive_count for run in runs]) == (error, [0, 0])
+        assert ended.types[ended.types.index("ExecutionRedriven") + 1 :] == [
+            "MapStateStarted", "MapRunStarted", "MapRunFailed", "MapStateFailed", "ExecutionFailed",
+        ]  # fmt: skip
+
     async def test_limits_change_while_it_is_redriven(self, world: World) -> None:
         """UpdateMapRun lets more of the children run at once that wait for redrive."""
         world.functions.handlers["f"] = failing_on(1, 2, 3)

@@ -221,6 +221,21 @@ class TestConcurrency:
 
         assert at_once == 2500
 
+    async def test_no_map_run_has_more_than_ten_thousand_children_at_once(self) -> None:
+        """The hard maximum, whatever MaxConcurrency or UpdateMapRun say."""
+        wait = asyncio.Event()
+        children = Children(wait=wait)
+        run = new_run(map_spec(list(range(10_050)), max_concurrency=20_000), children)
+
+        async with running(run):
+            run.update(max_concurrency=30_000)
+            for _ in range(400):
+                await asyncio.sleep(0)
+            wait.set()
+
+        assert children.most_at_once == 10_000
+        assert len(children.started) == 10_050
+
     async def test_a_crowded_run_starts_no_more_at_once(self) -> None:
         """Where children only stand in a queue, the next ones are started as these end; once it is short, more at once."""
         gate = asyncio.Event()

@@ -294,6 +294,10 @@ class TestJsonLines:
             read(b'1\n\n"\xff"\n', {"InputType": "JSONL"})
         with pytest.raises(ItemReaderError, match=r"^s3://b/k, line 1: .*expected one JSON value"):
             read("[1]".encode("utf-16-le"), {"InputType": "JSONL"})
+        with pytest.raises(
+            ItemReaderError, match=r"^s3://b/k, line 2: Expecting value at column 6; expected one JSON value"
+        ):
+            read('{"a":1}\n{"a":\n', {"InputType": "JSONL"})
 
     def test_a_value_that_is_nested_too_deeply_is_named(self) -> None:
         """It does not end the reader's thread."""
@@ -343,7 +347,9 @@ class TestJson:
         ("text", "pointer", "cause"),
         [
             ("3", None, r"^Attempting to map over non-iterable node\.$"),
-            ("", None, r"^Attempting to map over non-iterable node\.$"),
+            ("", None, r"^s3://b/k, line 1: the document is not JSON at the end of the object; expected a value\.$"),
+            ("hello", None, r"^s3://b/k, line 1: the document is not JSON at 'hello'; expected a value\.$"),
+            ("\n3 4", None, r"^s3://b/k, line 2: the document is not JSON at '4'; expected the end of the document\.$"),
             ('{"a": 3}', "/a", r"^Attempting to map over non-iterable node\.$"),
             ('{"a": 3}', "/b", r"s3://b/k: ItemsPointer /b points to nothing"),
             ("[[1]]", "/²", r"s3://b/k: ItemsPointer /² points to nothing"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from json import JSONDecodeError
+
 import orjson
 
 from mapfold.local.map_run.encoding import decode
@@ -43,8 +45,13 @@ def _values_one_by_one(source: S3Object, lines: list[bytes], before: int) -> lis
             ) from error
         except ValueError as error:
             raise ItemReaderError(
-                f"{source}, line {number}: {error}; expected one JSON value on each line (InputType JSONL)."
+                f"{source}, line {number}: {_problem(error)}; expected one JSON value on each line (InputType JSONL)."
             ) from error
         except RecursionError as error:
             raise ItemReaderError(f"{source}, line {number}: the value is nested too deeply.") from error
     return values
+
+
+def _problem(error: ValueError) -> str:
+    """What is wrong with a line, and where in it: the decoder's own words would count lines too, from 1 in each line."""
+    return f"{error.msg} at column {error.colno}" if isinstance(error, JSONDecodeError) else str(error)

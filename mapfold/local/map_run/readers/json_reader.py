@@ -39,6 +39,9 @@ def read_json(s3: S3Client, spec: ReaderSpec, opening: Opening = ANY_BYTES) -> C
         _descend(document, step, "/" + "/".join(steps[: depth + 1]))
     kind = document.peek()
     if kind not in ("[", "{"):
+        document.item()  # what is no JSON at all is told so, with its line
+        if not steps:
+            document.expect_end()
         # AWS's words for a document (or a pointed-at node) that is neither an array nor an object.
         raise ItemReaderError("Attempting to map over non-iterable node.")
     yield from _elements(document) if kind == "[" else _members(document)
@@ -102,6 +105,8 @@ def _descend(document: _Document, step: str, pointer: str) -> None:
 
 def _expectation(message: str) -> str:
     """What the scanner's message says that it expected."""
+    if message == "Expecting value":
+        return "a value"
     if message.startswith("Expecting "):
         return message.removeprefix("Expecting ")
     return f"valid JSON ({message})"
@@ -307,10 +312,9 @@ class _Document:
 
     def _error(self, expected: str) -> ItemReaderError:
         line = self._line()
-        found = self._text[self._at : self._at + 20] or "the end of the object"
-        return ItemReaderError(
-            f"{self.source}, line {line}: the document is not JSON at {found!r}; expected {expected}."
-        )
+        text = self._text[self._at : self._at + 20]
+        found = repr(text) if text else "the end of the object"
+        return ItemReaderError(f"{self.source}, line {line}: the document is not JSON at {found}; expected {expected}.")
 
     def _refuse(self, constant: str) -> None:
         raise json.JSONDecodeError(f"{constant} is no JSON value", self._text, self._at)
