@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mapfold.local.aws_journal.bucket_owner import owner_refusal
@@ -11,7 +13,7 @@ EXPECTED = "HTTP_X_AMZ_EXPECTED_BUCKET_OWNER"
 
 
 @pytest.mark.parametrize("headers", [{}, {EXPECTED: "123456789012"}])
-def test_the_local_account_owns_all_buckets(headers: dict[str, str]) -> None:
+def test_the_local_account_owns_all_buckets(headers: dict[str, Any]) -> None:
     """Who expects nobody, or that account, is not refused."""
     assert owner_refusal(s3("GET", "/b/k", **headers).environ) is None
 
@@ -19,7 +21,8 @@ def test_the_local_account_owns_all_buckets(headers: dict[str, str]) -> None:
 @pytest.mark.parametrize("header", [EXPECTED, "HTTP_X_AMZ_SOURCE_EXPECTED_BUCKET_OWNER"])
 def test_another_owner_is_access_denied(header: str) -> None:
     """403, as S3 answers; it does not say why."""
-    answer = owner_refusal(s3("PUT", "/b/k", **{header: "111111111111"}).environ)
+    headers: dict[str, Any] = {header: "111111111111"}
+    answer = owner_refusal(s3("PUT", "/b/k", **headers).environ)
 
     assert answer is not None
     assert answer.code == 403
@@ -28,7 +31,7 @@ def test_another_owner_is_access_denied(header: str) -> None:
 
 def test_an_answer_to_head_has_no_body() -> None:
     """Else it would be taken for the next answer."""
-    answer = owner_refusal(s3("HEAD", "/b/k", **{EXPECTED: "111111111111"}).environ)
+    answer = owner_refusal(s3("HEAD", "/b/k", HTTP_X_AMZ_EXPECTED_BUCKET_OWNER="111111111111").environ)
 
     assert answer is not None
     assert (answer.code, answer.content()) == (403, b"")
