@@ -36,7 +36,7 @@ format: .venv/ready  ## put code into shape
 definitions: .venv/ready  ## write each job's state machine to workflows/JOB.asl.json
 	$(BIN)/python -m workflows
 
-bench: .venv/ready $(FLIGHTS)  ## what we claim about speed, measured on this machine (some 8 minutes)
+bench: .venv/ready $(FLIGHTS)  ## what we claim about speed, measured on this machine (several minutes)
 	$(BIN)/python -m benchmarks.children
 	$(BIN)/python -m benchmarks.pass_children
 	$(BIN)/python -m benchmarks.readers

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -72,8 +72,9 @@ def embedded_aws(
 
     Raises `ServiceError`, with the end of the server's log, if it cannot be started.
     """
-    data.mkdir(parents=True, exist_ok=True)
-    with open(data / "local.users", "a") as users:
+    with _usable(data):
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _opened(data / "local.users", "a") as users:
         with _locked(data / "local.starting"):
             _flock(users, shared=True)  # waits while a server that is being stopped is still there
             running = find_running(data)
@@ -101,7 +102,7 @@ class EmbeddedAws:
 
     def start(self) -> Endpoints:
         """Start it and wait, for a bounded time, until it is ready."""
-        with open(self._log, "wb") as log:
+        with _opened(self._log, "wb") as log:
             # Its stdin is a pipe that nobody writes to: if we are killed, it reads the end and stops.
             self._process = subprocess.Popen(
                 self._command,
@@ -227,9 +228,29 @@ def _wait_for_others(users: IO[str], note: Callable[[str], None]) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    with open(path, "a") as file:
+    with _opened(path, "a") as file:
         _flock(file, shared=False)
         yield
+
+
+@contextmanager
+def _opened(path: Path, mode: str) -> Iterator[IO[Any]]:
+    with ExitStack() as files:
+        with _usable(path.parent):
+            file = files.enter_context(open(path, mode))
+        yield file
+
+
+@contextmanager
+def _usable(data: Path) -> Iterator[None]:
+    """A file that the system does not let us open is a ServiceError that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise ServiceError(
+            f"{data}: cannot be used as a data directory: {error.filename}: {error.strerror}. "
+            "Mend that, or choose another --data."
+        ) from error
 
 
 def _flock(file: IO[Any], *, shared: bool, wait: bool = True) -> bool:

@@ -7,8 +7,8 @@ It serves moto's application as `moto_server` does, with a journal in FOLDER aro
 guard like that of our own port (`service/guard.py`): a web page in the user's browser could else read every bucket, for
 moto allows all origins, or empty them by one POST to /moto-api/reset.
 
-SOCKET is the file descriptor of a bound socket. REPORTS is one, for lines that people should see; one that starts with "unreadable: " says why it ends
-without serving.
+SOCKET is the file descriptor of a bound socket. REPORTS is one, for lines that people should see; one that starts with
+"unreadable: " says why it ends without serving.
 """
 
 from __future__ import annotations
@@ -92,6 +92,7 @@ def main() -> int:
     """Become moto's server."""
     parent, descriptor, folder, reports = sys.argv[1:]
     end_with(int(parent))
+    os.umask(0o077)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line per request would cost more than some requests
     bound = socket.socket(fileno=int(descriptor))
     host, port = bound.getsockname()
@@ -109,6 +110,10 @@ def main() -> int:
             kept = open_kept(create_application(), Path(folder), lambda line: lines.writelines([line, "\n"]))
         except JournalError as error:
             lines.write(f"unreadable: {error}\n")
+            return 1
+        except OSError as error:
+            why = f"{error.filename or folder}: {error.strerror}. Nothing was changed. Mend that, and start again"
+            lines.write(f"unreadable: what S3, DynamoDB and the rest keep cannot be brought back: {why}.\n")
             return 1
     application: Any = guarded(kept.application)
     server = make_server(host, port, application, threaded=True, request_handler=MotoRequestHandler, fd=bound.fileno())

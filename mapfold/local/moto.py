@@ -63,15 +63,15 @@ async def open_moto(
     `report` gets a line for people now and then while bringing back what was kept takes long.
     """
     log = data / "moto.log"
-    reports, writing = os.pipe()
+    reports, writing = socket.socketpair()
     try:
         # Bound here and handed over: a port that were free, and let go, might be another's before moto is ready.
         with log.open("wb") as output, listen(port, option="--aws-port") as bound:
             port = bound.getsockname()[1]
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", str(_SCRIPT), str(os.getpid()), str(bound.fileno()), str(data / "aws")),
-                str(writing),
-                pass_fds=(writing, bound.fileno()),
+                str(writing.fileno()),
+                pass_fds=(writing.fileno(), bound.fileno()),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -79,14 +79,19 @@ async def open_moto(
                 env={name: value for name, value in os.environ.items() if name not in _PROFILES},
                 start_new_session=True,  # a Ctrl-C in the terminal reaches us alone: we still read while we stop
             )
+    except OSError as error:
+        reports.close()
+        raise ServiceError(
+            f"moto, which serves S3, DynamoDB and the rest, cannot be started: {error.filename or log}: {error.strerror}"
+        ) from error
     except BaseException:
-        os.close(reports)
+        reports.close()
         raise
     finally:
-        os.close(writing)
+        writing.close()
     server = MotoServer(process, port, log)
     try:
-        async with _lines_of(reports) as lines:
+        async with lines_of(reports) as lines:
             await _until_ready(server, lines, report)
         yield server
     finally:
@@ -94,17 +99,20 @@ async def open_moto(
 
 
 @asynccontextmanager
-async def _lines_of(reports: int) -> AsyncIterator[asyncio.StreamReader]:
-    """The lines that come through the pipe `reports`."""
-    reader = asyncio.StreamReader()
-    pipe = os.fdopen(reports, "rb", buffering=0)
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), pipe
-    )
+async def lines_of(reports: socket.socket) -> AsyncIterator[asyncio.StreamReader]:
+    """The lines that come through the socket, which is closed in the end.
+
+    Not a pipe: uvloop closes the file of one twice, and between the two its number may have gone to another, such as a
+    database that a thread is just opening.
+    """
+    reports.setblocking(False)
+    reader, writer = await asyncio.open_connection(sock=reports)
     try:
         yield reader
     finally:
-        transport.close()
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
 
 
 def listen(port: int, *, option: str) -> socket.socket:
@@ -125,7 +133,7 @@ def listen(port: int, *, option: str) -> socket.socket:
 async def _until_ready(server: MotoServer, lines: asyncio.StreamReader, report: Callable[[str], None]) -> None:
     """Return when moto answers. Its process ending, or nothing of it for READY_SECONDS, is a ServiceError that says why.
 
-    The pipe ends when all that was kept is there again, or the process has ended.
+    The lines end when all that was kept is there again, or the process has ended.
     """
     last = ""
     try:

@@ -32,7 +32,7 @@ from mapfold.local.endpoints import Endpoints, region_of
 from mapfold.local.garbage import rare_collections
 from mapfold.local.moto import HOST, MotoServer, listen, open_moto
 from mapfold.local.service import Service, create_app
-from mapfold.local.store import Store, lock_data_directory, open_store
+from mapfold.local.store import Store, lock_data_directory, naming, open_store
 from mapfold.local.turns import short_turns
 
 log = logging.getLogger(__name__)
@@ -178,8 +178,9 @@ class _Server:
         }
         path = self._settings.data / "local.json"
         partial = path.with_suffix(".json.partial")
-        partial.write_bytes(orjson.dumps(facts) + b"\n")
-        partial.replace(path)
+        with naming(path, "written"):
+            partial.write_bytes(orjson.dumps(facts) + b"\n")
+            partial.replace(path)
         try:
             yield
         finally:

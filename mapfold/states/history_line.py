@@ -156,6 +156,8 @@ class Line:
 
         `anew`: a Parallel or Map starts its work again as a whole, and not only what has not succeeded. A distributed
         Map does so by a new map run.
+
+        What is done again points back to where the state was entered, or began its work (seen of tasks on the service).
         """
         self.since = time
         self.aborted = self.failed = self.answered = self.given_up = False
@@ -163,8 +165,11 @@ class Line:
         del self.steps[1:]
         if anew or self.map_run_anew or self.started is None:
             self._forget_work()
-            return
-        self.steps.append(self.started)
+        else:
+            self.steps.append(self.started)
+        if self.steps and isinstance(begun := self.steps[-1], Seen):
+            self.previous = begun.id
+        self.map_run_over = self.map_run_arn is not None  # though the history may not have its end
         for inner in self.inner.values():
             if inner.state is not None or inner.left is None:
                 inner.redrive(time, anew=False)

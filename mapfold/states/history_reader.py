@@ -115,7 +115,6 @@ class HistoryReader:
         error = None if self.ending is None else (_details(self.ending) or {}).get("error")
         if self._root.state is not None:
             self._root.redrive(event["timestamp"], anew=error == "States.DataLimitExceeded")
-        self._follow(self._root, event)
         self.ending = None
 
     # --- states -------------------------------------------------------------------------------------------

@@ -106,6 +106,18 @@ def test_a_job_imports_nothing_of_ours_but_the_public_names() -> None:
     assert found <= {f"mapfold.{name}" for name in mapfold.__all__}
 
 
+def test_nothing_reads_a_pipe_as_a_file() -> None:
+    """uvloop closes the descriptor of such a pipe twice; the second time it may be SQLite's: "disk I/O error"."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sorted((ROOT / "mapfold").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in ("connect_read_pipe", "connect_write_pipe")
+    ]
+
+    assert found == []
+
+
 @pytest.mark.parametrize(
     ("module", "line"),
     [

@@ -16,7 +16,7 @@ from typing import Any
 
 from mapfold.local.aws_journal.bodies import Bodies, IncompleteBody
 from mapfold.local.aws_journal.bucket_owner import owner_refusal
-from mapfold.local.aws_journal.changes import Kind, action_of, kind_of
+from mapfold.local.aws_journal.changes import Kind, action_of, is_made_in_parts, kind_of
 from mapfold.local.aws_journal.errors import NotKept
 from mapfold.local.aws_journal.journal import Journal
 from mapfold.local.aws_journal.long_polls import (
@@ -26,6 +26,7 @@ from mapfold.local.aws_journal.long_polls import (
     settings_request,
     without_wait,
 )
+from mapfold.local.aws_journal.outgoing import Deliveries, outgoing
 from mapfold.local.aws_journal.records import DONE, FAILED, Record, SideBody
 from mapfold.local.aws_journal.refusals import refusal
 from mapfold.local.aws_journal.reproducible import reproducible
@@ -64,6 +65,7 @@ class Journaled:
         self.unkept = application
         self._journal, self._bodies = journal, bodies
         self._clock, self._settled = clock, settled
+        self._deliveries = Deliveries()
         self.turn = threading.Lock()
         self._changed = threading.Condition()
 
@@ -135,12 +137,13 @@ class Journaled:
         seed, moment = secrets.randbits(62), self._clock()
         start = self._journal.begin(Record(request.environ, request.body, seed, moment, request.side))
         try:
-            with reproducible(seed, moment):
+            with reproducible(seed, moment), outgoing(self._deliveries.send):
                 answer = self._ask(request)
         except BaseException:
             self._journal.settle(start, FAILED)
             raise
-        if 400 <= answer.code < 500 or not keep(answer):
+        was_refused = 400 <= answer.code < 500 and not is_made_in_parts(action_of(request.environ, request.body))
+        if was_refused or not keep(answer):
             self._journal.take_back(start)
             self._bodies.remove(request.side)
         else:

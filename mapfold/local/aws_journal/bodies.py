@@ -36,7 +36,7 @@ class Bodies:
         stream = environ["wsgi.input"]
         length = _length(environ.get("CONTENT_LENGTH"))
         if environ.get("wsgi.input_terminated"):  # chunked: the server says where it ends
-            chunks = iter(lambda: stream.read(_CHUNK), b"")
+            chunks = iter(lambda: _read(stream, _CHUNK), b"")
         elif length:
             chunks = _exactly(stream, length)
         else:
@@ -97,6 +97,7 @@ class Bodies:
                 for chunk in chunks:
                     _write_all(file.fileno(), chunk)
                     size, crc = size + len(chunk), zlib.crc32(chunk, crc)
+                os.fsync(file.fileno())  # after a power cut, the record that names it must not be without it
         except OSError as error:
             path.unlink(missing_ok=True)
             raise NotKept(f"{path}: {error.strerror}") from error
@@ -116,14 +117,18 @@ def _length(said: str | None) -> int:
 
 def _exactly(stream: IO[bytes], length: int) -> Iterator[bytes]:
     while length:
-        try:
-            chunk = stream.read(min(_CHUNK, length))
-        except OSError as error:
-            raise IncompleteBody(str(error)) from error
+        chunk = _read(stream, min(_CHUNK, length))
         if not chunk:
             raise IncompleteBody(f"{length} bytes of the body are missing")
         length -= len(chunk)
         yield chunk
+
+
+def _read(stream: IO[bytes], size: int) -> bytes:
+    try:
+        return stream.read(size)
+    except OSError as error:  # the connection, or chunks that are none
+        raise IncompleteBody(str(error)) from error
 
 
 def _write_all(file: int, data: bytes) -> None:

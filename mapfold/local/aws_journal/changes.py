@@ -11,7 +11,18 @@ _READS = ("Describe", "Get", "List", "Scan", "Query", "BatchGet", "TransactGet",
 _CHANGES_NAMED_LIKE_READS = frozenset({"GetId"})
 """Cognito's GetId makes an identity."""
 
-_PASSED_THROUGH = ("/moto-api/recorder/", "/latest/")
+_COMPUTE_ONLY = frozenset(
+    {
+        *("Decrypt", "Encrypt", "ReEncrypt", "GenerateRandom", "Sign", "Verify", "GenerateMac", "VerifyMac"),
+        *("GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateDataKeyPair"),
+        *("GenerateDataKeyPairWithoutPlaintext", "FilterLogEvents", "LookupEvents", "ValidateTemplate"),
+        *("SimulatePrincipalPolicy", "SimulateCustomPolicy", "DecodeAuthorizationMessage"),
+    }
+)
+"""Reads by other names: asked for often, they would only make the journal long."""
+
+_MADE_IN_PARTS = frozenset({"CreateStack", "UpdateStack", "DeleteStack", "ExecuteChangeSet", "ExecuteTransaction"})
+_PASSED_THROUGH = ("/moto-api/recorder/", "/latest/meta-data/", "/latest/api/")  # the latter two: of EC2's instances
 _LONGEST_FORM = 1 << 20
 
 
@@ -30,7 +41,7 @@ def kind_of(environ: Mapping[str, Any], body: bytes) -> Kind:
     if path.startswith(_PASSED_THROUGH) or "/execute-api/" in environ.get("HTTP_AUTHORIZATION", ""):
         return Kind.PASS
     if method == "POST" and path.startswith("/2015-03-31/functions/") and path.endswith("/invocations"):
-        return Kind.PASS
+        return Kind.CHANGE if _is_s3(environ) else Kind.PASS
     if method in ("GET", "HEAD", "OPTIONS"):
         action = action_of(environ, b"")  # the Query protocol may put a change into a URL
         return Kind.CHANGE if action and not _is_read(action) else Kind.READ
@@ -43,12 +54,14 @@ def kind_of(environ: Mapping[str, Any], body: bytes) -> Kind:
 
 def action_of(environ: Mapping[str, Any], body: bytes) -> str:
     """The operation that a JSON or Query request names; "" for REST, where method and path say it."""
+    if _is_s3(environ):
+        return ""  # what looks like one may be an object
     target: str = environ.get("HTTP_X_AMZ_TARGET", "")
     if target:
         return target.rpartition(".")[2]
     method = environ.get("REQUEST_METHOD")
-    if method not in ("GET", "POST") or "/s3/aws4_request" in environ.get("HTTP_AUTHORIZATION", ""):
-        return ""  # what looks like one may be an object
+    if method not in ("GET", "POST"):
+        return ""
     content_type: str = environ.get("CONTENT_TYPE", "")
     form = method == "POST" and content_type.startswith("application/x-www-form-urlencoded")
     text = body.decode("latin-1") if form and len(body) <= _LONGEST_FORM else ""
@@ -59,5 +72,16 @@ def action_of(environ: Mapping[str, Any], body: bytes) -> str:
     return ""
 
 
+def is_made_in_parts(action: str) -> bool:
+    """Whether moto may have made a part of what it then refuses: it does the members of a batch one after the other."""
+    return action.startswith("Batch") or action.endswith("Batch") or action in _MADE_IN_PARTS
+
+
 def _is_read(action: str) -> bool:
+    if action in _COMPUTE_ONLY:
+        return True
     return action.startswith(_READS) and action not in _CHANGES_NAMED_LIKE_READS
+
+
+def _is_s3(environ: Mapping[str, Any]) -> bool:
+    return "/s3/aws4_request" in environ.get("HTTP_AUTHORIZATION", "")

@@ -18,7 +18,7 @@ from mapfold.local.aws_journal.bodies import Bodies
 from mapfold.local.aws_journal.effects import Effects
 from mapfold.local.aws_journal.journal import Journal
 from mapfold.local.aws_journal.liveness import live
-from mapfold.local.aws_journal.records import BEGUN, FIRST_LINE, Entry, Record, SideBody, read_entries
+from mapfold.local.aws_journal.records import BEGUN, FAILED, FIRST_LINE, Entry, Record, SideBody, read_entries
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def survey(path: Path, bodies: Bodies, *, up_to: int | None = None) -> Survey:
             end = entry.end
             if entry.went != BEGUN:  # else it was never answered
                 entries.append((entry.start, entry.end, entry.record.side))
-                found.append(effects.of(entry.record))
+                found.append(effects.of(entry.record, failed=entry.went == FAILED))
                 if found[-1].updates and entry.record.side is None:
                     last_updates[found[-1].changes[0]] = entry.record
     needed = live(found)

@@ -13,6 +13,7 @@ from mapfold.local.aws_journal.effect import OPAQUE, PLAIN, Cells, Effect
 
 _REGION = re.compile(r"Credential=[^/]*/\d+/([^/]*)/")
 _WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,37}")
+_OF_ITEMS = frozenset({"PutItem", "DeleteItem", "UpdateItem", "BatchWriteItem", "TransactWriteItems"})
 _SETTINGS = frozenset({"TagResource", "UntagResource", "UpdateTimeToLive", "UpdateContinuousBackups"})
 
 
@@ -44,6 +45,11 @@ class Tables:
             return self._effect("" if found is None else found.group(1), operation, request)
         except (_Unknown, orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
             return OPAQUE
+
+    def distrust(self, operation: str) -> None:
+        """Some request for `operation` failed in the middle: unless it was for items, no table is known any more."""
+        if operation not in _OF_ITEMS:
+            self._tables.clear()
 
     def _effect(self, region: str, operation: str, request: Mapping[str, Any]) -> Effect:
         match operation:

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 class Effect:
     """`replaces` cells, whatever they were, or only `changes` them; `reads` what must be there for that.
 
-    `consumes`: reads a cell, which is gone after that. `deletes`: what it replaces is gone, and that is all it does;
-    `surely`: and is an error when it was not there, and nothing but requests that name it makes it. `replaces_also`: gone with it, though it stays in the journal for its own sake. `reads_all`: it may have read, and
-    written, anything. `forgets_all`: nothing before it matters. `updates`: it changes one item, and a put of what that is
-    afterwards could stand for it.
+    - `consumes`: reads a cell, which is gone after that.
+    - `replaces_also`: gone with it, though it stays in the journal for its own sake.
+    - `deletes`: what it replaces is gone, and that is all it does; `surely`: and is an error when it was not there, and
+      nothing but requests that name it makes it.
+    - `reads_all`: it may have read, and written, anything.
+    - `forgets_all`: nothing before it matters.
+    - `updates`: it changes one item, and a put of what that is afterwards could stand for it.
     """
 
     replaces: tuple[int, ...] = ()

@@ -53,8 +53,11 @@ class Effects:
         self._unclaimed: dict[tuple[str, str], list[int]] = {}
         self._several_accounts = False
 
-    def of(self, record: Record) -> Effect:
-        """The effect of the next one."""
+    def of(self, record: Record, *, failed: bool = False) -> Effect:
+        """The effect of the next one. One that `failed` may have done all of it, a part, or nothing."""
+        if failed:
+            self._distrust(record)
+            return OPAQUE
         environ = record.environ
         if environ.get("PATH_INFO") == "/moto-api/reset":
             return Effect(forgets_all=True)
@@ -74,15 +77,23 @@ class Effects:
         self._others_make_buckets = True  # CloudFormation does
         return OPAQUE
 
+    def _distrust(self, record: Record) -> None:
+        """Whatever this request would have made of buckets and tables is not known any more."""
+        if record.environ.get("HTTP_X_AMZ_TARGET", "").startswith("DynamoDB_2012"):
+            self._tables.distrust(action_of(record.environ, record.body))
+            return
+        bucket, key, _ = _parsed(record.environ)
+        if not key:
+            self._plain_buckets.discard(bucket)
+            self._other_buckets.add(bucket)
+            self._others_make_buckets = True
+
     # --- S3 -----------------------------------------------------------------------------------------------
 
     def _s3(self, record: Record) -> Effect:
-        environ = record.environ
-        bucket, _, key = unquote(_raw_path(environ)).lstrip("/").partition("/")
-        query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
-        query = {name: values for name, values in query.items() if name != "x-id" and not name.startswith("X-Amz-")}
+        bucket, key, query = _parsed(record.environ)
         if key:
-            return self._object(environ, bucket, key, query)
+            return self._object(record.environ, bucket, key, query)
         return self._bucket(record, bucket, query)
 
     def _bucket(self, record: Record, bucket: str, query: Mapping[str, Any]) -> Effect:
@@ -191,6 +202,14 @@ class Effects:
 
 def _conditions(environ: Mapping[str, Any], cell: int) -> tuple[int, ...]:
     return (cell,) if "HTTP_IF_MATCH" in environ or "HTTP_IF_NONE_MATCH" in environ else ()
+
+
+def _parsed(environ: Mapping[str, Any]) -> tuple[str, str, dict[str, list[str]]]:
+    """Bucket, key, and what of the query says what S3 is asked for."""
+    bucket, _, key = unquote(_raw_path(environ)).lstrip("/").partition("/")
+    query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+    asked = {name: values for name, values in query.items() if name != "x-id" and not name.startswith("X-Amz-")}
+    return bucket, key, asked
 
 
 def _raw_path(environ: Mapping[str, Any]) -> str:

@@ -1,9 +1,10 @@
 """The journal as a file that grows: a record is written before its request is done, and settled after.
 
-Nothing is synced for each: a write is safe from the end of this process, however it ends. A power cut may cost the
-last seconds before it (what the system had not brought to the disk), and no more than these.
+Records are not synced: a write is safe from the end of this process, however it ends. A power cut may cost the last
+seconds before it (what the system had not brought to the disk). Bodies in files of their own are synced before
+(`bodies.py`), so that no record names what is not there.
 
-One thread at a time, but for `compact`, which takes the lock itself when it has prepared everything.
+One thread at a time: whoever has the turn (`application.py`).
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Journal:
             self._break(error)
 
     def move_to(self, path: Path, *, end: int) -> None:
-        """Go on in the file at `path`, which takes this one's place on disk."""
+        """Go on in the file at `path`, which takes this one's place on disk. After an OSError it may have."""
         replacement = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
             path.replace(self.path)
@@ -73,6 +74,7 @@ class Journal:
             raise
         os.close(self._file)
         self._file, self.end = replacement, end
+        _sync_folder(self.path.parent)
 
     def _write(self, data: bytes, at: int) -> None:
         view = memoryview(data)
@@ -91,5 +93,18 @@ class Journal:
 def create(path: Path) -> None:
     """An empty journal, whole or not at all."""
     partial = path.with_suffix(".partial")
-    partial.write_bytes(FIRST_LINE)
+    with partial.open("wb") as file:
+        file.write(FIRST_LINE)
+        file.flush()
+        os.fsync(file.fileno())
     partial.replace(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring to the disk which files are in it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from mapfold.local.aws_journal import outgoing, reproducible
 from mapfold.local.aws_journal.application import Journaled
 from mapfold.local.aws_journal.bodies import Bodies
 from mapfold.local.aws_journal.compaction import (
@@ -21,7 +22,6 @@ from mapfold.local.aws_journal.errors import JournalError, NotKept
 from mapfold.local.aws_journal.journal import Journal, create
 from mapfold.local.aws_journal.records import DONE
 from mapfold.local.aws_journal.replay import replay
-from mapfold.local.aws_journal.reproducible import install
 from mapfold.local.aws_journal.requests import Application
 from mapfold.local.aws_journal.updated_items import put_instead
 
@@ -43,11 +43,13 @@ def open_kept(application: Application, folder: Path, report: Callable[[str], No
     `report` gets lines for people when that takes long, or has not come to the same.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)  # secrets and parameters are in there as well
     path = folder / "journal"
     bodies = Bodies(folder / "bodies")
     if not path.exists():
         create(path)
-    install()
+    reproducible.install()
+    outgoing.install()
     surveyed = survey(path, bodies)
     needed = surveyed.needed
     replayed = replay(

@@ -32,10 +32,10 @@ class Poll:
 
     @classmethod
     def of(cls, settings: Answer, body: bytes) -> Self:
-        """From GetQueueAttributes' answer and the request's body. A queue that is not there is nothing to wait for."""
+        """From GetQueueAttributes' answer and the request's body. Nothing is waited for at a queue that is not found."""
         content = settings.content()
         if settings.code != 200:
-            return cls(0.0, False)
+            return cls(0.0, True)  # moto may find it: by the path, which names it too
         attributes = orjson.loads(content).get("Attributes") or {}
         asked = _fields(body).get("WaitTimeSeconds", attributes.get("ReceiveMessageWaitTimeSeconds", 0))
         try:

@@ -25,7 +25,8 @@ OPENING = b"mapfold-aws-journal"
 FIRST_LINE = b"%s %d\n" % (OPENING, VERSION)
 
 BEGUN, DONE, FAILED = b"b", b"d", b"f"
-"""FAILED: moto gave up in the middle (5xx), having changed who knows what. Done again, it gives up in the same way."""
+"""FAILED: moto gave up in the middle (5xx, or a batch that it refused), having changed who knows what. Done again, it
+gives up in the same way."""
 
 _LENGTHS = struct.Struct("<II")
 _HEAD = struct.Struct("<cIIII")

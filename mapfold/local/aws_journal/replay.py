@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from mapfold.local.aws_journal.bodies import Bodies
+from mapfold.local.aws_journal.outgoing import outgoing, to_nobody
 from mapfold.local.aws_journal.records import DONE, Entry
 from mapfold.local.aws_journal.reproducible import reproducible
 from mapfold.local.aws_journal.requests import Application, ask, for_moto
@@ -50,7 +51,11 @@ def _again(application: Application, entry: Entry, bodies: Bodies) -> bool:
     if record.side is not None:
         bodies.check(record.side)
     request = f"{record.environ.get('REQUEST_METHOD')} {record.environ.get('RAW_URI')} (byte {entry.start})"
-    with bodies.open(record.body, record.side) as body, reproducible(record.seed, record.moment):
+    with (
+        bodies.open(record.body, record.side) as body,
+        reproducible(record.seed, record.moment),
+        outgoing(to_nobody),
+    ):
         try:
             answer = ask(application, for_moto(record.environ, body, record.size))
             content = answer.content()

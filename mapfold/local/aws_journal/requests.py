@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -20,15 +21,18 @@ _NOT_KEPT = frozenset(
         # Of the connection, not of the request: the body is whole by now.
         *("HTTP_TRANSFER_ENCODING", "HTTP_EXPECT", "HTTP_CONNECTION", "HTTP_ACCEPT_ENCODING", "HTTP_CONTENT_LENGTH"),
         *("HTTP_AMZ_SDK_INVOCATION_ID", "HTTP_AMZ_SDK_REQUEST"),
-        "HTTP_X_AMZ_SECURITY_TOKEN",  # whoever has it may be somebody on the real AWS: it does not go to disk
+        # Whoever has these may be somebody elsewhere, on the real AWS: they do not go to disk.
+        *("HTTP_X_AMZ_SECURITY_TOKEN", "HTTP_COOKIE"),
     }
 )
+_OF_URL = frozenset({"QUERY_STRING", "RAW_URI", "REQUEST_URI", "HTTP_REFERER"})
+_TOKEN_IN_URL = re.compile("(X-Amz-Security-Token=)[^&]*", re.IGNORECASE)
 
 
 def kept(environ: Mapping[str, Any]) -> dict[str, Any]:
     """What of a request's WSGI variables is kept; JSON."""
     return {
-        name: value
+        name: _TOKEN_IN_URL.sub(r"\1", value) if name in _OF_URL else value
         for name, value in environ.items()
         if name in _KEPT or (name.startswith("HTTP_") and name not in _NOT_KEPT)
     }

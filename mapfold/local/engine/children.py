@@ -127,7 +127,6 @@ class ChildRunner:
 
     async def __call__(self, child: Child) -> ChildResult:
         """Run `child` to its end and hand it to the store."""
-        await self._store.room()
         start = self._clock()
         log = EventLog(self._clock, keep=partial(self._save_index, child.index), most=self._most_events)
         running = RunningChild(child, start, log, self._loop)
@@ -140,6 +139,7 @@ class ChildRunner:
             else:
                 frame = self._go_on(child, name, running, child.former)
             try:
+                await self._store.room()
                 ending = await (self._drive_in_time(child, frame) if self._express else self._drive(child, frame))
             except asyncio.CancelledError:
                 if running.stopping is None and not self.aborting():

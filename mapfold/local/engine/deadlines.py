@@ -1,7 +1,7 @@
 """The ends of TimeoutSeconds: one timer for all tasks with the same limit, in place of one for each.
 
 With the same limit, what began first expires first: a dictionary keeps that order, and only its first entry needs a
-timer. To enter and leave it costs 0.4 µs a task, `asyncio.timeout` 5.
+timer. To enter and leave it costs 1.0 µs a task, `asyncio.timeout` 4.1.
 """
 
 from __future__ import annotations

@@ -88,6 +88,5 @@ def record_start(frame: Frame, input_text: str, role_arn: str) -> None:
 
 
 def record_redrive(frame: Frame, count: int, *, last: int) -> None:
-    """Record ExecutionRedriven. `last` is the id of the execution's last event, which it points back to."""
-    frame.previous = last
-    frame.record_leaf("ExecutionRedriven", "executionRedrivenEventDetails", {"redriveCount": count})
+    """Record ExecutionRedriven, which follows the execution's last event. Nothing follows it: it stands alone."""
+    frame.history.add("ExecutionRedriven", last, "executionRedrivenEventDetails", {"redriveCount": count})

@@ -20,13 +20,14 @@ from mapfold.errors import DefinitionError
 from mapfold.local.arns import execution_arn, express_arn, parse_arn
 from mapfold.local.engine.children import LiveChild
 from mapfold.local.engine.clock import Clock, system_clock
+from mapfold.local.engine.closing import close_map_run
 from mapfold.local.engine.execution import Execution
 from mapfold.local.engine.integrations import Integrations
 from mapfold.local.engine.map_runs import MapRuns
 from mapfold.local.engine.world import EngineWorld
 from mapfold.local.lambda_ import LambdaService
 from mapfold.local.map_run import S3Factory, head_of, name_uuid
-from mapfold.local.store import ChildRow, ExecutionRow, MachineRow, MapRunRow, Store, UnfinishedMapRun, close_map_run
+from mapfold.local.store import ChildRow, ExecutionRow, MachineRow, MapRunRow, Store
 from mapfold.states import Machine, compile_machine
 from mapfold.states.standing import StandingError
 
@@ -137,6 +138,8 @@ class Engine:
         """
         unfinished = await self._store.unfinished()
         map_runs = _by_execution(unfinished.map_runs)
+        for over in map_runs.keys() - {row.arn for row, _ in unfinished.executions}:
+            await self._close_map_runs(map_runs.pop(over))
         for row, last_event in unfinished.executions:
             try:
                 machine = await self._store.machine_revision(row.machine_revision)
@@ -145,13 +148,12 @@ class Engine:
                 execution = Execution(row, machine, self._program(machine), store=self._store, clock=self._clock)
             except (StandingError, DefinitionError) as error:
                 self._fail(row, last_event, f"The execution was cut off, and cannot go on: {error}.")
+                await self._close_map_runs(map_runs.pop(row.arn, []))
                 continue
             self._live[row.arn] = execution
             self._tasks.create_task(
                 self._go_on(execution, machine, map_runs.pop(row.arn, [])), name=f"execution-{row.name}"
             )
-        for orphans in map_runs.values():
-            self._close_map_runs(orphans)
         return len(unfinished.executions)
 
     async def stop_execution(self, arn: str, *, error: str | None, cause: str | None) -> float | None:
@@ -209,20 +211,20 @@ class Engine:
 
     # --- running ------------------------------------------------------------------------------------------
 
-    async def _go_on(self, execution: Execution, machine: MachineRow, map_runs: list[UnfinishedMapRun]) -> None:
+    async def _go_on(self, execution: Execution, machine: MachineRow, map_runs: list[MapRunRow]) -> None:
         """Let an execution go on that was cut off. `map_runs` are its own, which are closed if it does not go on."""
         try:
             await execution.recall()
+            if execution.is_over:  # before anybody hears of it, and redrives it
+                await self._close_map_runs(map_runs)
         except BaseException:
             del self._live[execution.row.arn]
             raise
         await self._run(execution, machine)
-        if execution.row.status != "RUNNING" and not execution.driven:
-            self._close_map_runs(map_runs)
 
-    def _close_map_runs(self, map_runs: list[UnfinishedMapRun]) -> None:
-        for row, ended in map_runs:
-            close_map_run(row, ended, self._store, now=self._clock())
+    async def _close_map_runs(self, map_runs: list[MapRunRow]) -> None:
+        for row in map_runs:
+            await close_map_run(self._store, row, now=self._clock())
 
     def _fail(self, row: ExecutionRow, last_event: int, cause: str) -> None:
         """Close an execution that cannot even be made again."""
@@ -259,12 +261,12 @@ class Engine:
             self._map_runs.save()
 
 
-def _by_execution(map_runs: list[UnfinishedMapRun]) -> dict[str | None, list[UnfinishedMapRun]]:
+def _by_execution(map_runs: list[MapRunRow]) -> dict[str | None, list[MapRunRow]]:
     """Unfinished map runs by the ARN of the top-level execution that they are part of; None: of a map run that ended."""
-    outer = {row.child_head: row for row, _ in map_runs}
-    found: dict[str | None, list[UnfinishedMapRun]] = {}
+    outer = {row.child_head: row for row in map_runs}
+    found: dict[str | None, list[MapRunRow]] = {}
     for one in map_runs:
-        row: MapRunRow | None = one[0]
+        row: MapRunRow | None = one
         while row is not None and (parent := parse_arn(row.execution_arn)).is_child:
             row = outer.get(head_of(parent.name or ""))
         found.setdefault(None if row is None else row.execution_arn, []).append(one)

@@ -53,8 +53,6 @@ class Execution:
         self._standing: Standing | None = None
         self._recalled = False
         self._left = False
-        self.driven = False
-        """Whether its states have been run; not if it ended at once after it was recalled."""
         self._frame = Frame(history=self._log, clock=clock, execution=execution_context(row, machine))
 
     async def recall(self, *, redriven: bool = False) -> None:
@@ -63,6 +61,9 @@ class Execution:
         `redriven`: it had ended, and this redrive is to be recorded. When this returns everything is queued.
         """
         self._recalled = True
+        left = self._seconds_left()
+        if left is not None and left <= 0:
+            self._stop = Ending("TIMED_OUT", error="States.Timeout")
         if not isinstance(self._log, EventLog):  # nothing is known but when it started, so it runs again as a whole
             return
         if redriven:
@@ -79,6 +80,8 @@ class Execution:
                 reader.add(self._record_redrive())
             if reader.ending is None:
                 self._standing = reader.standing()
+                if self._standing is None:  # the first state's event does not point back (history-events 3, rule 1)
+                    self._frame.previous = 0
         except (StandingError, ValueError) as error:  # ValueError: what is stored is no JSON
             last = await self._store.last_event_id(self.row.id)
             self._log.count = self._frame.previous = max(last, self._log.count)
@@ -87,6 +90,11 @@ class Execution:
             return
         if reader.ending is not None:  # all that was missing is the row's end
             self._close(ending_in(reader.ending), reader.ending["timestamp"])
+
+    @property
+    def is_over(self) -> bool:
+        """After `recall`: it came to its end while nobody ran it. `run` only records that, and runs no state."""
+        return self._stop is not None or self.row.status != "RUNNING"
 
     def _record_redrive(self) -> WireEvent:
         assert isinstance(self._log, EventLog)
@@ -150,13 +158,10 @@ class Execution:
         return [event for event in self._log.pending if event["id"] >= first_id]
 
     async def _end(self, world: World) -> Ending:
-        seconds = self._seconds_left()
         if self._stop is not None:
             return self._stop
-        if seconds is not None and seconds <= 0:  # it was over before we went on
-            return Ending("TIMED_OUT", error="States.Timeout")
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(self._seconds_left()):
                 return ending_of(await self._drive(world), self._frame)
         except TimeoutError:
             return Ending("TIMED_OUT", error="States.Timeout")
@@ -176,7 +181,6 @@ class Execution:
         return (self.row.redrive_date or self.row.start) + limit - self._clock()
 
     async def _drive(self, world: World) -> EndScope | FailScope:
-        self.driven = True
         try:
             data = self._frame.execution["Execution"]["Input"]
             self._frame.remember(data, self.row.input)

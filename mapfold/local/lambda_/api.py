@@ -20,6 +20,7 @@ from mapfold.local.lambda_.errors import LambdaError, invalid_parameter, request
 from mapfold.local.lambda_.functions import LATEST, LOCAL_BUCKET, Function, configuration
 from mapfold.local.lambda_.invocations import MAX_SYNC_PAYLOAD_BYTES
 from mapfold.local.lambda_.requests import Settings, parsed_body
+from mapfold.local.store import StoreError
 
 if TYPE_CHECKING:
     from mapfold.local.lambda_.service import LambdaService
@@ -65,6 +66,8 @@ def _endpoint(service: LambdaService, handler: Handler) -> Callable[[Request], A
             response = await handler(service, request)
         except LambdaError as error:
             response = _error(error)
+        except StoreError as error:
+            response = _error(LambdaError("ServiceException", str(error), 500))
         response.headers.setdefault("x-amzn-RequestId", service.new_request_id())
         return response
 

@@ -3,7 +3,7 @@
 The client always asks for the same paths and sends nothing that names the worker, so each worker gets a loopback
 port of its own: whatever comes in there is that worker's, on the connection of `libcurl` that stays open as on the
 one that `http.client` opens for `init/error`. No framework and no HTTP library: the two requests of every call are
-known by how they begin (what is compared costs 0.5 µs, a head taken apart by expressions 3), all others are parsed.
+known by how they begin (1.3 µs for both; taken apart by expressions 2.8), all others are parsed.
 
 Answers: 200 with the event (held back until there is one), 202 for results and errors, 400 for what a worker may
 not send now, 404 for other paths. What is not HTTP closes the connection.

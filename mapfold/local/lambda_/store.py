@@ -13,10 +13,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from mapfold.local.lambda_.functions import Function
 from mapfold.local.lambda_.logs import LogRecord
+from mapfold.local.store import StoreError, naming
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -42,7 +43,10 @@ _LOG_COLUMNS = "request_id, function, version, started, duration_ms, memory_mb, 
 
 
 class LambdaStore:
-    """The file `path`. Open it with `async with`; closing writes what is pending."""
+    """The file `path`. Open it with `async with`; closing writes what is pending.
+
+    What cannot be opened, read or written is a StoreError.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -64,7 +68,7 @@ class LambdaStore:
 
     async def functions(self) -> list[Function]:
         """All functions, by name."""
-        rows = await self._run(lambda: self._connection.execute("SELECT document FROM functions").fetchall())
+        rows = await self._run(lambda: self._read("SELECT document FROM functions"))
         return sorted((_read_function(document) for (document,) in rows), key=lambda function: function.name)
 
     async def put_function(self, function: Function) -> None:
@@ -90,27 +94,39 @@ class LambdaStore:
         """The log of one invocation, or None if it printed nothing (or is not known, or too old)."""
         self._flush()
         query = f"SELECT {_LOG_COLUMNS} FROM logs WHERE request_id = ? ORDER BY number DESC LIMIT 1"
-        row = await self._run(lambda: self._connection.execute(query, (request_id,)).fetchone())
-        return LogRecord(*row) if row else None
+        rows = await self._run(lambda: self._read(query, request_id))
+        return LogRecord(*rows[0]) if rows else None
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await self._loop.run_in_executor(self._thread, work)
 
     def _open(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.executescript(_SCHEMA)
+        with naming(self._path, "opened"):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                self._connection.execute("PRAGMA synchronous = NORMAL")
+                self._connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+                self._connection.execute("DELETE FROM functions WHERE name = ''")  # refuses a file that is read-only
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def _read(self, query: str, *parameters: str) -> list[tuple[Any, ...]]:
+        with naming(self._path, "read"):
+            return self._connection.execute(query, parameters).fetchall()
 
     def _write(self, statement: str, rows: list[tuple[object, ...]]) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            self._connection.executemany(statement, rows)
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+        with naming(self._path, "written"):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._connection.executemany(statement, rows)
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:  # SQLite itself ends it when the disk is full
+                    self._connection.execute("ROLLBACK")
+                raise
 
     def _flush(self) -> None:
         """Hand what is pending to the thread; it works first in, first out, so a later read sees it."""
@@ -133,8 +149,8 @@ class LambdaStore:
         marks = ", ".join("?" * len(_LOG_COLUMNS.split(", ")))
         try:
             self._write(f"INSERT INTO logs ({_LOG_COLUMNS}) VALUES ({marks})", [_log_row(record) for record in batch])
-            self._connection.execute(f"DELETE FROM logs WHERE number <= (SELECT max(number) FROM logs) - {MAX_LOGS}")
-        except sqlite3.Error:
+            self._write(f"DELETE FROM logs WHERE number <= (SELECT max(number) FROM logs) - {MAX_LOGS}", [()])
+        except StoreError:
             # A full disk must not end invocations; their logs are what is lost.
             logger.exception("the logs of %d invocations could not be written", len(batch))
 

@@ -14,6 +14,7 @@ A run that goes on after a crash, or by a redrive, first leads itself to where t
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
@@ -106,6 +107,7 @@ class MapRun:
         self._is_crowded = is_crowded
         self._items = Tally()
         self._executions = Tally()
+        self._tallies = self._executions, self._items
         self._known_total = _known_total(spec)
         self._stream = ItemStream(
             lambda: self._builder.encoding(self._open_chunks()),
@@ -131,6 +133,7 @@ class MapRun:
         self._item_lost = False
         self._left_children = 0
         self._left_items = 0
+        self._kept: tuple[Counter[str], Counter[str]] = Counter(), Counter()
         self._waiting = 0
         self._growing = False
         self._pacer = Pacer()
@@ -417,10 +420,11 @@ class MapRun:
 
     async def keep_unsuccessful(self, row: ChildRow, reason: str) -> None:
         """Count a child that cannot be redriven as what it was."""
-        for tally, count in ((self._items, row.item_count), (self._executions, 1)):
+        for tally, kept, count in zip(self._tallies, self._kept, (1, row.item_count), strict=True):
             tally.pending_redrive -= count
             tally.not_redrivable += count
             tally.add(row.status, count)
+            kept[row.status] += count
         await self.recall(row, not_redrivable=reason)
         self._judge()
 
@@ -557,9 +561,9 @@ class MapRun:
             return
         former = self._former
         waiting = await former.store.redrive_counts(former.map_run_id, attempt=former.attempt)
-        for nth, tally in enumerate((self._executions, self._items)):
+        for nth, (tally, kept) in enumerate(zip(self._tallies, self._kept, strict=True)):
             for status in ("FAILED", "TIMED_OUT"):
-                count = waiting.get(status, (0, 0))[nth]
+                count = waiting.get(status, (0, 0))[nth] - kept[status]
                 tally.add(status, count)
                 tally.pending_redrive -= count
             tally.add("ABORTED", tally.pending_redrive)

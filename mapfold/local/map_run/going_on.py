@@ -24,7 +24,7 @@ from mapfold.states.effects import Json, StateError
 MAX_CHILD_EVENTS = 24_999
 REDRIVABLE_SECONDS = 14 * 24 * 3600
 OLDEST_SECONDS = 365 * 24 * 3600
-"""Who has as many events, ended so long ago, or began so long ago, cannot be redriven (Redriving Map Runs)."""
+"""A STANDARD child that has as many events, ended so long ago, or began so long ago, cannot be redriven."""
 
 LISTED = frozenset({"Etag", "Key", "LastModified", "Size", "StorageClass"})
 """What an item of a listing has (readers/listing.py)."""
@@ -174,12 +174,14 @@ class GoingOn:
                 return
 
     def _reason_against(self, row: ChildRow, events: int, now: float) -> str | None:
-        """Why a child cannot be redriven, in AWS's words."""
+        """Why a child cannot be redriven, in AWS's words. An EXPRESS one always can (Redriving Map Runs)."""
+        if self._express:
+            return None
         if row.start < now - OLDEST_SECONDS:
             return "Execution has exceeded the max execution time"
         if (row.stop or now) < now - REDRIVABLE_SECONDS:
             return "Execution redrivable period exceeded"
-        if events >= MAX_CHILD_EVENTS and not self._express:
+        if events >= MAX_CHILD_EVENTS:
             return "Execution history event limit exceeded"
         return None
 

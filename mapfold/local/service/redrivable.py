@@ -22,14 +22,11 @@ async def redrive_standing(service: Service, row: ExecutionRow) -> Standing:
     """REDRIVABLE (of a STANDARD child: by its map run), REDRIVABLE_BY_MAP_RUN (an EXPRESS child), or NOT_REDRIVABLE.
 
     A child is judged by itself: whether its map run's execution can be redriven is that one's standing. An EXPRESS
-    child is started anew, so that its events do not matter; of those that were aborted the guide says nothing, and a
-    redrive leaves them (distributed-map 11).
+    child is started anew, so that its events do not matter. Here it may also have been aborted (see docs/embedded-aws.md).
     """
     if row.status not in ("FAILED", "TIMED_OUT", "ABORTED"):
         return "NOT_REDRIVABLE", f"Execution is {row.status} and cannot be redriven"
     if row.map_run_arn is not None and row.type == "EXPRESS":
-        if row.status == "ABORTED":
-            return "NOT_REDRIVABLE", "Execution is ABORTED and cannot be redriven"
         return "REDRIVABLE_BY_MAP_RUN", None
     reason = await _reason(service, row)
     return ("NOT_REDRIVABLE", reason) if reason else ("REDRIVABLE", None)
@@ -43,10 +40,10 @@ def redrive_of(service: Service, map_run: MapRunRow) -> Redrive | None:
     """
     if map_run.status != "RUNNING" or not map_run.redrive_count:
         return None
+    if map_run.child_type == "EXPRESS":
+        return Redrive(map_run.redrive_count, 0.0, 0.0)
     began = map_run.redrive_date or service.clock()
-    is_express = map_run.child_type == "EXPRESS"
-    since = (began - REDRIVABLE_SECONDS, began - OPEN_SECONDS)
-    return Redrive(map_run.redrive_count, *since, aborted=not is_express)
+    return Redrive(map_run.redrive_count, began - REDRIVABLE_SECONDS, began - OPEN_SECONDS)
 
 
 async def _reason(service: Service, row: ExecutionRow) -> str | None:

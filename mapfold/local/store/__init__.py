@@ -1,11 +1,12 @@
 """Where state machines, executions, histories and map runs are kept: SQLite, one writer.
 
 `store.py` is what the engine and the service call; `writer.py` the thread that commits in batches; `reads.py` the
-queries; `schema.py` the tables; `recovery.py` what a crash leaves; `lock.py` keeps other processes out.
+queries; `schema.py` the tables; `recovery.py` what a crash leaves; `lock.py` keeps other processes out;
+`faults.py` says what is wrong with a file.
 """
 
+from mapfold.local.store.faults import StoreError, naming
 from mapfold.local.store.lock import lock_data_directory
-from mapfold.local.store.recovery import UnfinishedMapRun, close_map_run
 from mapfold.local.store.rows import (
     ChildFilter,
     ChildRow,
@@ -16,7 +17,6 @@ from mapfold.local.store.rows import (
     Redrive,
     WireEvent,
 )
-from mapfold.local.store.schema import StoreError
 from mapfold.local.store.store import Store, open_store
 
 __all__ = [
@@ -29,9 +29,8 @@ __all__ = [
     "Redrive",
     "Store",
     "StoreError",
-    "UnfinishedMapRun",
     "WireEvent",
-    "close_map_run",
     "lock_data_directory",
+    "naming",
     "open_store",
 ]

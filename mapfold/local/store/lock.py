@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mapfold.local.store.schema import StoreError
+from mapfold.local.store.faults import StoreError, naming
 
 
 @contextmanager
 def lock_data_directory(data: Path) -> Iterator[None]:
     """Hold `<data>/lock` (the directory is made if needed). StoreError names the process that has it."""
-    data.mkdir(parents=True, exist_ok=True)
     path = data / "lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    with naming(data, "used as a data directory"):
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -25,8 +26,9 @@ def lock_data_directory(data: Path) -> Iterator[None]:
             raise StoreError(
                 f"{data}: is in use by another mapfold (process {holder}). Stop it, or choose another --data."
             ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        with naming(path, "written"):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)

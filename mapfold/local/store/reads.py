@@ -169,7 +169,7 @@ def children(
 
 
 _INDEXED = "INDEXED BY exceptional_children"
-_RUNS_AGAIN = "status <> 'SUCCEEDED' AND attempt < ? AND stop >= ? AND start >= ? AND (? OR status <> 'ABORTED')"
+_RUNS_AGAIN = "status <> 'SUCCEEDED' AND attempt < ? AND stop >= ? AND start >= ?"
 """`Redrive.runs_again`, of the rows that there are: they have a stop."""
 
 
@@ -184,7 +184,7 @@ def _filtered(status: str | None, filter: ChildFilter) -> tuple[str, str, list[A
     for redrive, are in ((filter.waiting, ""), (filter.settled, "NOT ")):
         if redrive is not None and status != "SUCCEEDED":
             conditions.append(f"{are}({_RUNS_AGAIN})")
-            parameters += [redrive.attempt, redrive.stopped_since, redrive.started_since, redrive.aborted]
+            parameters += [redrive.attempt, redrive.stopped_since, redrive.started_since]
     if filter.waiting is not None or status not in (None, "SUCCEEDED"):
         source = _INDEXED
         conditions.append("status <> 'SUCCEEDED'")  # said twice, so that SQLite sees that the index holds them all

@@ -119,14 +119,13 @@ class ChildRow:
 
 @dataclass(frozen=True, slots=True)
 class Redrive:
-    """Which unsuccessful children a map run's redrive runs again: those whose `attempt` is less, that stopped and
-    started no earlier, and, unless `aborted`, that were not aborted.
+    """Which unsuccessful children a map run's redrive runs again: whose `attempt` is less, and who stopped and started
+    no earlier.
     """
 
     attempt: int
     stopped_since: float
     started_since: float
-    aborted: bool
 
     def runs_again(self, child: ChildRow) -> bool:
         """Whether a child with this row does, or waits for it."""
@@ -135,7 +134,6 @@ class Redrive:
             and child.attempt < self.attempt
             and (child.stop is None or child.stop >= self.stopped_since)
             and child.start >= self.started_since
-            and (self.aborted or child.status != "ABORTED")
         )
 
 

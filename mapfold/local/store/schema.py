@@ -13,16 +13,12 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from mapfold.errors import MapfoldError
+from mapfold.local.store.faults import StoreError, naming
 
 VERSION = 2
 """`PRAGMA user_version` of a file with these tables. A change of the tables raises it, and says how to migrate."""
 
 CHILD_BITS = 32
-
-
-class StoreError(MapfoldError):
-    """The store cannot be opened, read or written; the message names the file and what to do."""
 
 
 TABLES = """
@@ -141,7 +137,7 @@ def prepare(connection: sqlite3.Connection, file: Path) -> None:
     WAL with synchronous=NORMAL: what was committed survives the end of the process at any moment (a kill too); a
     power cut may cost the last commits, never the file's consistency.
     """
-    try:
+    with naming(file, "opened as a store"):
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version == 0:
             # A child with its history is some 1.4 KB. Measured: 4.0 µs of CPU a child, 6.2 with 8 KiB, 5.4 with 32.
@@ -152,10 +148,9 @@ def prepare(connection: sqlite3.Connection, file: Path) -> None:
         connection.execute("PRAGMA cache_size = -8000")
         if version == 0:
             connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
-    except sqlite3.DatabaseError as error:
-        raise StoreError(
-            f"{file}: cannot be used as a store: {error}. Move it away, or choose another --data."
-        ) from error
+        elif version == VERSION:
+            # Of nothing: a file that may only be read is refused now, not at the first write.
+            connection.execute("DELETE FROM state_machines WHERE arn IS NULL")
     if version not in (0, VERSION):
         raise StoreError(
             f"{file}: was written by another version of Mapfold (store version {version}, this one reads {VERSION}). "

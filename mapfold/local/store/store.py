@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +19,7 @@ from typing import TypeVar
 import orjson
 
 from mapfold.local.store import reads, recovery
+from mapfold.local.store.faults import StoreError, naming
 from mapfold.local.store.rows import (
     EVERY_CHILD,
     ChildFilter,
@@ -29,7 +30,7 @@ from mapfold.local.store.rows import (
     Page,
     WireEvent,
 )
-from mapfold.local.store.schema import CHILD_BITS, StoreError, connect
+from mapfold.local.store.schema import CHILD_BITS, connect
 from mapfold.local.store.writer import Bulk, Writer
 
 T = TypeVar("T")
@@ -45,8 +46,8 @@ ROOMY = (8_192, 32_000_000)
 class Store:
     """The executions of one data directory. Open with `open_store`.
 
-    `failed` is set when a write failed (a full disk); `failure` then says how, and every later write and flush
-    raises it. The owner of the engine watches it, and stops.
+    `failed` is set when a write failed (a full disk), or a read; `failure` then says how, and every later write and
+    flush raises it. The owner of the engine watches it, and stops.
     """
 
     def __init__(self, file: Path) -> None:
@@ -57,15 +58,14 @@ class Store:
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="store-reader")
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
-        with connect(file, read_only=True) as connection:
+        with naming(file, "read"), closing(connect(file, read_only=True)) as connection:
             self._machines = reads.current_machines(connection)
             self._execution_id, self._map_run_id, self._revision = reads.last_ids(connection)
-        connection.close()
         self._writer.start()
 
     @property
     def failure(self) -> StoreError | None:
-        """What went wrong with a write, if anything did."""
+        """What went wrong with the file, if anything did."""
         return self._writer.failure
 
     @property
@@ -210,12 +210,8 @@ class Store:
         self._map_run_id += 1
         return self._map_run_id
 
-    def map_run_started(self, row: MapRunRow) -> None:
-        """Keep a new map run."""
-        self.map_run_saved(row)
-
     def map_run_saved(self, row: MapRunRow) -> None:
-        """Keep a map run as it is now (status, counts, settings)."""
+        """Keep a map run, new or known, as it is now (status, counts, settings)."""
         values = (row.id, row.arn, row.execution_arn, row.machine_arn, row.label, row.child_type, row.status, row.start)
         more = (row.stop, row.max_concurrency, row.tolerated_percentage, row.tolerated_count, _json(row.item_counts))
         rest = (_json(row.execution_counts), row.redrive_count, row.redrive_date, row.definition)
@@ -334,14 +330,20 @@ class Store:
 
     async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         await self._writer.flush()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._query, query)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._query, query)
+        except StoreError as error:
+            # Whoever asked might take it for the execution's own fault, and write that down.
+            self._writer.fail(error)
+            raise
 
     def _query(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = connect(self.file, read_only=True)
-            self._connections.append(connection)
-        return query(connection)
+        with naming(self.file, "read"):
+            connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+            if connection is None:
+                connection = self._local.connection = connect(self.file, read_only=True)
+                self._connections.append(connection)
+            return query(connection)
 
 
 @asynccontextmanager

@@ -20,7 +20,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mapfold.local.store.schema import StoreError, connect, prepare
+from mapfold.local.store.faults import StoreError, naming, store_error
+from mapfold.local.store.schema import connect, prepare
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,8 @@ class Writer:
         self._closing = False
         self._something = threading.Event()
         self._enough = threading.Event()
-        self._connection = connect(file)
+        with naming(file, "opened as a store"):
+            self._connection = connect(file)
         try:
             prepare(self._connection, file)
         except StoreError:
@@ -130,6 +132,12 @@ class Writer:
         self._enough.set()
         await asyncio.to_thread(self._thread.join)
 
+    def fail(self, failure: StoreError) -> None:
+        """Take nothing more: the file could not be read. What was queued before is still written."""
+        if self.failure is None:
+            self.failure = failure
+            self._on_failure(failure)
+
     def _give_up(self, waiting: list[asyncio.Future[None]], failure: StoreError) -> None:
         """Tell everybody who waits. On the loop's thread, where after `failure` is set nobody new can come."""
         waiting += [target for target, _, _ in self._queue if isinstance(target, asyncio.Future)]
@@ -149,7 +157,7 @@ class Writer:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except Exception as error:
             # Whatever it was, nothing more can be written: everybody who waits, and the store's owner, hear of it.
-            failure = StoreError(f"{self._file}: cannot be written: {error}. What was committed before is kept.")
+            failure = store_error(self._file, "written", error)
             failure.__cause__ = error
             self.failure = failure
             log.exception("store failed")

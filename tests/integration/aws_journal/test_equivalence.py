@@ -161,6 +161,46 @@ def test_an_item_that_is_updated_often_is_one_put_in_the_end(tmp_path: Path) -> 
     assert after == before
 
 
+def test_what_moto_failed_at_or_refused_half_way_comes_to_the_same(tmp_path: Path) -> None:
+    """
+    What a request that fails would have replaced is still there, and so is the part of a refused batch that was made.
+    """
+    half = dynamodb("BatchWriteItem", RequestItems={"t": [put_request({"S": "2"}), put_request({"N": "2"})]})
+    with kept_moto(tmp_path) as kept:
+        for change in (create_table(), put_item("1", "before"), s3("PUT", "/plain"), s3("PUT", "/plain/a", body=b"a")):
+            make(kept.application, change)
+        with pytest.raises(ValueError, match="unpack"):
+            make(kept.application, s3("PUT", "/plain/a", HTTP_X_AMZ_COPY_SOURCE="no-bucket"))
+        with pytest.raises(AttributeError):
+            make(kept.application, dynamodb("PutItem", TableName="t", Item={"k": {"S": "1"}, "v": "no type"}))
+        refused = tell(kept.application, half)
+        refused.close()
+        before = state(kept.application)
+
+    with kept_moto(tmp_path) as kept:
+        after = state(kept.application)
+
+    assert refused.code == 400
+    assert len(before["table t"]) == 2
+    assert after == before
+
+
+def put_request(key: dict[str, str]) -> dict[str, Any]:
+    """A member of a batch."""
+    return {"PutRequest": {"Item": {"k": key}}}
+
+
+def test_nobody_else_can_look_into_the_folder(tmp_path: Path) -> None:
+    """Secrets are in it, whatever the folder was before."""
+    folder = tmp_path / "aws"
+    folder.mkdir(mode=0o755)
+
+    with kept_moto(folder):
+        pass
+
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_journal_that_is_not_done_again_whole_is_left_as_it_is(tmp_path: Path) -> None:
     """Here the table is another one's already: nothing is concluded from what moto has then."""
     with kept_moto(tmp_path) as kept:

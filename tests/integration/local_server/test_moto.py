@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import os
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from mapfold.errors import ServiceError
 from mapfold.local._moto_process import is_this_machine
-from mapfold.local.moto import MotoServer, open_moto
+from mapfold.local.moto import MotoServer, lines_of, open_moto
 
 
 @pytest.fixture
@@ -49,6 +52,31 @@ async def test_a_web_page_cannot_empty_the_buckets(moto: MotoServer, headers: di
     assert answer == (status, None)
 
 
+def test_the_file_of_its_reports_is_closed_once() -> None:
+    """
+    uvloop closes the file that it reads from, and the object that brought it must not do so again: by then the number
+    may be another file's, such as a database that a thread opens.
+    """
+    ours, theirs = socket.socketpair()
+    number = ours.fileno()
+
+    async def read() -> bytes:
+        with theirs:
+            theirs.sendall(b"far\n")
+        async with lines_of(ours) as lines:
+            said = await lines.read()
+        await asyncio.sleep(0)  # the loop closes at its next turn
+        return said
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        said = runner.run(read())
+
+    assert said == b"far\n"
+    assert ours.fileno() == -1, "the object still holds the number"
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(number)
+
+
 @pytest.mark.parametrize(
     ("host", "expected"),
     [
@@ -81,3 +109,22 @@ async def test_a_damaged_journal_is_an_error_that_says_what_to_do(tmp_path: Path
             pass
 
     assert journal.read_bytes() == b"mapfold-aws-journal 99\n"
+
+
+async def test_a_journal_that_cannot_be_opened_is_an_error_that_names_it(tmp_path: Path) -> None:
+    """One line with the system's reason, not moto's traceback."""
+    journal = tmp_path / "aws" / "journal"
+    journal.mkdir(parents=True)
+
+    with pytest.raises(ServiceError, match=rf"cannot be brought back: {journal}: Is a directory\. Nothing was changed"):
+        async with open_moto(port=0, data=tmp_path):
+            pass
+
+
+async def test_a_log_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path) -> None:
+    """Before any process is started."""
+    (tmp_path / "moto.log").mkdir()
+
+    with pytest.raises(ServiceError, match=rf"cannot be started: {tmp_path}/moto\.log: Is a directory"):
+        async with open_moto(port=0, data=tmp_path):
+            pass

@@ -137,7 +137,7 @@ class FakeEngine:
         row = MapRunRow(
             number, arn, execution, machine, "Map", 1000.0, child_type, child_head=f"run{number}", **changes
         )
-        self.store.map_run_started(row)
+        self.store.map_run_saved(row)
         self.map_runs[arn] = row
         return row
 

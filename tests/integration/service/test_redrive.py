@@ -334,14 +334,14 @@ class TestAChild:
         [
             ("FAILED", "REDRIVABLE_BY_MAP_RUN", None),
             ("TIMED_OUT", "REDRIVABLE_BY_MAP_RUN", None),
-            ("ABORTED", "NOT_REDRIVABLE", "Execution is ABORTED and cannot be redriven"),
+            ("ABORTED", "REDRIVABLE_BY_MAP_RUN", None),
             ("SUCCEEDED", "NOT_REDRIVABLE", "Execution is SUCCEEDED and cannot be redriven"),
         ],
     )
     def test_of_type_express_is_started_anew_however_old(
         self, service: Running, status: str, redrive_status: str, reason: str | None
     ) -> None:
-        """REDRIVABLE_BY_MAP_RUN if it failed or timed out; the date of a redrive is not told."""
+        """REDRIVABLE_BY_MAP_RUN if it did not succeed; the date of a redrive is not told."""
         execution = service.start("one")
         run = service.tell(lambda engine: engine.start_map_run(execution, child_type="EXPRESS"))
 

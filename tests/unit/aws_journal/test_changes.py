@@ -33,6 +33,11 @@ FORM = {"CONTENT_TYPE": "application/x-www-form-urlencoded; charset=utf-8"}
         (record("GET", "/moto-api/data.json"), Kind.READ),
         (record("POST", "/moto-api/recorder/replay-recording"), Kind.PASS),
         (record("POST", "/2015-03-31/functions/f/invocations"), Kind.PASS),
+        (s3("POST", "/2015-03-31/functions/f/invocations", "uploads"), Kind.CHANGE),
+        (s3("PUT", "/latest/key"), Kind.CHANGE),
+        (s3("PUT", "/bucket/key", HTTP_X_AMZ_TARGET="Any.GetIt"), Kind.CHANGE),
+        (record("PUT", "/latest/api/token"), Kind.PASS),
+        (record("POST", "/", HTTP_X_AMZ_TARGET="TrentService.Decrypt"), Kind.READ),
     ],
 )
 def test_what_a_request_does(request_: Record, kind: Kind) -> None:

@@ -115,3 +115,29 @@ def test_numbers_as_keys_are_the_same_only_when_written_in_the_same_way(key: str
     found = live([effects.of(change) for change in (TABLE, put, put)])
 
     assert "".join("+" if stays else "-" for stays in found) == needed
+
+
+@pytest.mark.parametrize(
+    ("before", "failing", "after"),
+    [
+        pytest.param([BUCKET, A], A, [], id="an object"),
+        pytest.param([TABLE, put_item("1")], put_item("1"), [], id="an item"),
+        pytest.param([BUCKET, VERSIONS], s3("DELETE", "/b"), [BUCKET, A, A], id="the deletion of a bucket"),
+        pytest.param([create_table(**STREAM)], TABLE, [put_item("1"), put_item("1")], id="the making of a table"),
+    ],
+)
+def test_what_failed_in_the_middle_takes_the_place_of_nothing(
+    before: list[Record], failing: Record, after: list[Record]
+) -> None:
+    """It may not have come to what it would have replaced, nor have made what it asked for."""
+    effects = Effects(lambda record: record.body)
+
+    found = live(
+        [
+            *(effects.of(change) for change in before),
+            effects.of(failing, failed=True),
+            *(effects.of(change) for change in after),
+        ]
+    )
+
+    assert all(found)

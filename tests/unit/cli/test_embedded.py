@@ -166,3 +166,14 @@ def test_a_server_of_another_process_on_the_same_port_is_not_ours(
     (tmp_path / "local.json").write_text(json.dumps(facts | {"pid": 1}))
 
     assert find_running(tmp_path) is None
+
+
+def test_a_data_directory_that_cannot_be_had_is_named(tmp_path: Path) -> None:
+    """With what the system said: it is no fault of Mapfold's."""
+    (tmp_path / "file").touch()
+
+    with (
+        pytest.raises(ServiceError, match=r"file/data: cannot be used as a data directory: .*: Not a directory"),
+        embedded_aws(tmp_path / "file" / "data", environment={}, note=lambda text: None),
+    ):
+        pass

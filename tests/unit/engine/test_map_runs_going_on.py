@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from mapfold.local.engine.backlog import Backlog
 from mapfold.local.store import ExecutionRow, MapRunRow, Store, open_store
-from tests.unit.engine.fakes import FunctionError, Gate
+from tests.unit.engine.fakes import FunctionError, Gate, StillClock
 from tests.unit.engine.world import ALL, Ended, World, distributed_map, opened, pass_, task
 
 WRITER = {
@@ -209,6 +209,65 @@ class TestKilled:
 
         assert (run.arn, run.status, ended.output) == (arn, "SUCCEEDED", [1, 2])
         assert ended.types.count("MapRunStarted") == 1
+
+
+class TestOverWhileAway:
+    """The execution was stopped, or timed out, and nobody could stop its map run."""
+
+    @pytest.mark.parametrize("how", ["stopped", "timed out"])
+    async def test_the_map_run_and_its_children_are_aborted(self, tmp_path: Path, how: str) -> None:
+        """A child that has begun is; one that has not is pending. Nothing is left that says that it runs."""
+        clock = StillClock()
+        async with open_store(tmp_path) as store:
+            started = await cut_off_and_over(store, clock, how)
+            async with opened(store, clock=clock) as world:
+                await world.engine.resume()
+                ended = await world.end(started)
+            run = await world.map_run(started)
+            children = await store.children(run.id, ALL)
+            events = await store.child_events(run.id, 0)
+
+        assert ended.row.status == ("ABORTED" if how == "stopped" else "TIMED_OUT")
+        assert run.status == "ABORTED"
+        for counts in (run.item_counts, run.execution_counts):
+            assert [counts[name] for name in ("pending", "running", "aborted", "total")] == [1, 0, 2, 3]
+        assert [(child.index, child.status) for child in children] == [(1, "ABORTED"), (0, "ABORTED")]
+        assert events[-1]["type"] == "ExecutionAborted"
+        assert saved(world) == []
+
+    async def test_a_redrive_goes_on_where_the_children_were(self, tmp_path: Path) -> None:
+        """It counts as one of the map run, too, though the history does not have the map run's end."""
+        clock = StillClock()
+        async with open_store(tmp_path) as store:
+            started = await cut_off_and_over(store, clock, "stopped")
+            async with opened(store, clock=clock) as world:
+                world.functions.handlers |= {"first": lambda event: event, "waits": lambda event: event}
+                await world.engine.resume()
+                await world.end(started)
+
+                ended = await redriven(world, started)
+
+            run = await world.map_run(started)
+
+        assert ended.output == [7, 8, 9]
+        assert called(world, "first") == [9]
+        assert (run.redrive_count, run.status) == (1, "SUCCEEDED")
+        assert ended.details("MapRunRedriven")["redriveCount"] == 1
+
+
+async def cut_off_and_over(store: Store, clock: StillClock, how: str) -> ExecutionRow:
+    """An execution whose map run had two children in their second state, and a third to start."""
+    async with opened(store, clock=clock) as world:
+        gate = world.functions.handlers["waits"] = Gate()
+        world.functions.handlers["first"] = lambda event: event
+        states = {"A": task("first", Next="B"), "B": task("waits")}
+        started = await world.start({"M": distributed_map(states, MaxConcurrency=2)}, [7, 8, 9], TimeoutSeconds=60)
+        await world.until(lambda: gate.waiting == 2)
+        if how == "stopped":
+            store.execution_stopping(started.id, clock.now, None, None)
+        else:
+            clock.now += 61.0
+    return started
 
 
 class TestRedriven:

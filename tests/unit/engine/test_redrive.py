@@ -5,6 +5,7 @@ How each kind of state is redriven follows the Developer Guide, "Restarting stat
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,10 @@ def broken(world: World) -> World:
 
 class TestTasks:
     async def test_a_failed_task_is_scheduled_again(self, broken: World) -> None:
-        """It is not entered again, and what was left before is kept. ExecutionRedriven follows the end."""
+        """
+        It is not entered again: the new attempt follows the event of its entry. What was left before is kept.
+        ExecutionRedriven follows the end, and nothing follows it.
+        """
         ended = await broken.run({"E": task("echo", Next="T"), "T": task("fails")}, 3)
         mend(broken)
 
@@ -53,7 +57,7 @@ class TestTasks:
         last = len(ended.events)
         assert again.line[last:] == [
             ("ExecutionRedriven", last),
-            ("LambdaFunctionScheduled", last + 1),
+            ("LambdaFunctionScheduled", ended.id("TaskStateEntered", 1)),
             ("LambdaFunctionStarted", last + 2),
             ("LambdaFunctionSucceeded", last + 3),
             ("TaskStateExited", last + 4),
@@ -100,6 +104,22 @@ class TestTasks:
         assert [one["id"] for one in again.events] == list(range(1, len(again.events) + 1))
         assert again.row.status == "SUCCEEDED"
 
+    async def test_one_that_was_stopped_before_its_first_state_begins_with_it(self, broken: World) -> None:
+        """As ever the event of its entry points back to none, and a second redrive can read that."""
+        starting = asyncio.create_task(broken.start({"T": task("fails")}, 1))
+        await asyncio.sleep(0)
+        (arn,) = broken.engine._live
+        await broken.engine.stop_execution(arn, error=None, cause=None)
+        stopped = await broken.end(await starting)
+        failed = await redrive(broken, stopped)
+        mend(broken)
+
+        again = await redrive(broken, failed)
+
+        assert stopped.types == ["ExecutionStarted", "ExecutionAborted"]
+        assert again.previous("TaskStateEntered") == [0]
+        assert (again.row.status, again.row.redrive_count) == ("SUCCEEDED", 2)
+
 
 class TestOtherStates:
     async def test_a_fail_state_fails_again(self, broken: World) -> None:
@@ -109,7 +129,7 @@ class TestOtherStates:
         again = await redrive(broken, ended)
 
         assert again.types[-2:] == ["ExecutionRedriven", "ExecutionFailed"]
-        assert again.previous("ExecutionFailed")[-1] == again.id("ExecutionRedriven")
+        assert again.previous("ExecutionFailed")[-1] == again.id("FailStateEntered")
         assert again.failure == ("FAILED", "Broken", None)
 
     async def test_a_choice_is_made_again(self, broken: World) -> None:

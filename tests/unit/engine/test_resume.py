@@ -395,7 +395,7 @@ class TestWhatACrashLeaves:
             "arn:aws:states:us-east-1:123456789012:execution:m:x", "arn", "L", 1.0,
         )  # fmt: skip
         async with open_store(tmp_path) as store, opened(store) as world:
-            store.map_run_started(run)
+            store.map_run_saved(run)
             await world.engine.resume()
             closed = await store.map_run(run.arn)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mapfold.local.store import Store, StoreError, close_map_run, lock_data_directory, open_store
+from mapfold.local.store import Store, StoreError, lock_data_directory, open_store
 from mapfold.local.store.store import ROOMY
-from tests.unit.local_store.conftest import events, execution, map_run
+from tests.unit.local_store.conftest import events, execution
 
 
 async def test_a_flush_commits_what_was_queued_before_it(store: Store) -> None:
@@ -82,26 +82,6 @@ async def test_room_waits_only_when_much_is_queued(store: Store) -> None:
     await store.room()
 
     assert store.backlog[0] <= ROOMY[0]
-
-
-async def test_a_map_run_that_nobody_goes_on_with_is_closed_with_counters_that_add_up(tmp_path: Path) -> None:
-    """Children that had ended are counted as they did, and everything else that was known of as aborted."""
-    async with open_store(tmp_path) as store:
-        counts = {"total": 5, "running": 2, "pending": 1, "succeeded": 2}
-        store.map_run_started(map_run(item_counts=counts, execution_counts=counts))
-        store.child_ended(1, 0, "SUCCEEDED", 1.0, 2.0, 1, "{}", "{}")
-        store.child_ended(1, 1, "FAILED", 1.0, 2.0, 1, "{}", None, "E", "C")
-
-    async with open_store(tmp_path) as store:
-        ((row, ended),) = (await store.unfinished()).map_runs
-        close_map_run(row, ended, store, now=9.0)
-        run = await store.map_run(map_run().arn)
-
-    assert run is not None
-    assert (run.status, run.stop) == ("ABORTED", 9.0)
-    assert run.item_counts == {
-        "total": 5, "running": 0, "pending": 0, "succeeded": 1, "failed": 1, "timedOut": 0, "aborted": 3,
-    }  # fmt: skip
 
 
 async def test_room_hears_that_the_store_has_failed(tmp_path: Path) -> None:

@@ -217,7 +217,7 @@ class TestChildren:
     async def test_a_map_run_is_found_by_what_its_children_s_names_share(self, store: Store) -> None:
         """One lookup, however many map runs the label has had."""
         for number in (1, 2, 3):
-            store.map_run_started(map_run(number, child_head=f"head-{number}"))
+            store.map_run_saved(map_run(number, child_head=f"head-{number}"))
 
         found = await store.map_run_of_child("head-2")
 
@@ -234,7 +234,7 @@ class TestChildren:
 
     async def test_a_map_run_keeps_its_last_counts(self, store: Store) -> None:
         """Saving again replaces."""
-        store.map_run_started(map_run())
+        store.map_run_saved(map_run())
         store.map_run_saved(map_run(status="SUCCEEDED", stop=3.0, item_counts={"total": 5}))
 
         kept = await store.map_run(map_run().arn)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -316,3 +317,40 @@ class TestRedriven:
         record = answer.output[1]
         assert (record["Status"], record["RedriveStatus"]) == ("FAILED", "NOT_REDRIVABLE")
         assert record["RedriveStatusReason"] == "Execution redrivable period exceeded"
+
+    async def test_an_express_child_can_be_redriven_however_old_it_is(self) -> None:
+        """The 14 days are for STANDARD ones (Redriving Map Runs)."""
+        lives = Lives(
+            spec_of(2, reads=False, batch=None, writes=False, child_type="EXPRESS"), FakeS3(), fails={1}.__contains__
+        )
+        await lives.live()
+        lives.disk.ended[1] = replace(lives.disk.ended[1], stop=1000.0 - 15 * 24 * 3600)
+        lives.redrive()
+        lives.fails = lambda index: False
+
+        answer = await lives.live()
+
+        assert isinstance(answer, TaskSucceeded)
+        assert answer.output == [0, 1]
+
+    @pytest.mark.parametrize("batch", [None, 2])
+    async def test_a_redrive_that_is_stopped_counts_each_child_once(self, batch: int | None) -> None:
+        """One cannot be redriven, one runs and is aborted, one still waits and is what it was."""
+        lives = Lives(
+            spec_of(4 * (batch or 1), reads=False, batch=batch, writes=False, max_concurrency=1, tolerated_count=99),
+            FakeS3(), fails={0, 1, 2}.__contains__, turns=lambda index: 5,
+        )  # fmt: skip
+        await lives.live()
+        lives.disk.ended[0] = replace(lives.disk.ended[0], stop=1000.0 - 15 * 24 * 3600)
+        lives.redrive()
+        redrive = asyncio.create_task(lives.live())
+        while lives.run is None or lives.run.counts().executions.pending_redrive != 1:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+        lives.run.stop()
+        await redrive
+
+        counts = lives.run.counts()
+        seen = [(one.succeeded, one.failed, one.aborted, one.total) for one in (counts.executions, counts.items)]
+        assert seen == [(1, 2, 1, 4), tuple((batch or 1) * count for count in (1, 2, 1, 4))]
+        assert counts.executions.failures_not_redrivable == 1

@@ -1,0 +1,63 @@
+"""Closes map runs that nobody goes on with: their execution came to its end while the engine was away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import orjson
+
+from mapfold.local.store import ChildRow, MapRunRow, Page, Store, WireEvent
+
+PAGE_ROWS = 1_000
+
+
+async def close_map_run(store: Store, run: MapRunRow, *, now: float) -> None:
+    """Close `run` as ABORTED, with its children that were running, and counters that add up.
+
+    Of those children only the ones with a snapshot are there to be closed; a redrive goes on with them where they were.
+    Of the others nothing is known but their number. Result files are not written.
+    """
+    after: int | None = None
+    while saved := await store.saved_children(run.id, Page(PAGE_ROWS, after)):
+        for child, events in saved:
+            _abort(store, child, events, attempt=run.redrive_count, now=now)
+        after = saved[-1][0].index
+    ended = await store.child_counts(run.id)
+    executions = _closed_counts(run.execution_counts, {status: count for status, (count, _) in ended.items()})
+    items = _closed_counts(run.item_counts, {status: count for status, (_, count) in ended.items()})
+    store.map_run_saved(replace(run, status="ABORTED", stop=now, execution_counts=executions, item_counts=items))
+
+
+def _abort(store: Store, child: ChildRow, events: list[WireEvent], *, attempt: int, now: float) -> None:
+    last = len(events)
+    end = {"timestamp": now, "type": "ExecutionAborted", "id": last + 1, "previousEventId": last}
+    end["executionAbortedEventDetails"] = {}
+    store.child_ended(
+        child.map_run_id,
+        child.index,
+        "ABORTED",
+        child.start,
+        now,
+        child.item_count,
+        child.input or "",
+        None,
+        events=orjson.dumps([*events, end]),
+        redrive_count=child.redrive_count,
+        redrive_date=child.redrive_date,
+        attempt=attempt,
+        was_saved=True,
+    )
+
+
+_COUNTERS = {"SUCCEEDED": "succeeded", "FAILED": "failed", "TIMED_OUT": "timedOut", "ABORTED": "aborted"}
+
+
+def _closed_counts(saved: Mapping[str, int], ended: Mapping[str, int]) -> dict[str, int]:
+    """Counters with the rows of children as the truth: what had not begun is pending, and all else was aborted."""
+    counts = {name: ended.get(status, 0) for status, name in _COUNTERS.items()}
+    rows = sum(counts.values())
+    total = max(saved.get("total", 0), rows)
+    pending = min(saved.get("pending", 0), total - rows)
+    counts["aborted"] += total - rows - pending
+    return {**saved, **counts, "pending": pending, "running": 0, "pendingRedrive": 0, "total": total}
