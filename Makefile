@@ -22,7 +22,7 @@ run: .venv/ready $(FLIGHTS)  ## the main job, end to end on the embedded AWS: a 
 	@$(BIN)/python -m examples.flights.report .mapfold/flight-delays.json
 
 test: .venv/ready $(FLIGHTS)  ## every test that needs no AWS account (ARGS='-k name' for some of them)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 lint: .venv/ready  ## ruff and mypy, both strict
 	$(BIN)/ruff check .
