@@ -28,6 +28,7 @@ START_SECONDS = 60.0
 """How long it may be silent before it is ready: bringing back what S3 was asked to keep may take minutes, and says so."""
 
 STOP_SECONDS = 30.0
+"""What is queued for the disk is written, on a slow one too."""
 _OF_KEPT_DATA = "kept data: "
 """So begin the lines that tell how far it is with bringing that back, and what of it did not come back."""
 

@@ -326,7 +326,6 @@ def test_all_of_it_in_jsonata(aws: EmbeddedAws) -> None:
         ({"ToleratedFailureCountPath": "$.v"}, -1, "ToleratedFailureCount cannot be negative."),
         ({"ToleratedFailurePercentagePath": "$.v"}, "x", 'refers to value "x" which is not a valid float: $.v'),
         ({"ToleratedFailurePercentagePath": "$.v"}, 101, "ToleratedFailurePercentage must be between 0 and 100."),
-        ({"MaxConcurrencyPath": "$.v"}, 1.5, 'refers to value "1.5" which is not a valid integer: $.v'),
         ({"ItemBatcher": {"MaxItemsPerBatchPath": "$.v"}}, 0, "MaxItemsPerBatch must be at least 1."),
     ],
 )  # fmt: skip

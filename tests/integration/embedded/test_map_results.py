@@ -75,8 +75,8 @@ def is_success(record: dict[str, Any], machine: str) -> bool:
 def is_failure(record: dict[str, Any], machine: str) -> bool:
     """Whether it is the record of the child that failed."""
     return list(record) == [
-        "Cause", "Error", "ExecutionArn", "Input", "InputDetails", "Name", "RedriveCount", "RedriveStatus", "StartDate",
-        "StateMachineArn", "Status", "StopDate",
+        "Cause", "Error", "ExecutionArn", "Input", "InputDetails", "Name", "OutputDetails", "RedriveCount",
+        "RedriveStatus", "StartDate", "StateMachineArn", "Status", "StopDate",
     ] and (record["Error"], record["Input"], record["Status"], record["RedriveStatus"]) == (
         "E", '{"bad":true}', "FAILED", "REDRIVABLE",
     )  # fmt: skip
