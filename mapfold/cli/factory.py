@@ -64,9 +64,19 @@ class Factory:
         if place.on == "aws":
             words += ["--on", "aws", *(["--profile", place.profile] if place.profile else [])]
             words += ["--region", place.region] if place.region else []
-        elif place.data != Path(self.environment.get("MAPFOLD_DATA") or DEFAULT_DATA):
+        elif place.data != self._usual_data:
             words += ["--data", str(place.data)]
         return f"{self.command} {shlex.join(words)}"
+
+    def goes_on(self, place: Place) -> str:
+        """What lets runs go on that were cut off with an embedded AWS that ended, as a line for people."""
+        data = () if place.data == self._usual_data else ("--data", str(place.data))
+        command = f"{self.command} {shlex.join(('local', *data))}"
+        return f"a run that had not ended with its embedded AWS goes on while one serves its data: {command}"
+
+    @property
+    def _usual_data(self) -> Path:
+        return Path(self.environment.get("MAPFOLD_DATA") or DEFAULT_DATA)
 
     def jobs(self, folder: Path) -> LoadedJobs:
         """All jobs of a folder."""
@@ -152,7 +162,7 @@ class Factory:
             )
             running = "started for this command" if is_own else f"running at {endpoints.service_url}"
             where = f"the embedded AWS, {running} (data in {place.data})"
-            hint = f"The embedded AWS that was {running} has ended. `mapfold runs` tells what became of its runs."
+            hint = f"The embedded AWS that was {running} has ended; {self.goes_on(place)}"
             with nullcontext() if is_own else _hint_if_unreachable(hint):
                 yield Connection(AwsClient(target), where, True, is_own)
 

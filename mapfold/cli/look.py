@@ -75,6 +75,8 @@ def runs(place: Place, factory: Factory, output: Output, *, job: str | None, lim
     if not found:
         output.note("there are no runs yet: mapfold run JOB starts one")
         return 0
+    if connection.is_own and any(not run.status.is_terminal for run in found):
+        output.note(factory.goes_on(place))
     rows: list[tuple[Json, ...]] = [
         (run.run_id, run.job, str(run.status), clock_time(run.started), duration(span(run.started, run.stopped)))
         for run in found
@@ -95,6 +97,8 @@ def show(place: Place, name: str, factory: Factory, output: Output, *, as_json: 
         view = client.show(connection.aws, name)
         execution = view.execution
         ended = client.outcome(connection.aws, execution) if execution.status.is_terminal else None
+    if connection.is_own and ended is None:
+        output.note(factory.goes_on(place))
     given = decode(execution.input)
     if as_json:
         output.document(
@@ -172,7 +176,7 @@ def failures(place: Place, name: str, factory: Factory, output: Output, *, trace
         if listed < failed:
             output.note(
                 f"listed are {listed:,} of {counted(failed, 'item')} that failed: what the run wrote about the others is "
-                "not in S3 any more. An embedded AWS that is killed loses what was written last."
+                "not in S3 any more"
             )
         elif not listed and not as_json:
             why = f" with {execution.error}: {explain_cause(execution.cause)[0]}" if execution.error else ""

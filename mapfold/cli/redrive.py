@@ -27,6 +27,8 @@ def redrive_run(place: Place, name: str, jobs_folder: Path, factory: Factory, ou
     """
     with factory.connect(place, output.note) as connection:
         execution = find_run(connection.aws, name)
+        if connection.is_own and not execution.status.is_terminal:
+            output.note(factory.goes_on(place))
         check_redrivable(connection.aws, execution)
         if connection.is_local:
             _make_ready(execution, jobs_folder, factory, connection, output)
@@ -41,7 +43,7 @@ def redrive_run(place: Place, name: str, jobs_folder: Path, factory: Factory, ou
 def _make_ready(
     execution: Execution, jobs_folder: Path, factory: Factory, connection: Connection, output: Output
 ) -> None:
-    """Put the job's functions, tables and example into the embedded AWS, which does not keep all of them."""
+    """Put the job's functions, tables and example into the embedded AWS as they are now."""
     job = _job(execution, jobs_folder, factory, output)
     if job is not None:
         deploy(job, jobs_folder, factory, connection, output)

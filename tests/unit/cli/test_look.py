@@ -262,3 +262,14 @@ def test_stop_aborts_a_run_and_refuses_one_that_has_ended() -> None:
 
     assert call(factory, "stop", "r1").out == "r1 ABORTED\n"
     assert call(factory, "stop", "r1").code == 2
+
+
+@pytest.mark.parametrize("command", [("show", "r1"), ("runs",), ("redrive", "r1")])
+@pytest.mark.parametrize("is_own", [True, False])
+def test_a_run_that_was_cut_off_says_what_lets_it_go_on(command: tuple[str, ...], is_own: bool) -> None:
+    """The embedded AWS that was started for the look ends with it, and the run stands still again."""
+    factory = FakeFactory(aws=FakeAws().has(execution(RUN, Status.RUNNING)), is_own=is_own)
+
+    said = call(factory, *command)
+
+    assert ("goes on while one serves its data: mapfold local" in said.err) is is_own
