@@ -25,8 +25,13 @@ from typing import IO, Any
 from mapfold.errors import ServiceError
 
 START_SECONDS = 60.0
+"""How long it may be silent before it is ready: bringing back what S3 was asked to keep may take minutes, and says so."""
+
 STOP_SECONDS = 30.0
 """What is queued for the disk is written, on a slow one too."""
+_OF_KEPT_DATA = "kept data: "
+"""So begin the lines that tell how far it is with bringing that back, and what of it did not come back."""
+
 _LOOK_SECONDS = 0.02
 _LAST_WORDS_SECONDS = 5.0
 _TAIL_LINES = 15
@@ -79,7 +84,7 @@ def embedded_aws(
         with _locked(data / "local.starting"):
             _flock(users, shared=True)  # waits while a server that is being stopped is still there
             running = find_running(data)
-            own = EmbeddedAws(data, environment=environment, command=command(data))
+            own = EmbeddedAws(data, environment=environment, command=command(data), note=note)
             endpoints = running or own.start()
         if running:
             yield endpoints, False
@@ -94,15 +99,17 @@ def embedded_aws(
 
 
 class EmbeddedAws:
-    """A server process of our own. Its words go to `<data>/local.log`."""
+    """A server process of our own. Its words go to `<data>/local.log`; what of them is about kept data, to `note` too."""
 
-    def __init__(self, data: Path, *, environment: Mapping[str, str], command: Sequence[str]) -> None:
-        self._data, self._environment, self._command = data, environment, command
+    def __init__(
+        self, data: Path, *, environment: Mapping[str, str], command: Sequence[str], note: Callable[[str], None]
+    ) -> None:
+        self._data, self._environment, self._command, self._note = data, environment, command, note
         self._log = data / "local.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Endpoints:
-        """Start it and wait, for a bounded time, until it is ready."""
+        """Start it and wait until it is ready, unless it is silent for too long."""
         with _opened(self._log, "wb") as log:
             # Its stdin is a pipe that nobody writes to: if we are killed, it reads the end and stops.
             self._process = subprocess.Popen(
@@ -165,19 +172,24 @@ class EmbeddedAws:
         return self._process.poll() is not None
 
     def _ready(self, process: subprocess.Popen[bytes]) -> Endpoints:
+        heard = 0
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            if self._said_ready():
+            said = self._log.read_text(errors="replace").split("\n")[:-1]  # the last line is not whole yet
+            if any(line.startswith("ready http") for line in said):
                 endpoints = find_running(self._data)
                 if endpoints is not None:
                     return endpoints
+            elif len(said) > heard:
+                for line in said[heard:]:
+                    if line.startswith(_OF_KEPT_DATA):
+                        self._note(line)
+                heard = len(said)
+                deadline = time.monotonic() + START_SECONDS
             if process.poll() is not None:
                 raise self._died("the embedded AWS did not start")
             time.sleep(_LOOK_SECONDS)  # a file is no event to wait for; bounded by the deadline
-        raise self._died(f"the embedded AWS was not ready after {START_SECONDS:.0f} s")
-
-    def _said_ready(self) -> bool:
-        return any(line.startswith("ready http") for line in self._log_lines())
+        raise self._died(f"the embedded AWS was not ready, and silent for {START_SECONDS:.0f} s")
 
     def _died(self, what: str) -> ServiceError:
         tail = "".join(f"\n  {line}" for line in self._log_lines()[-_TAIL_LINES:])

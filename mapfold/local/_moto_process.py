@@ -20,7 +20,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -51,18 +51,26 @@ def _watch(parent: int) -> None:
 
 
 def guarded(application: Application) -> Application:
-    """WSGI: 403 for a Host (DNS rebinding) or an Origin (another page's script) that is not this machine."""
+    """WSGI: 403 for a Host (DNS rebinding) that is not this machine, and for what another machine's page asks."""
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        origin = environ.get("HTTP_ORIGIN")
-        if is_this_machine(environ.get("HTTP_HOST", "")) and (
-            origin is None or is_this_machine(urlsplit(origin).netloc)
-        ):
+        if is_this_machine(environ.get("HTTP_HOST", "")) and not _is_of_another_page(environ):
             return application(environ, start_response)
         start_response("403 Forbidden", [("Content-Type", "text/plain")])
         return [b"Only programs on this machine may call. Call 127.0.0.1 or localhost.\n"]
 
     return answer
+
+
+def _is_of_another_page(environ: Mapping[str, Any]) -> bool:
+    """By the Origin, which a script's requests and a form have; a picture's has none, but says that it is cross-site.
+
+    What that one may not do is to ask for an action: a page at localhost may show a picture from 127.0.0.1.
+    """
+    origin = environ.get("HTTP_ORIGIN")
+    if origin is not None:
+        return not is_this_machine(urlsplit(origin).netloc)
+    return environ.get("HTTP_SEC_FETCH_SITE") == "cross-site" and "Action=" in environ.get("QUERY_STRING", "")
 
 
 def is_this_machine(host: str) -> bool:

@@ -15,6 +15,9 @@ from mapfold.states.reader_config import check_config
 RESOURCES = {"arn:aws:states:::s3:getObject": "s3:getObject", "arn:aws:states:::s3:listObjectsV2": "s3:listObjectsV2"}
 _REQUIRED = {"arn:aws:states:::s3:getObject": ("Bucket", "Key"), "arn:aws:states:::s3:listObjectsV2": ("Bucket",)}
 
+MOST_ITEMS = 100_000_000
+"""The largest MaxItems that AWS takes in a definition."""
+
 
 @dataclass(frozen=True, slots=True)
 class ItemReader:
@@ -52,7 +55,8 @@ def compile_reader(state: Node) -> ItemReader | None:
         resource=RESOURCES.get(resource or "", ""),
         config={key: value for key, value in config.fields.items() if not key.startswith("MaxItems")},
         arguments=compile_call_arguments(node, required=_REQUIRED.get(resource or "", ())),
-        max_items=compile_amount(config, "MaxItems", least=0, check=lambda value: None),
+        # Only what is written down has to be in these bounds: what comes at run time is judged where it is read.
+        max_items=compile_amount(config, "MaxItems", least=0, most=MOST_ITEMS, check=lambda value: None),
     )
 
 

@@ -41,11 +41,15 @@ class DistributedMap(WorkState):
     exited_type: ClassVar[str] = "MapStateExited"
 
     def work(self, inputs: Json, arguments: Json, frame: Frame) -> Generator[Effect, Any, Json]:
-        """Start a map run and wait for its result. Its fields are evaluated after MapStateStarted, as on AWS."""
+        """Start a map run and wait for its result.
+
+        MaxConcurrency is evaluated before MapStateStarted, as AWS does it in an inline Map; the other fields after it.
+        """
+        at_once = read_whole(self.max_concurrency, inputs, frame) or 0
         items = None if self.reader is not None else self.items(inputs, frame)
         length = 0 if items is None else len(items)
         frame.record("MapStateStarted", "mapStateStartedEventDetails", {"length": length})
-        answer: TaskSucceeded | TaskFailed = yield self._prepare(items, inputs, frame)
+        answer: TaskSucceeded | TaskFailed = yield self._prepare(items, at_once, inputs, frame)
         if isinstance(answer, TaskFailed):
             raise failure_of(answer)
         if answer.text is not None:
@@ -56,7 +60,7 @@ class DistributedMap(WorkState):
     def give_up(self, error: StateError, frame: Frame) -> None:
         record_map_failure(error, frame)
 
-    def _prepare(self, items: Json, inputs: Json, frame: Frame) -> RunMap:
+    def _prepare(self, items: Json, at_once: int, inputs: Json, frame: Frame) -> RunMap:
         reader, batcher, writer = self.reader, self.batcher, self.writer
         return RunMap(
             state_name=self.name,
@@ -69,7 +73,7 @@ class DistributedMap(WorkState):
             select=self._select(inputs, frame),
             batcher=None if batcher is None else batcher.evaluate(inputs, frame),
             writer=None if writer is None else writer.evaluate(inputs, frame),
-            max_concurrency=read_whole(self.max_concurrency, inputs, frame) or 0,
+            max_concurrency=at_once,
             tolerated_count=read_whole(self.tolerated_count, inputs, frame),
             tolerated_percentage=read_amount(self.tolerated_percentage, inputs, frame),
             processor_definition=self.processor_definition,

@@ -30,10 +30,13 @@ class InlineMap(WorkState):
     exited_type: ClassVar[str] = "MapStateExited"
 
     def work(self, inputs: Json, arguments: Json, frame: Frame) -> Generator[Effect, Any, Json]:
-        """Run all iterations. The result is their outputs in the order of the items."""
+        """Run all iterations. The result is their outputs in the order of the items.
+
+        MaxConcurrency comes first, as on AWS: what is wrong with it leaves no MapStateStarted.
+        """
+        at_once = read_whole(self.max_concurrency, inputs, frame) or 0
         items: list[Json] = self.items(inputs, frame)
         frame.record("MapStateStarted", "mapStateStartedEventDetails", {"length": len(items)})
-        at_once = read_whole(self.max_concurrency, inputs, frame) or 0
         answer: list[Json] | TaskFailed = []
         if items:
             select = self._select(items, inputs, frame)

@@ -43,7 +43,7 @@ class Tables:
         try:
             request = orjson.loads(body)
             return self._effect("" if found is None else found.group(1), operation, request)
-        except (_Unknown, orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        except (_Unknown, ValueError, KeyError, TypeError, AttributeError):  # what it was sent is none of our checking
             return OPAQUE
 
     def distrust(self, operation: str) -> None:

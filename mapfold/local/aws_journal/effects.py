@@ -22,9 +22,12 @@ LoadBody = Callable[[Record], bytes]
 
 _SCOPE = re.compile(r"Credential=[^/]*/\d+/[^/]*/([^/]+)/aws4_request")
 _SEVERAL_ACCOUNTS = frozenset({"AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "CreateAccount"})
+_ACCOUNT = "RoleArn=arn:aws:iam::123456789012:"
+"""Of a role in the account that everybody is in."""
+
 _PATH_STYLE = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
 
-_APART = frozenset({"sqs", "sns", "sts", "iam", "ssm", "secretsmanager", "kms", "kinesis"})
+_APART = frozenset({"sqs", "sns", "sts", "iam", "ssm", "secretsmanager", "kms", "kinesis", "monitoring"})
 """Services whose requests look at no object and at no item."""
 
 _SETTINGS = frozenset(
@@ -55,14 +58,22 @@ class Effects:
 
     def of(self, record: Record, *, failed: bool = False) -> Effect:
         """The effect of the next one. One that `failed` may have done all of it, a part, or nothing."""
-        if failed:
+        try:
+            if not failed:
+                return self._of(record)
             self._distrust(record)
-            return OPAQUE
+        except ValueError:  # a URL that is none
+            self._others_make_buckets = True
+        return OPAQUE
+
+    def _of(self, record: Record) -> Effect:
         environ = record.environ
         if environ.get("PATH_INFO") == "/moto-api/reset":
             return Effect(forgets_all=True)
         operation = action_of(environ, record.body)
-        if operation in _SEVERAL_ACCOUNTS or "HTTP_X_MOTO_ACCOUNT_ID" in environ:
+        if "HTTP_X_MOTO_ACCOUNT_ID" in environ or (
+            operation in _SEVERAL_ACCOUNTS and _ACCOUNT not in unquote(record.body.decode("latin-1"))
+        ):
             self._several_accounts = True  # one name may then mean two tables
         if self._several_accounts:
             return OPAQUE

@@ -56,11 +56,13 @@ def open_kept(application: Application, folder: Path, report: Callable[[str], No
         application,
         needed_entries(path, surveyed),
         bodies,
-        report=lambda done: report(f"bringing S3, DynamoDB and the rest back: {done:,} of {needed:,} changes"),
+        report=lambda done: report(
+            f"kept data: bringing S3, DynamoDB and the rest back: {done:,} of {needed:,} changes"
+        ),
     )
     if replayed.refused:
         report(
-            f"{replayed.refused:,} of {needed:,} changes to S3, DynamoDB and the rest did not come back as they were; "
+            f"kept data: {replayed.refused:,} of {needed:,} changes to S3, DynamoDB and the rest did not come back as they were; "
             "moto.log in the data directory names them"
         )
     kept = KeptMoto(application, Journal(path, end=surveyed.end), bodies, is_faithful=not replayed.refused)

@@ -32,7 +32,8 @@ def keep_nothing() -> None:
 class EventLog:
     """Keeps the events of a STANDARD execution. Fulfils `mapfold.states.frame.History`.
 
-    `keep` queues to the store what has been recorded so far; the log's owner says how. `most` is how many there may be, if not `MAX_EVENTS`.
+    `keep` queues to the store what has been recorded so far; the log's owner says how. `most` is how many there may be,
+    if not `MAX_EVENTS`.
     """
 
     __slots__ = ("_clock", "_most", "count", "keep", "pending")

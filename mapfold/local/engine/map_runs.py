@@ -20,6 +20,7 @@ from mapfold.local.arns import Kind, parse_arn
 from mapfold.local.engine.backlog import Backlog
 from mapfold.local.engine.children import ChildRunner
 from mapfold.local.engine.clock import Clock
+from mapfold.local.engine.closing import abort_saved, close_map_run
 from mapfold.local.engine.event_log import HistoryFull
 from mapfold.local.engine.world import EngineWorld
 from mapfold.local.map_run import (
@@ -143,7 +144,11 @@ class MapRuns:
             frame.record("MapRunStarted", "mapRunStartedEventDetails", {"mapRunArn": row.arn})
             frame.history.keep()
         else:
-            found = await self._find_row(effect, frame, effect.map_run_arn)
+            try:
+                found = await self._find_row(effect, frame, effect.map_run_arn)
+            except asyncio.CancelledError:
+                await self._close_unfound(effect.map_run_arn, frame)
+                raise
             if isinstance(found, TaskFailed):
                 return found
             row = found
@@ -153,11 +158,13 @@ class MapRuns:
             live = self._live[row.arn] = await self._make(effect, row, role_arn=role_arn, world=world)
             self._store.map_run_saved(live.row)
             answer = await self._run(live, frame)
+            await self._abort_left(effect, live)
             if isinstance(answer, TaskSucceeded):
                 status = "SUCCEEDED"
         except asyncio.CancelledError:
             status = None if self._closing.is_set() else "ABORTED"
             if status is not None:
+                await self._abort_left(effect, live)
                 with suppress(HistoryFull):
                     frame.record("MapRunAborted")
             raise
@@ -190,6 +197,19 @@ class MapRuns:
         frame.record("MapRunRedriven", "mapRunRedrivenEventDetails", details)
         frame.history.keep()
         return row
+
+    async def _abort_left(self, effect: RunMap, live: LiveMapRun | None) -> None:
+        """The map run ended before children that had begun in another process could go on: they are aborted."""
+        if effect.map_run_arn is not None and live is not None:
+            await abort_saved(self._store, live.row, now=self._clock(), redriven=False)
+
+    async def _close_unfound(self, arn: str, frame: Frame) -> None:
+        """The execution is stopped before it knows the map run that it was to go on with: that one stops as well."""
+        row = None if self._closing.is_set() else await self._store.map_run(arn)
+        if row is not None and row.status == "RUNNING":
+            await close_map_run(self._store, row, now=self._clock())
+            with suppress(HistoryFull):
+                frame.record("MapRunAborted")
 
     async def _run(self, live: LiveMapRun, frame: Frame) -> TaskSucceeded | TaskFailed:
         """Run it; when the execution is stopped, let it abort its children and write its result files first."""

@@ -438,6 +438,15 @@ class MapRun:
             if results.congested:
                 await results.drain()
 
+    async def leave_aborted(self, child: Child) -> None:
+        """Count a child that had begun, and does not go on because the run is ending. Its row is the owner's to write."""
+        self._items.add("ABORTED", child.item_count)
+        self._executions.add("ABORTED", 1)
+        if not self._writer_broke():
+            self._results.add(child, self._aborted(_Slot(), child))
+            if self._s3_results is not None and self._s3_results.congested:
+                await self._s3_results.drain()
+
     def fail(self, error: StateError | MapRunError) -> None:
         """Fail the run with an error that is not a child's."""
         if not isinstance(error, ResultWriterError):

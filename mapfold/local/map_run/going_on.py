@@ -56,6 +56,10 @@ class Host(Protocol):
         """Note a child that is not started, because the run is ending."""
         ...
 
+    async def leave_aborted(self, child: Child) -> None:
+        """Note a child that had begun, and does not go on, because the run is ending."""
+        ...
+
     def fail(self, error: StateError | MapRunError) -> None:
         """Fail the run: no child is started any more."""
         ...
@@ -107,7 +111,7 @@ class GoingOn:
             assert row.input is not None
             child = Child(row.index, row.item_count, row.input, former)
             if not await self._host.start(child) and not former.waits_for_redrive:
-                await self._host.leave_pending(child)
+                await self._host.leave_aborted(child)
 
     # --- 2. rows ------------------------------------------------------------------------------------------
 

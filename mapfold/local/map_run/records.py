@@ -54,7 +54,7 @@ class ResultFormat:
         )
 
     def _failure(self, child: Child, result: ChildResult) -> bytes:
-        """`Error` and `Cause` are left out where there is none, as AWS leaves them out."""
+        """`Error` and `Cause` are left out where there is none; OutputDetails are there without an Output: both as on AWS."""
         record: dict[str, Json] = {}
         if result.cause is not None:
             record["Cause"] = result.cause
@@ -65,6 +65,7 @@ class ResultFormat:
             "Input": child.input_text,
             "InputDetails": {"Included": True},
             "Name": result.name,
+            "OutputDetails": {"Included": True},
             "RedriveCount": result.redrive_count,
             "RedriveStatus": self._redrive_status,
             "StartDate": iso_time(result.start),

@@ -31,17 +31,20 @@ class ItemStream:
         self.ended = False
 
     def take(self) -> Chunk | EncodedChunk | None:
-        """The next chunk if it has been read already, without waiting. Raises what the reader raised."""
+        """The next chunk if it has been read already, without waiting. Raises what the reader raised: once, at its end."""
         if self.ended:
             return None
-        if not self._threaded:
-            return self._cut(self._read())
-        if self._ahead is None:
+        if self._threaded and self._ahead is None:
             self._ahead = self._thread.submit(self._read)
-        if not self._ahead.done():
+        if self._ahead is not None and not self._ahead.done():
             return None
         ahead, self._ahead = self._ahead, None
-        return self._cut(ahead.result())
+        try:
+            chunk = self._read() if ahead is None else ahead.result()
+        except BaseException:
+            self.ended = True
+            raise
+        return self._cut(chunk)
 
     async def wait(self) -> None:
         """Return when `take` has something to give or to raise, or the stream has ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,11 @@ BUCKETS = st.sampled_from(["plain", "versioned"])
 VALUES = st.text("xyz", max_size=3)
 IF_ABSENT = {"ConditionExpression": "attribute_not_exists(k)"}
 TAGS = b"<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>"
+
+
+def put_request(key: str | int) -> dict[str, Any]:
+    """A member of a batch. A number is refused, when those before it have been put."""
+    return {"PutRequest": {"Item": {"k": {"S": key} if isinstance(key, str) else {"N": str(key)}}}}
 
 
 def delete_objects(bucket: str, keys: list[str]) -> Record:
@@ -70,6 +76,8 @@ CHANGES = st.one_of(
     st.builds(delete_objects, BUCKETS, st.lists(KEYS, min_size=1, unique=True)),
     st.builds(copy, BUCKETS, BUCKETS, KEYS, KEYS),
     st.builds(lambda b, k: s3("PUT", f"/{b}/{k}", "tagging", TAGS), BUCKETS, KEYS),
+    st.builds(lambda b, k: s3("PUT", f"/{b}/{k}", HTTP_X_AMZ_COPY_SOURCE="moto fails at it"), BUCKETS, KEYS),
+    st.builds(lambda k: dynamodb("BatchWriteItem", RequestItems={"t": [put_request(k), put_request(1)]}), ITEMS),
     st.builds(lambda b: s3("PUT", f"/{b}"), BUCKETS),
     st.builds(lambda b: s3("DELETE", f"/{b}"), BUCKETS),
     st.builds(lambda k, n, end: ("upload", k, n, end), KEYS, st.integers(1, 2), st.booleans()),
@@ -88,7 +96,8 @@ CHANGES = st.one_of(
 def make(application: Any, change: Any) -> None:
     """Some changes are refused: the journal must know that too."""
     if isinstance(change, Record):
-        tell(application, change).content()
+        with suppress(ValueError):  # moto's own
+            tell(application, change).content()
         return
     _, key, parts, complete = change
     begun = tell(application, s3("POST", f"/plain/{key}", "uploads"))
@@ -165,14 +174,14 @@ def test_what_moto_failed_at_or_refused_half_way_comes_to_the_same(tmp_path: Pat
     """
     What a request that fails would have replaced is still there, and so is the part of a refused batch that was made.
     """
-    half = dynamodb("BatchWriteItem", RequestItems={"t": [put_request({"S": "2"}), put_request({"N": "2"})]})
+    half = dynamodb("BatchWriteItem", RequestItems={"t": [put_request("2"), put_request(2)]})
     with kept_moto(tmp_path) as kept:
         for change in (create_table(), put_item("1", "before"), s3("PUT", "/plain"), s3("PUT", "/plain/a", body=b"a")):
             make(kept.application, change)
         with pytest.raises(ValueError, match="unpack"):
-            make(kept.application, s3("PUT", "/plain/a", HTTP_X_AMZ_COPY_SOURCE="no-bucket"))
+            tell(kept.application, s3("PUT", "/plain/a", HTTP_X_AMZ_COPY_SOURCE="no-bucket"))
         with pytest.raises(AttributeError):
-            make(kept.application, dynamodb("PutItem", TableName="t", Item={"k": {"S": "1"}, "v": "no type"}))
+            tell(kept.application, dynamodb("PutItem", TableName="t", Item={"k": {"S": "1"}, "v": "no type"}))
         refused = tell(kept.application, half)
         refused.close()
         before = state(kept.application)
@@ -185,9 +194,21 @@ def test_what_moto_failed_at_or_refused_half_way_comes_to_the_same(tmp_path: Pat
     assert after == before
 
 
-def put_request(key: dict[str, str]) -> dict[str, Any]:
-    """A member of a batch."""
-    return {"PutRequest": {"Item": {"k": key}}}
+def test_what_a_kill_left_of_a_compaction_does_no_harm(tmp_path: Path) -> None:
+    """Half of a new journal beside the old one, or the body of a record that is in the new one no more."""
+    with kept_moto(tmp_path) as kept:
+        make(kept.application, s3("PUT", "/plain"))
+        make(kept.application, s3("PUT", "/plain/a", body=b"a"))
+        before = state(kept.application)
+    (tmp_path / "journal.partial").write_bytes((tmp_path / "journal").read_bytes()[:-1])
+    (tmp_path / "bodies" / "dropped").write_bytes(b"before")
+
+    with kept_moto(tmp_path) as kept:
+        after = state(kept.application)
+        kept.compact(survey(tmp_path / "journal", Bodies(tmp_path / "bodies")))
+
+    assert after == before
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["bodies", "journal"]
 
 
 def test_nobody_else_can_look_into_the_folder(tmp_path: Path) -> None:

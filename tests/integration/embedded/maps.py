@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from itertools import count
 from typing import Any
 
@@ -13,6 +14,12 @@ _NAMES = (f"map-{number}" for number in count())
 PASS = {"P": {"Type": "Pass", "End": True}}
 HOLD = {"H": {"Type": "Wait", "Seconds": 600, "End": True}}
 """A child that does not end by itself."""
+
+
+@lru_cache(maxsize=1)
+def client_of(aws: EmbeddedAws) -> Any:
+    """A client for Step Functions: to make one takes longer than a whole map run, so the last one is kept."""
+    return aws.stepfunctions
 
 
 def distributed(states: dict[str, Any] = PASS, *, children: str = "STANDARD", **fields: Any) -> dict[str, Any]:
@@ -28,16 +35,17 @@ def distributed(states: dict[str, Any] = PASS, *, children: str = "STANDARD", **
 def start(aws: EmbeddedAws, each: dict[str, Any], given: Any = None) -> str:
     """Start a machine whose only state is `each`; the execution's ARN."""
     definition = json.dumps({"StartAt": "Each", "States": {"Each": each}})
-    sfn = aws.stepfunctions
+    sfn = client_of(aws)
     machine = sfn.create_state_machine(name=next(_NAMES), definition=definition, roleArn=ROLE)
-    return sfn.start_execution(stateMachineArn=machine["stateMachineArn"], input=json.dumps(given))["executionArn"]
+    execution = sfn.start_execution(stateMachineArn=machine["stateMachineArn"], input=json.dumps(given))
+    return str(execution["executionArn"])
 
 
 def ended(aws: EmbeddedAws, each: dict[str, Any], given: Any = None) -> dict[str, Any]:
     """The same, run to its end: DescribeExecution's answer."""
     execution = start(aws, each, given)
-    until_ended(aws.stepfunctions, execution, ask_every_seconds=0.01)
-    described: dict[str, Any] = dict(aws.stepfunctions.describe_execution(executionArn=execution))
+    until_ended(client_of(aws), execution, ask_every_seconds=0.01)
+    described: dict[str, Any] = client_of(aws).describe_execution(executionArn=execution)
     return described
 
 
@@ -57,7 +65,7 @@ def failure(aws: EmbeddedAws, each: dict[str, Any], given: Any = None) -> tuple[
 
 def only_map_run(aws: EmbeddedAws, execution: str) -> dict[str, Any]:
     """DescribeMapRun of the execution's map run, as soon as it has one."""
-    sfn: Any = aws.stepfunctions
+    sfn = client_of(aws)
     (listed,) = until(lambda: sfn.list_map_runs(executionArn=execution)["mapRuns"])
     described: dict[str, Any] = sfn.describe_map_run(mapRunArn=listed["mapRunArn"])
     return described
@@ -79,7 +87,7 @@ def until_running(aws: EmbeddedAws, execution: str, children: int) -> dict[str, 
 
 def history(aws: EmbeddedAws, execution: str) -> list[tuple[str, int, Any]]:
     """(type, previousEventId, details) of each event."""
-    events = aws.stepfunctions.get_execution_history(executionArn=execution, maxResults=1000)["events"]
+    events = client_of(aws).get_execution_history(executionArn=execution, maxResults=1000)["events"]
     found: list[tuple[str, int, Any]] = []
     for event in events:
         details = [value for name, value in event.items() if name.endswith("EventDetails")]

@@ -27,17 +27,22 @@ class Session:
 
     def descendants(self) -> list[int]:
         """Process ids of moto, of workers, and of theirs."""
-        found, look = [], [self.process.pid]
-        while look:
-            children = [int(pid) for task in _tasks(look.pop()) for pid in _read(task / "children").split()]
-            found += children
-            look += children
-        return found
+        return descendants(self.process.pid)
 
     def end(self, number: int) -> int:
         """Send a signal and wait for the end; the exit code."""
         self.process.send_signal(number)
         return self.process.wait(20)
+
+
+def descendants(pid: int) -> list[int]:
+    """Process ids of a process's children, of theirs, and so on."""
+    found, look = [], [pid]
+    while look:
+        children = [int(child) for task in _tasks(look.pop()) for child in _read(task / "children").split()]
+        found += children
+        look += children
+    return found
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import resource
@@ -9,8 +10,9 @@ import signal
 import sys
 import threading
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.e2e.embedded import EmbeddedAws
-from tests.integration.embedded.server import Session, are_gone, session, until
+from mapfold.local.moto import MotoServer, open_moto
+from tests.integration.embedded.server import Session, are_gone, descendants, session, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -28,16 +30,33 @@ AT_ONCE = 4
 ANSWERED_BEFORE_THE_KILL = 60
 
 
-def client(aws: EmbeddedAws, service: Any) -> Any:
+def client(port: int, service: Any) -> Any:
     """One that does not try again: what it was answered is what the test knows."""
     return boto3.Session(aws_access_key_id="any", aws_secret_access_key="any", region_name="us-east-1").client(
-        service, endpoint_url=f"http://127.0.0.1:{aws.aws_port}", config=Config(retries={"total_max_attempts": 1})
+        service, endpoint_url=f"http://127.0.0.1:{port}", config=Config(retries={"total_max_attempts": 1})
     )
 
 
-def moto_of(opened: Session) -> int:
-    """The process id of moto."""
-    for pid in opened.descendants():
+@contextmanager
+def moto(data: Path) -> Iterator[MotoServer]:
+    """moto alone over the folder `data`, as `mapfold local` opens it. Whatever the block does, it ends by a kill."""
+    data.mkdir(exist_ok=True)
+    with asyncio.Runner() as runner:
+        opened = open_moto(port=0, data=data, report=_all_came_back)
+        server = runner.run(opened.__aenter__())
+        try:
+            yield server
+        finally:
+            runner.run(opened.__aexit__(None, None, None))
+
+
+def _all_came_back(line: str) -> None:
+    assert "did not come back" not in line
+
+
+def moto_of(pids: list[int]) -> int:
+    """The process id of moto, which is one of these."""
+    for pid in pids:
         if b"_moto_process.py" in Path(f"/proc/{pid}/cmdline").read_bytes():
             return pid
     raise AssertionError("there is no moto")
@@ -45,7 +64,7 @@ def moto_of(opened: Session) -> int:
 
 def kill_group(opened: Session) -> None:
     """What a terminal's end may do: `mapfold local` and moto at once."""
-    os.kill(moto_of(opened), signal.SIGKILL)
+    os.kill(moto_of(opened.descendants()), signal.SIGKILL)
     opened.end(signal.SIGKILL)
 
 
@@ -54,9 +73,9 @@ def kill_one(opened: Session) -> None:
     opened.end(signal.SIGKILL)
 
 
-def create(aws: EmbeddedAws) -> None:
+def create(port: int) -> None:
     """A bucket, one with versions, a table."""
-    s3, dynamodb = client(aws, "s3"), client(aws, "dynamodb")
+    s3, dynamodb = client(port, "s3"), client(port, "dynamodb")
     s3.create_bucket(Bucket="plain")
     s3.create_bucket(Bucket="versioned")
     s3.put_bucket_versioning(Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
@@ -71,8 +90,8 @@ def create(aws: EmbeddedAws) -> None:
 class Burst:
     """Writers that note what they were answered, until they are answered no more."""
 
-    def __init__(self, aws: EmbeddedAws) -> None:
-        self._aws = aws
+    def __init__(self, port: int) -> None:
+        self._port = port
         self._lock = threading.Lock()
         self.answered = 0
         self.objects: dict[str, int] = {}
@@ -82,7 +101,7 @@ class Burst:
 
     def run(self, writer: int) -> None:
         """One writer."""
-        s3, dynamodb = client(self._aws, "s3"), client(self._aws, "dynamodb")
+        s3, dynamodb = client(self._port, "s3"), client(self._port, "dynamodb")
         try:
             for n in range(10_000):
                 key = f"{writer}-{n % 7}"
@@ -119,8 +138,8 @@ def test_whatever_was_answered_is_there_after_a_kill(tmp_path: Path, kill: Any) 
     values that were written one after the other, the later one.
     """
     with session(tmp_path / "data") as opened, ThreadPoolExecutor(AT_ONCE) as threads:
-        create(opened.aws)
-        burst = Burst(opened.aws)
+        create(opened.aws.aws_port)
+        burst = Burst(opened.aws.aws_port)
         for writer in range(AT_ONCE):
             threads.submit(burst.run, writer)
         until(lambda: burst.answered > ANSWERED_BEFORE_THE_KILL)
@@ -129,7 +148,7 @@ def test_whatever_was_answered_is_there_after_a_kill(tmp_path: Path, kill: Any) 
         until(lambda: are_gone(processes))
 
     with session(tmp_path / "data") as again:
-        s3, dynamodb = client(again.aws, "s3"), client(again.aws, "dynamodb")
+        s3, dynamodb = client(again.aws.aws_port, "s3"), client(again.aws.aws_port, "dynamodb")
         objects = {key: int(body(s3, Bucket="plain", Key=key)) for key in burst.objects}
         listed = s3.list_object_versions(Bucket="versioned")["Versions"]
         versions = {
@@ -159,9 +178,9 @@ def body(s3: Any, **where: str) -> bytes:
 def test_what_is_streamed_presigned_or_large_is_there_after_a_kill(tmp_path: Path) -> None:
     """With its type, metadata, tags and date; an upload that was not complete can be completed."""
     large = os.urandom(1 << 20) * 9
-    with session(tmp_path / "data") as opened:
-        create(opened.aws)
-        s3 = client(opened.aws, "s3")
+    with moto(tmp_path / "data") as opened:
+        create(opened.port)
+        s3 = client(opened.port, "s3")
         s3.put_object(
             Bucket="plain", Key="a b/ü", Body=b"1", ContentType="text/x", Metadata={"m_1": "2"}, Tagging="t=3"
         )
@@ -174,10 +193,9 @@ def test_what_is_streamed_presigned_or_large_is_there_after_a_kill(tmp_path: Pat
         part = s3.upload_part(**where, PartNumber=1, Body=b"part")
         before = s3.head_object(Bucket="plain", Key="a b/ü")
         s3.close()
-        kill_group(opened)
 
-    with session(tmp_path / "data") as again:
-        s3 = client(again.aws, "s3")
+    with moto(tmp_path / "data") as again:
+        s3 = client(again.port, "s3")
         after = s3.head_object(Bucket="plain", Key="a b/ü")
         tags = s3.get_object_tagging(Bucket="plain", Key="a b/ü")["TagSet"]
         bodies = {key: body(s3, Bucket="plain", Key=key) for key in ("large", "checked", "presigned")}
@@ -190,7 +208,6 @@ def test_what_is_streamed_presigned_or_large_is_there_after_a_kill(tmp_path: Pat
     assert tags == [{"Key": "t", "Value": "3"}]
     assert bodies == {"large": large, "checked": large, "presigned": b"presigned"}
     assert completed == b"part"
-    assert (tmp_path / "data" / "stderr.txt").read_text() == ""
 
 
 def put(url: str, data: bytes) -> None:
@@ -203,8 +220,8 @@ def put(url: str, data: bytes) -> None:
 
 def test_a_message_that_was_received_is_not_received_again(tmp_path: Path) -> None:
     """Who received it before the kill can delete it after; a consumer that waits holds up nobody."""
-    with session(tmp_path / "data") as opened, ThreadPoolExecutor(1) as threads:
-        sqs, s3 = client(opened.aws, "sqs"), client(opened.aws, "s3")
+    with moto(tmp_path / "data") as opened, ThreadPoolExecutor(1) as threads:
+        sqs, s3 = client(opened.port, "sqs"), client(opened.port, "s3")
         url = sqs.create_queue(QueueName="queue")["QueueUrl"]
         waiting = threads.submit(sqs.receive_message, QueueUrl=url, WaitTimeSeconds=20)
         s3.create_bucket(Bucket="meanwhile")
@@ -212,10 +229,9 @@ def test_a_message_that_was_received_is_not_received_again(tmp_path: Path) -> No
         (received,) = waiting.result(10)["Messages"]
         sqs.close()
         s3.close()
-        kill_group(opened)
 
-    with session(tmp_path / "data") as again:
-        sqs = client(again.aws, "sqs")
+    with moto(tmp_path / "data") as again:
+        sqs = client(again.port, "sqs")
         url = sqs.get_queue_url(QueueName="queue")["QueueUrl"]
         visible = sqs.receive_message(QueueUrl=url).get("Messages", [])
         sqs.delete_message(QueueUrl=url, ReceiptHandle=received["ReceiptHandle"])
@@ -233,14 +249,14 @@ def test_a_full_disk_refuses_changes_and_loses_nothing(tmp_path: Path) -> None:
     goes on, and after a kill all is there that was answered.
     """
     refused = []
-    with session(tmp_path / "data") as opened:
-        create(opened.aws)
-        s3, dynamodb = client(opened.aws, "s3"), client(opened.aws, "dynamodb")
+    with moto(tmp_path / "data") as opened:
+        create(opened.port)
+        s3, dynamodb = client(opened.port, "s3"), client(opened.port, "dynamodb")
         s3.put_object(Bucket="plain", Key="a", Body=b"before")
-        moto = moto_of(opened)
-        unlimited = resource.prlimit(moto, resource.RLIMIT_FSIZE)
+        pid = moto_of(descendants(os.getpid()))
+        unlimited = resource.prlimit(pid, resource.RLIMIT_FSIZE)
         full = (tmp_path / "data" / "aws" / "journal").stat().st_size + 100
-        resource.prlimit(moto, resource.RLIMIT_FSIZE, (full, unlimited[1]))
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (full, unlimited[1]))
         changes: list[Callable[[], Any]] = [
             lambda: s3.put_object(Bucket="plain", Key="a", Body=b"lost"),
             lambda: s3.put_object(Bucket="plain", Key="a", Body=b"lost" * (1 << 20)),
@@ -251,14 +267,13 @@ def test_a_full_disk_refuses_changes_and_loses_nothing(tmp_path: Path) -> None:
                 change()
             refused.append(caught.value.response)
         seen = body(s3, Bucket="plain", Key="a"), dynamodb.scan(TableName="table")["Items"]
-        resource.prlimit(moto, resource.RLIMIT_FSIZE, unlimited)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
         s3.put_object(Bucket="plain", Key="b", Body=b"after")
         s3.close()
         dynamodb.close()
-        kill_group(opened)
 
-    with session(tmp_path / "data") as again:
-        s3 = client(again.aws, "s3")
+    with moto(tmp_path / "data") as again:
+        s3 = client(again.port, "s3")
         objects = [body(s3, Bucket="plain", Key=key) for key in ("a", "b")]
         s3.close()
 

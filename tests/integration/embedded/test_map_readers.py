@@ -16,7 +16,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.e2e.embedded import EmbeddedAws
-from tests.integration.embedded.maps import counted, distributed, ended, failure, history, only_map_run, output
+from tests.integration.embedded.maps import (
+    client_of,
+    counted,
+    distributed,
+    ended,
+    failure,
+    history,
+    only_map_run,
+    output,
+)
 from tests.integration.embedded.server import session
 
 BUCKET = "items"
@@ -78,9 +87,10 @@ OBJECTS: dict[str, bytes | str] = {
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
     with session(tmp_path_factory.mktemp("data")) as opened:
-        opened.aws.s3.create_bucket(Bucket=BUCKET)
+        s3 = opened.aws.s3
+        s3.create_bucket(Bucket=BUCKET)
         for key, body in OBJECTS.items():
-            opened.aws.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+            s3.put_object(Bucket=BUCKET, Key=key, Body=body)
         yield opened.aws
 
 
@@ -218,10 +228,11 @@ def test_the_bucket_s_owner_is_demanded(aws: EmbeddedAws) -> None:
 
 def test_an_older_version(aws: EmbeddedAws) -> None:
     """VersionId."""
-    aws.s3.create_bucket(Bucket="versions")
-    aws.s3.put_bucket_versioning(Bucket="versions", VersioningConfiguration={"Status": "Enabled"})
-    older = aws.s3.put_object(Bucket="versions", Key="k", Body=b"[1]")["VersionId"]
-    aws.s3.put_object(Bucket="versions", Key="k", Body=b"[2]")
+    s3 = aws.s3
+    s3.create_bucket(Bucket="versions")
+    s3.put_bucket_versioning(Bucket="versions", VersioningConfiguration={"Status": "Enabled"})
+    older = s3.put_object(Bucket="versions", Key="k", Body=b"[1]")["VersionId"]
+    s3.put_object(Bucket="versions", Key="k", Body=b"[2]")
     reader = get_object("k", {"InputType": "JSON"}, Bucket="versions", VersionId=older)
 
     assert output(aws, distributed(ItemReader=reader)) == [1]
@@ -278,7 +289,7 @@ def test_batches(aws: EmbeddedAws, batcher: dict[str, Any], batches: list[str]) 
     execution = ended(aws, each, {"items": ["ab", "cd", "é"], "two": 2, "many": 1000})["executionArn"]
     run = only_map_run(aws, execution)
 
-    sfn = aws.stepfunctions
+    sfn = client_of(aws)
     children = sfn.list_executions(mapRunArn=run["mapRunArn"])["executions"]
     inputs = [sfn.describe_execution(executionArn=child["executionArn"])["input"] for child in reversed(children)]
     assert inputs == batches
@@ -326,7 +337,6 @@ def test_all_of_it_in_jsonata(aws: EmbeddedAws) -> None:
         ({"ToleratedFailureCountPath": "$.v"}, -1, "ToleratedFailureCount cannot be negative."),
         ({"ToleratedFailurePercentagePath": "$.v"}, "x", 'refers to value "x" which is not a valid float: $.v'),
         ({"ToleratedFailurePercentagePath": "$.v"}, 101, "ToleratedFailurePercentage must be between 0 and 100."),
-        ({"MaxConcurrencyPath": "$.v"}, 1.5, 'refers to value "1.5" which is not a valid integer: $.v'),
         ({"ItemBatcher": {"MaxItemsPerBatchPath": "$.v"}}, 0, "MaxItemsPerBatch must be at least 1."),
     ],
 )  # fmt: skip

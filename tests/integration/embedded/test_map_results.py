@@ -13,6 +13,7 @@ from tests.e2e.embedded import EmbeddedAws, until_ended
 from tests.integration.embedded.maps import (
     HOLD,
     PASS,
+    client_of,
     counted,
     distributed,
     ended,
@@ -75,8 +76,8 @@ def is_success(record: dict[str, Any], machine: str) -> bool:
 def is_failure(record: dict[str, Any], machine: str) -> bool:
     """Whether it is the record of the child that failed."""
     return list(record) == [
-        "Cause", "Error", "ExecutionArn", "Input", "InputDetails", "Name", "RedriveCount", "RedriveStatus", "StartDate",
-        "StateMachineArn", "Status", "StopDate",
+        "Cause", "Error", "ExecutionArn", "Input", "InputDetails", "Name", "OutputDetails", "RedriveCount",
+        "RedriveStatus", "StartDate", "StateMachineArn", "Status", "StopDate",
     ] and (record["Error"], record["Input"], record["Status"], record["RedriveStatus"]) == (
         "E", '{"bad":true}', "FAILED", "REDRIVABLE",
     )  # fmt: skip
@@ -221,7 +222,7 @@ class TestTolerance:
         retry = [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 1}]
         execution = ended(aws, distributed(BAD_FAILS, Retry=retry), [{"bad": True}])["executionArn"]
 
-        assert len(aws.stepfunctions.list_map_runs(executionArn=execution)["mapRuns"]) == 2
+        assert len(client_of(aws).list_map_runs(executionArn=execution)["mapRuns"]) == 2
         assert [type_ for type_, _, _ in history(aws, execution)[2:]] == [
             "MapStateStarted", "MapRunStarted", "MapRunFailed",
             "MapStateStarted", "MapRunStarted", "MapRunFailed", "MapStateFailed", "ExecutionFailed",
@@ -239,7 +240,7 @@ def held(aws: EmbeddedAws) -> Iterator[Callable[..., str]]:
 
     yield start_held
     for execution in executions:
-        aws.stepfunctions.stop_execution(executionArn=execution)
+        client_of(aws).stop_execution(executionArn=execution)
 
 
 class TestARunningMapRun:
@@ -247,7 +248,7 @@ class TestARunningMapRun:
         """More: they start at once. Fewer: none is stopped. 0: no limit. Items and executions are counted apart."""
         execution = held(30, MaxConcurrency=3, ItemBatcher={"MaxItemsPerBatch": 4})
         run = until_running(aws, execution, 3)
-        arn, update = run["mapRunArn"], aws.stepfunctions.update_map_run
+        arn, update = run["mapRunArn"], client_of(aws).update_map_run
 
         assert counted(run) == (
             {"pending": 18, "running": 12, "total": 30},
@@ -266,7 +267,7 @@ class TestARunningMapRun:
         """While it runs and children end: each once, newest first, and by status."""
         execution = held(7)
         arn = until_running(aws, execution, 7)["mapRunArn"]
-        sfn: Any = aws.stepfunctions
+        sfn = client_of(aws)
         everyone = [child["executionArn"] for child in sfn.list_executions(mapRunArn=arn)["executions"]]
         sfn.stop_execution(executionArn=everyone[2])
         until(lambda: only_map_run(aws, execution)["itemCounts"]["aborted"])
@@ -286,7 +287,7 @@ class TestARunningMapRun:
         """It alone is ABORTED, with what was said; that does not count against the tolerance."""
         execution = held(2)
         arn = until_running(aws, execution, 2)["mapRunArn"]
-        sfn: Any = aws.stepfunctions
+        sfn = client_of(aws)
         child = sfn.list_executions(mapRunArn=arn)["executions"][0]["executionArn"]
         sfn.stop_execution(executionArn=child, error="E", cause="C")
         run = until(lambda: (now := only_map_run(aws, execution))["itemCounts"]["aborted"] and now)
@@ -303,7 +304,7 @@ class TestARunningMapRun:
         """With one at once, all but one aborted child wait: PENDING_REDRIVE in counts, lists and descriptions."""
         execution = held(3)
         arn = until_running(aws, execution, 3)["mapRunArn"]
-        sfn: Any = aws.stepfunctions
+        sfn = client_of(aws)
         sfn.update_map_run(mapRunArn=arn, maxConcurrency=1)
         sfn.stop_execution(executionArn=execution)
         until_ended(sfn, execution)
@@ -326,7 +327,7 @@ class TestARunningMapRun:
         wait = {"W": {"Type": "Wait", "Seconds": 2, "End": True}}
         execution = start(aws, distributed(wait, children="EXPRESS", Label="Each"), [1])
         run = until_running(aws, execution, 1)
-        sfn: Any = aws.stepfunctions
+        sfn = client_of(aws)
         (child,) = sfn.list_executions(mapRunArn=run["mapRunArn"])["executions"]
         arn = child["executionArn"]
 
@@ -341,7 +342,7 @@ class TestNames:
         """Machine, label, and a uuid of version 3; the children's machine is the Map."""
         described = ended(aws, distributed(Label="Each"), [1])
         arn = only_map_run(aws, described["executionArn"])["mapRunArn"]
-        (child,) = aws.stepfunctions.list_executions(mapRunArn=arn)["executions"]
+        (child,) = client_of(aws).list_executions(mapRunArn=arn)["executions"]
 
         home, machine = "arn:aws:states:us-east-1:123456789012", described["stateMachineArn"].rpartition(":")[2]
         uuid = r"[0-9a-f]{8}-[0-9a-f]{4}-3[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
@@ -354,7 +355,7 @@ class TestNames:
         """One is made, like a uuid: the same for all map runs of the state."""
         retry = [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 1}]
         execution = ended(aws, distributed(BAD_FAILS, Retry=retry), [{"bad": True}])["executionArn"]
-        runs = aws.stepfunctions.list_map_runs(executionArn=execution)["mapRuns"]
+        runs = client_of(aws).list_map_runs(executionArn=execution)["mapRuns"]
 
         labels = {run["mapRunArn"].rpartition("/")[2].partition(":")[0] for run in runs}
         assert (len(runs), len(labels), len(labels.pop())) == (2, 1, 36)
@@ -364,7 +365,7 @@ class TestNames:
         inner = distributed(PASS, Label="Inner")
         described = ended(aws, distributed({"In": inner}, Label="Outer"), [[1, 2], [3]])
         outer = only_map_run(aws, described["executionArn"])
-        children = aws.stepfunctions.list_executions(mapRunArn=outer["mapRunArn"])["executions"]
+        children = client_of(aws).list_executions(mapRunArn=outer["mapRunArn"])["executions"]
         runs = [only_map_run(aws, child["executionArn"]) for child in reversed(children)]
 
         assert json.loads(described["output"]) == [[1, 2], [3]]
@@ -375,7 +376,7 @@ class TestNames:
     def test_of_the_children_s_machine(self, aws: EmbeddedAws, action: str) -> None:
         """It can be described, and nothing else."""
         machine = ended(aws, distributed(Label="Each"), [1])["stateMachineArn"] + "/Each"
-        sfn: Any = aws.stepfunctions
+        sfn = client_of(aws)
         more = {"roleArn": "arn:aws:iam::123456789012:role/any"} if action == "update_state_machine" else {}
 
         assert sfn.describe_state_machine(stateMachineArn=machine)["label"] == "Each"

@@ -52,6 +52,22 @@ async def test_a_web_page_cannot_empty_the_buckets(moto: MotoServer, headers: di
     assert answer == (status, None)
 
 
+async def test_a_picture_in_a_web_page_is_no_action(moto: MotoServer) -> None:
+    """It sends no Origin, but a browser says that it is of another site."""
+    connection = http.client.HTTPConnection("127.0.0.1", moto.port, timeout=10)
+
+    def get(path: str) -> int:
+        connection.request("GET", path, headers={"Sec-Fetch-Site": "cross-site"})
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+
+    statuses = [await asyncio.to_thread(get, path) for path in ("/123456789012/q?Action=PurgeQueue", "/moto-api/")]
+    connection.close()
+
+    assert statuses == [403, 200]
+
+
 def test_the_file_of_its_reports_is_closed_once() -> None:
     """
     uvloop closes the file that it reads from, and the object that brought it must not do so again: by then the number

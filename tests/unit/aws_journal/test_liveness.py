@@ -12,7 +12,7 @@ import pytest
 from mapfold.local.aws_journal.effects import Effects
 from mapfold.local.aws_journal.liveness import live
 from mapfold.local.aws_journal.records import Record
-from tests.unit.aws_journal.builders import batch_put, create_table, delete_item, put_item, record, s3, update_item
+from tests.unit.aws_journal.builders import S3, batch_put, create_table, delete_item, put_item, record, s3, update_item
 from tests.unit.aws_journal.builders import dynamodb as call
 
 BUCKET = s3("PUT", "/b")
@@ -26,6 +26,18 @@ TABLE = create_table()
 STREAM: dict[str, Any] = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}}
 OPAQUE = record("POST", "/never/heard/of")
 IF_ABSENT = {"ConditionExpression": "attribute_not_exists(k)"}
+
+
+def assume_role(account: str) -> Record:
+    """As boto3 sends it."""
+    body = f"Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A{account}%3Arole%2Fr&RoleSessionName=any"
+    return record(
+        "POST",
+        "/",
+        body=body.encode(),
+        HTTP_AUTHORIZATION=S3.replace("/s3/", "/sts/"),
+        CONTENT_TYPE="application/x-www-form-urlencoded; charset=utf-8",
+    )
 
 
 def upload(step: str, upload_id: str = "u") -> Record:
@@ -92,6 +104,12 @@ UPLOADED = [upload("begin"), upload("part"), upload("complete")]
             "+" * 4,
             id="as soon as there are several accounts",
         ),
+        pytest.param([BUCKET, A, assume_role("210987654321"), A], "+" * 4, id="as soon as somebody is in another one"),
+        pytest.param([BUCKET, A, assume_role("123456789012"), A], "+-++", id="somebody in a role of the same account"),
+        pytest.param(
+            [TABLE, call("PutItem", TableName="t", Item={"k": {"S": "1", "N": "1"}})], "++", id="a key of two types"
+        ),
+        pytest.param([BUCKET, s3("PUT", "/b/a", HTTP_X_AMZ_COPY_SOURCE="//[b/a")], "++", id="a source that is none"),
         pytest.param([BUCKET, A, s3("PUT", "/a", HTTP_HOST="b.localhost:1"), A], "++++", id="a bucket in the host"),
         pytest.param([BUCKET, A, s3("PUT", "/b/a", "x-id=PutObject")], "+-+", id="what SDKs add to a URL"),
         pytest.param([BUCKET, s3("PUT", "/b/%61"), A], "+-+", id="a key that is written in two ways"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 from pathlib import Path
 
 import pytest
@@ -45,12 +47,11 @@ RECORDS = [s3("PUT", f"/bucket/{n}", body=b"x" * n) for n in (0, 1, 300)]
         st.none() | st.builds(SideBody, st.text(), st.integers(0, 2**40), st.integers(0, 2**32 - 1)),
     )
 )
-def test_a_record_is_read_as_it_was_written(tmp_path_factory: pytest.TempPathFactory, record: Record) -> None:
+def test_a_record_is_read_as_it_was_written(record: Record) -> None:
     """Any text, any bytes."""
-    path = tmp_path_factory.mktemp("journal") / "journal"
-    path.write_bytes(FIRST_LINE + encode(record))
+    written = FIRST_LINE + encode(record)
 
-    (entry,) = entries(path)
+    (entry,) = read_entries(io.BytesIO(written), Path("journal"), up_to=len(written))
 
     assert (entry.record, entry.went) == (record, BEGUN)
 
@@ -143,3 +144,21 @@ class TestJournal:
 
         with pytest.raises(NotKept, match="Restart it"):
             journal.begin(RECORDS[1])
+
+    def test_what_fails_after_it_was_moved_loses_nothing(
+        self, journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The old file is no more then: what comes next is in the new one."""
+        other = path.with_name("other")
+        create(other)
+
+        def broken(descriptor: int) -> None:
+            raise OSError("asked to")
+
+        monkeypatch.setattr(os, "fsync", broken)
+        with pytest.raises(OSError, match="asked to"):
+            journal.move_to(other, end=len(FIRST_LINE))
+        journal.settle(journal.begin(RECORDS[0]), DONE)
+        journal.close()
+
+        assert [entry.record for entry in entries(path)] == [RECORDS[0]]

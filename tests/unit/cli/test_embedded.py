@@ -137,6 +137,26 @@ def test_a_server_that_does_not_start_is_told_with_the_end_of_its_log(tmp_path: 
         pass
 
 
+def test_what_it_says_of_kept_data_is_heard_and_keeps_it_from_being_taken_for_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may take minutes to bring that back: as long as it says something it is waited for."""
+    monkeypatch.setattr("mapfold.cli.embedded.START_SECONDS", 2.0)
+    slow = "import time\nfor n in range(5):\n time.sleep(0.5); print('kept data:', n, flush=True)\nprint('so far')\n"
+    said: list[str] = []
+
+    with embedded_aws(
+        tmp_path,
+        environment=dict(os.environ),
+        note=said.append,
+        command=lambda data: [sys.executable, "-c", slow + SERVER, str(data)],
+    ) as (_, own):
+        pass
+
+    assert own
+    assert said == [f"kept data: {n}" for n in range(5)]
+
+
 def test_a_server_that_dies_in_use_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
     """Rather than only that nothing answers."""
 

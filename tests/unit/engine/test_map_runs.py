@@ -133,6 +133,17 @@ class TestParentHistory:
             'The ToleratedFailureCountPath field refers to value "1.5" which is not a valid integer: $.count'
         )
 
+    async def test_a_max_concurrency_path_that_fails(self, world: World) -> None:
+        """AWS reads that one first: there is no MapStateStarted (recorded of an inline Map)."""
+        fields: dict[str, Any] = {"ItemsPath": "$.items", "MaxConcurrencyPath": "$.n"}
+
+        ended = await world.run({"M": distributed_map({"P": pass_()}, **fields)}, {"items": [1], "n": {}})
+
+        assert ended.types == ["ExecutionStarted", "MapStateEntered", "ExecutionFailed"]
+        assert (ended.row.cause or "").endswith(
+            'The MaxConcurrencyPath field refers to value "{}" which is not a valid integer: $.n'
+        )
+
 
 class TestChildren:
     async def test_a_standard_child_has_a_history_of_its_own(self, world: World) -> None:

@@ -440,6 +440,40 @@ class TestNested:
         nested = await only_run(world.store, world.child_arn(outer, 0))
         assert [(run.status, run.execution_counts["aborted"]) for run in (outer, nested)] == [("ABORTED", 2)] * 2
 
+    async def test_a_child_that_cannot_go_on_as_its_map_run_has_failed_takes_its_own_with_it(
+        self, world: World, tmp_path: Path
+    ) -> None:
+        """The kill came between the failure too many and the abort of the others. A redrive goes on with them."""
+        gate = world.functions.handlers["waits"] = Gate()
+        inner = {**distributed_map({"T": task("waits")}), "Label": "Inner"}
+        world.functions.handlers["first"] = failing_on(["bad"])
+        states = {"A": task("first", Next="I"), "I": inner}
+        fields: dict[str, Any] = {"ToleratedFailureCount": 1}
+        started = await world.start({"M": distributed_map(states, **fields)}, [["bad"], [2], [3]])
+        await world.until(lambda: gate.waiting == 2)
+        outer = await world.map_run(started)
+        kill(world, tmp_path / "killed")
+        with closing(sqlite3.connect(tmp_path / "killed" / world.store.file.name)) as connection, connection:
+            connection.execute(
+                "UPDATE map_runs SET tolerated_count = 0, tolerated_percentage = 0 WHERE id = ?", (outer.id,)
+            )
+        gate.open()
+
+        async with resumed(tmp_path / "killed", after=world) as other:
+            failed = await other.end(started)
+            run = await other.map_run(started)
+            nested = [await only_run(other.store, other.child_arn(outer, index)) for index in (1, 2)]
+            left = saved(other)
+            other.functions.handlers["first"] = lambda event: event
+            ended = await redriven(other, started)
+
+        assert failed.row.error == "States.ExceedToleratedFailureThreshold"
+        assert [run.execution_counts[name] for name in ("pending", "failed", "aborted")] == [0, 1, 2]
+        assert [one.status for one in nested] == ["ABORTED", "ABORTED"]
+        assert left == []
+        assert ended.output == [["bad"], [2], [3]]
+        assert called(other, "first") == [["bad"]]
+
 
 class TestBacklog:
     async def test_a_map_run_over_the_limit_waits_with_all_counts_at_zero(self, world: World) -> None:

@@ -509,6 +509,16 @@ class TestFaults:
         assert "s3://in/lines, line 1501" in cause
         assert len(result_file(s3, "SUCCEEDED")) == 1500
 
+    async def test_a_source_that_cannot_be_opened_is_not_opened_again_for_what_is_pending(self) -> None:
+        """An S3 that is away would be waited for twice."""
+        s3 = FakeS3()
+        run = new_run(map_spec(reader=LINES, writer=TO_S3), Children(), s3)
+
+        error, _ = await outcome(run)
+
+        assert error == "States.ItemReaderFailed"
+        assert len(s3.calls("get_object")) == 1
+
     async def test_what_the_writer_meets_fails_the_run(self) -> None:
         """States.ResultWriterFailed; nothing more is started once a part could not be written."""
         s3 = lines(50_000)

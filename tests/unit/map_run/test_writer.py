@@ -109,7 +109,7 @@ class TestFiles:
         }
 
     async def test_records_have_the_documented_fields(self) -> None:
-        """Input and Output are texts of JSON; a failed one has Error and Cause and no Output."""
+        """Input and Output are texts of JSON; a failed one has Error and Cause, and OutputDetails, but no Output."""
         s3 = FakeS3()
         machine = "arn:aws:states:us-east-1:123456789012:stateMachine:flights/Days"
 
@@ -140,6 +140,7 @@ class TestFiles:
                 "Input": '{"i": 1}',
                 "InputDetails": {"Included": True},
                 "Name": "name-1",
+                "OutputDetails": {"Included": True},
                 "RedriveCount": 0,
                 "RedriveStatus": "REDRIVABLE",
                 "StartDate": "1970-01-01T00:16:40.000Z",

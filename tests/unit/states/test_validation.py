@@ -306,6 +306,11 @@ def test_reader_configs_of_all_datasets(resource: str, config: dict[str, Json]) 
             "ItemsPointer must be a JSON Pointer such as /results/items",
         ),
         ("getObject", {"InputType": "JSON", "MaxItems": -1}, "-1 must be greater than or equal to 0"),
+        (
+            "getObject",
+            {"InputType": "JSON", "MaxItems": 100_000_001},
+            "100000001 must be less than or equal to 100000000",
+        ),
         ("getObject", {"InputType": "JSON", "MaxItems": "5"}, 'Expected value of type Integer, but was "5"'),
         (
             "getObject",

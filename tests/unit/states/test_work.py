@@ -394,13 +394,13 @@ class TestInlineMap:
     def test_fields_that_make_no_sense_are_runtime_errors(
         self, run_machine: RunMachine, fields: dict[str, Json], data: Json, cause: str
     ) -> None:
-        """There is no MapStateFailed then."""
+        """There is neither MapStateStarted nor MapStateFailed then."""
         end, world = run_machine(one_state({"Type": "Map", "ItemProcessor": ECHO, **fields}), data)
 
         assert isinstance(end, FailScope)
         assert (end.error, end.catchable) == ("States.Runtime", False)
         assert (end.cause or "").endswith(cause)
-        assert "MapStateFailed" not in world.types
+        assert world.types == ["MapStateEntered"]
 
     def test_a_failed_selector_says_in_which_state(self, run_machine: RunMachine) -> None:
         """The driver asks for inputs later, and reports the cause as it is."""
