@@ -138,6 +138,9 @@ class _Server:
                     if going_on:
                         log.warning("going on with %d execution(s) that had not ended", going_on)
                     await self._answer(server, store, moto)
+            left = len((await store.unfinished()).executions)
+            if left:
+                log.warning("%d execution(s) had not ended; the next start on %s goes on with them", left, data)
 
     async def _answer(self, server: _HttpServer, store: Store, moto: MotoServer) -> None:
         """Answer requests until we are told to stop, or something that we cannot do without has failed."""

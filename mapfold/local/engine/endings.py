@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mapfold.local.engine.event_log import HistoryFull
+from mapfold.local.store import StoreError
 from mapfold.states.effects import EndScope, FailScope
 from mapfold.states.frame import NOT_TRUNCATED, Frame
 from mapfold.states.standing import StandingError
@@ -56,7 +57,8 @@ def failure_of(fault: Exception, arn: str) -> FailScope:
     if isinstance(fault, StandingError):
         cause = f"The execution was cut off, and cannot go on from its history: {fault}."
         return FailScope("States.Runtime", cause, catchable=False)
-    logger.error("execution broke the engine", extra={"execution": arn}, exc_info=fault)
+    if not isinstance(fault, StoreError):  # of that the engine's owner hears, and ends it: nothing of this is kept
+        logger.error("execution broke the engine", extra={"execution": arn}, exc_info=fault)
     cause = f"The embedded AWS has a fault: {type(fault).__name__}: {fault}"
     return FailScope("States.Runtime", cause, catchable=False)
 

@@ -29,6 +29,7 @@ from mapfold.local.service.state_machines import (
     validate_state_machine_definition,
 )
 from mapfold.local.service.tags import list_tags_for_resource, tag_resource, untag_resource
+from mapfold.local.store import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -71,8 +72,9 @@ def routes(service: Service) -> list[Route]:
         except Fault as fault:
             return _fault(fault, request_id)
         except Exception as error:
-            # A bug or a failed store: this request fails, others go on.
-            log.exception("action failed", extra={"target": http.headers.get("x-amz-target")})
+            # A bug: this request fails, others go on. Or a failed store, which its owner hears of.
+            if not isinstance(error, StoreError):
+                log.exception("action failed", extra={"target": http.headers.get("x-amz-target")})
             return _fault(Fault("InternalFailure", f"{type(error).__name__}: {error}", status=500), request_id)
         return _response(answer, request_id)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -160,7 +161,8 @@ class Writer:
             failure = store_error(self._file, "written", error)
             failure.__cause__ = error
             self.failure = failure
-            log.exception("store failed")
+            if not isinstance(error, sqlite3.Error | OSError):  # of those the message says all
+                log.exception("store failed")
             self._call(self._give_up, list(waiting), failure)
         finally:
             self._connection.close()
