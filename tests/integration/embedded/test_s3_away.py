@@ -145,9 +145,9 @@ def test_a_writer_waits_out_an_outage(away: Away, fault: Fault) -> None:
     assert results(away, f"write-{fault}") == list(range(ROWS))
 
 
-@pytest.mark.parametrize(("fault", "said"), [(Fault.REFUSED, "onnection"), (Fault.BUSY, "SlowDown")])
+@pytest.mark.parametrize(("fault", "said"), [(Fault.REFUSED, "onnect"), (Fault.BUSY, "SlowDown")])
 def test_a_longer_outage_fails_the_reader(impatient: Away, fault: Fault, said: str) -> None:
-    """The cause names the object and the last error."""
+    """The cause names the object and the last error ("Could not connect", or "Connection was closed")."""
     impatient.s3.seen, impatient.s3.fault = 0, fault
 
     execution = start_map(impatient, f"unread-{fault}", held=False)
