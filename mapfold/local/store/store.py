@@ -58,9 +58,13 @@ class Store:
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="store-reader")
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
-        with naming(file, "read"), closing(connect(file, read_only=True)) as connection:
-            self._machines = reads.current_machines(connection)
-            self._execution_id, self._map_run_id, self._revision = reads.last_ids(connection)
+        try:
+            with naming(file, "read"), closing(connect(file, read_only=True)) as connection:
+                self._machines = reads.current_machines(connection)
+                self._execution_id, self._map_run_id, self._revision = reads.last_ids(connection)
+        except BaseException:
+            self._writer.discard()
+            raise
         self._writer.start()
 
     @property

@@ -83,6 +83,10 @@ class Writer:
         """Start the thread."""
         self._thread.start()
 
+    def discard(self) -> None:
+        """Close the file, in place of `start`."""
+        self._connection.close()
+
     @property
     def backlog(self) -> tuple[int, int]:
         """(operations, bytes) that wait to be written."""
