@@ -99,9 +99,9 @@ class TestKilled:
     async def test_items_are_not_read_again_when_every_child_that_is_left_has_a_snapshot(self) -> None:
         """The source may be gone by then."""
         s3 = lines(20)
-        lives = Lives(spec_of(20, reads=True, batch=None, writes=True), s3, turns=lambda index: 1000)
+        lives = Lives(spec_of(20, reads=True, batch=None, writes=True), s3, turns=lambda index: 40_000)
 
-        await lives.live(kill_after=400)
+        await lives.live(kill_after=20_000)
         del s3.objects["in", "lines"]
         answer = await lives.live()
 
@@ -136,8 +136,8 @@ class TestKilled:
         """The ETag is demanded once a child has begun."""
         s3 = lines(50)
         spec = spec_of(50, reads=True, batch=None, writes=True, max_concurrency=2)
-        lives = Lives(spec, s3, turns=lambda index: 1000)
-        await lives.live(kill_after=400)
+        lives = Lives(spec, s3, turns=lambda index: 40_000)
+        await lives.live(kill_after=20_000)
         s3.etags["in", "lines"] = '"other"'
 
         answer = await lives.live()
@@ -151,9 +151,9 @@ class TestKilled:
         s3 = FakeS3({("in", f"p/{number}"): b"" for number in range(10)})
         listing = ReaderSpec("s3:listObjectsV2", {}, {"Bucket": "in", "Prefix": "p/"})
         lives = Lives(
-            map_spec(reader=listing, writer=TO_S3, max_concurrency=2), s3, turns=lambda index: 1000 * (index > 3)
+            map_spec(reader=listing, writer=TO_S3, max_concurrency=2), s3, turns=lambda index: 40_000 * (index > 3)
         )
-        await lives.live(kill_after=400)
+        await lives.live(kill_after=20_000)
         lives.disk.row = replace(lives.disk.row, all_started=False)  # however far it came: the items are read again
         for index, row in lives.disk.ended.items():
             text = (row.input or "").replace("17673", "16673")  # the date
