@@ -175,7 +175,7 @@ def run_map(aws: EmbeddedAws, machine: str, size: int) -> float:
     arn = client.start_execution(stateMachineArn=machine)["executionArn"]
     ended = client.describe_execution(executionArn=arn)
     while ended["status"] == "RUNNING":
-        time.sleep(min(1.0, max(0.05, size / 200_000)))
+        time.sleep(min(1.0, max(0.05, size / 200_000)))  # AWS has no way to wait but to ask; seldom costs the run less
         ended = client.describe_execution(executionArn=arn)
         if size > WARM_UP:
             progress(f"{size:,} children: {time.time() - ended['startDate'].timestamp():.0f} s")

@@ -98,7 +98,7 @@ def run_once(client: SFNClient, machine: str, text: str) -> float:
     began = time.perf_counter()
     arn = client.start_execution(stateMachineArn=machine, input=text)["executionArn"]
     while (ended := client.describe_execution(executionArn=arn))["status"] == "RUNNING":
-        time.sleep(ASK_SECONDS)
+        time.sleep(ASK_SECONDS)  # AWS has no way to wait but to ask again
     seconds = time.perf_counter() - began
     if ended["status"] != "SUCCEEDED":
         raise SystemExit(f"{machine} ended {ended['status']}: {ended.get('error')}: {ended.get('cause')}")

@@ -29,7 +29,7 @@ def observed(logger: Logger) -> Callable[[Handler], Handler]:
         def observe(event: dict[str, Any], context: Any) -> dict[str, Any]:
             try:
                 return logged(event, context)
-            except Exception:
+            except Exception:  # to log it; it is raised again
                 logger.exception("failed")
                 raise
             finally:

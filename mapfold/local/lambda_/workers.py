@@ -391,5 +391,5 @@ def _tell_started(call: Call) -> None:
     if call.on_started is not None:
         try:
             call.on_started()
-        except Exception:
+        except Exception:  # whatever the caller's own code does wrong: the worker goes on, and the log has it
             logger.exception("on_started of request %s failed", call.request_id)

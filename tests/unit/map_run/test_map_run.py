@@ -251,6 +251,22 @@ class TestConcurrency:
         assert 40 <= crowded < 80
         assert len(children.started) == 500
 
+    async def test_once_it_is_crowded_no_more_a_run_grows_without_a_child_having_ended(self) -> None:
+        """Children that have left the queue may go on for hours, in a Wait: the others do not wait for their end."""
+        gate = asyncio.Event()
+        children = Children(wait=gate)
+        most = 40
+        run = new_run(map_spec(list(range(500))), children, is_crowded=lambda: children.running >= most)
+
+        async with running(run), asyncio.timeout(10):
+            crowded = children.running
+            most = 1000
+            while children.running < 500:  # noqa: ASYNC110 - what is waited for tells nobody
+                await asyncio.sleep(0.001)
+            gate.set()
+
+        assert crowded < 80
+
     async def test_the_limit_can_be_changed_while_it_runs(self) -> None:
         """More: others start at once. Fewer: nothing is stopped, and new ones wait."""
         wait = asyncio.Event()
