@@ -22,7 +22,30 @@ STAGES_FILE = Path(__file__).parent / "stages.toml"
 PUBLIC_LAYER = "public"
 BUNDLED_LAYER = "bundled"
 
-LOG_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+LOG_RETENTION_DAYS = (
+    1,
+    3,
+    5,
+    7,
+    14,
+    30,
+    60,
+    90,
+    120,
+    150,
+    180,
+    365,
+    400,
+    545,
+    731,
+    1096,
+    1827,
+    2192,
+    2557,
+    2922,
+    3288,
+    3653,
+)
 """What CloudWatch Logs offers (PutRetentionPolicy)."""
 
 _STAGE_NAME = r"[a-z][a-z0-9-]{0,19}"
@@ -77,9 +100,9 @@ class JobOverrides(_Section):
     others_memory_mb: Annotated[
         int, _whole(LAMBDA_MEMORY_MB.start, LAMBDA_MEMORY_MB.stop - 1, "MB, which is what Lambda offers,")
     ] = 512
-    environment: Annotated[
-        Mapping[str, str], Field(description="a table of texts: the work function's variables")
-    ] = Field(default_factory=dict)
+    environment: Annotated[Mapping[str, str], Field(description="a table of texts: the work function's variables")] = (
+        Field(default_factory=dict)
+    )
     expiry: Annotated[
         Mapping[str, str],
         Field(description="a table from one of the job's tables to the attribute with the time at which an item goes"),
@@ -89,8 +112,12 @@ class JobOverrides(_Section):
 class Stage(_Section):
     """One deployment of everything: the stack `mapfold-<name>`."""
 
-    name: Annotated[str, Field(pattern=f"^{_STAGE_NAME}$", description="lower-case letters, digits and hyphens, at most 20")]
-    account: Annotated[str | None, Field(pattern=r"^\d{12}$", description='an account of 12 digits, as text ("…")')] = None
+    name: Annotated[
+        str, Field(pattern=f"^{_STAGE_NAME}$", description="lower-case letters, digits and hyphens, at most 20")
+    ]
+    account: Annotated[str | None, Field(pattern=r"^\d{12}$", description='an account of 12 digits, as text ("…")')] = (
+        None
+    )
     region: Annotated[
         str | None, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description='a region, such as "eu-west-1"')
     ] = None
@@ -148,7 +175,9 @@ def load_stage(name: str, file: Path = STAGES_FILE) -> Stage:
     findings: list[Finding] = []
     for key, table in tables.items():
         if not isinstance(table, dict):
-            findings.append(Finding(f"{shown}, {key}", f"it is {table!r}, outside of any stage", "Put it under [STAGE]"))
+            findings.append(
+                Finding(f"{shown}, {key}", f"it is {table!r}, outside of any stage", "Put it under [STAGE]")
+            )
             continue
         try:
             stages[key] = Stage.model_validate({**table, "name": key})

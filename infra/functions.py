@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aws_cdk import Aws, Duration, RemovalPolicy, Size
+from aws_cdk import Duration, RemovalPolicy, Size
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -96,8 +96,3 @@ def _attach(function: lambda_.Function, attachment: Attachment) -> None:
     resource.vpc_config = lambda_.CfnFunction.VpcConfigProperty(
         subnet_ids=list(attachment.subnets), security_group_ids=list(attachment.security_groups)
     )
-
-
-def deployment_values() -> dict[str, str]:
-    """The placeholders of a permission that stand for where the stack is deployed."""
-    return {"Partition": Aws.PARTITION, "Region": Aws.REGION, "Account": Aws.ACCOUNT_ID}

@@ -90,7 +90,9 @@ def imported(module: str, path: Path) -> Iterator[str]:
 class Packages:
     """The packages of a deployment, made as they are asked for."""
 
-    def __init__(self, jobs_folder: Path, requirements: Requirements, *, root: Path = ROOT, build: Path = BUILD) -> None:
+    def __init__(
+        self, jobs_folder: Path, requirements: Requirements, *, root: Path = ROOT, build: Path = BUILD
+    ) -> None:
         self._jobs_folder = jobs_folder.resolve()
         self._requirements = requirements
         self._build = build

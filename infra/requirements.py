@@ -28,7 +28,7 @@ class Requirements:
 
     def of_job(self, job: Job) -> Path | None:
         """A folder with what the job's lock file names; None if the job has none."""
-        lock: str | None = getattr(job, "requirements", None)
+        lock = job.requirements
         if lock is None:
             return None
         path = Path(job.file).parent / lock
@@ -43,7 +43,9 @@ class Requirements:
 
         ConfigurationError, in pip's words, if pip refuses.
         """
-        digest = hashlib.sha256("\0".join([lock, under, *options, PYTHON_VERSION, *_PLATFORMS]).encode()).hexdigest()[:16]
+        digest = hashlib.sha256("\0".join([lock, under, *options, PYTHON_VERSION, *_PLATFORMS]).encode()).hexdigest()[
+            :16
+        ]
         folder = self._folder / digest
         if folder.is_dir():
             return folder

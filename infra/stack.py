@@ -5,26 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aws_cdk import CfnOutput, Environment, Stack
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infra.config import LOG_RETENTION_DAYS, Stage
+from infra.config import Stage
 from infra.job import JobDeployment
 from infra.layer import powertools_layer
 from infra.package import Packages
-from infra.policies import PolicyOf
 from infra.requirements import Requirements
 from infra.storage import Storage
+from infra.surroundings import Surroundings
 from mapfold.job import Job
-
-RETENTION = dict(zip(LOG_RETENTION_DAYS, logs.RetentionDays, strict=False))
-"""CDK's names for what CloudWatch Logs offers; its last one is INFINITE."""
 
 
 class MapfoldStack(Stack):
-    """Everything of one stage. storage, jobs (by name), layer: what other constructs are wired to."""
+    """Everything of one stage."""
 
     def __init__(
         self,
@@ -40,9 +35,8 @@ class MapfoldStack(Stack):
         super().__init__(
             scope, stage.stack_name, env=environment, description=f"Mapfold, stage {stage.name}: jobs on Step Functions"
         )
-        self.stage = stage
-        self.log_retention = RETENTION[stage.log_retention_days]
-        self.storage = Storage(
+        key = kms.Key.from_key_arn(self, "Key", stage.kms_key_arn) if stage.kms_key_arn else None
+        storage = Storage(
             self,
             "Storage",
             tables=tables,
@@ -50,34 +44,29 @@ class MapfoldStack(Stack):
             run_days=stage.run_days,
             noncurrent_days=stage.noncurrent_days,
             deletion_protection=stage.deletion_protection,
-            key=kms.Key.from_key_arn(self, "Key", stage.kms_key_arn) if stage.kms_key_arn else None,
+            key=key,
         )
-        self.layer = powertools_layer(self, stage.powertools_layer, requirements)
-        self.jobs: Mapping[str, JobDeployment] = {
+        surroundings = Surroundings(stage, storage)
+        layer = powertools_layer(self, stage.powertools_layer, requirements)
+        deployed = {
             name: JobDeployment(
                 self,
                 f"Job-{name}",
                 job=job,
-                stage=stage,
-                storage=self.storage,
+                overrides=stage.of_job(name),
+                surroundings=surroundings,
                 packages=packages,
-                layer=self.layer,
-                policies=_no_policy,
-                log_retention=self.log_retention,
+                layer=layer,
             )
             for name, job in jobs.items()
         }
         self._say("MachinePrefix", stage.machine_prefix)
-        self._say("Jobs", ",".join(self.jobs))
-        self._say("DataBucket", self.storage.data_bucket.bucket_name)
-        self._say("RunsBucket", self.storage.runs_bucket.bucket_name)
-        self._say("RunsTable", self.storage.runs_table.table_name)
-        for number, (name, table) in enumerate(self.storage.tables.items()):
+        self._say("Jobs", ",".join(deployed))
+        self._say("DataBucket", storage.data_bucket.bucket_name)
+        self._say("RunsBucket", storage.runs_bucket.bucket_name)
+        self._say("RunsTable", storage.runs_table.table_name)
+        for number, (name, table) in enumerate(storage.tables.items()):
             self._say(f"Table{number}", f"{name}={table.table_name}")
 
     def _say(self, key: str, value: str) -> None:
         CfnOutput(self, key, value=value)
-
-
-def _no_policy(role: str, values: Mapping[str, str]) -> PolicyOf:
-    return lambda own: iam.PolicyDocument()

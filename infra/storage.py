@@ -23,7 +23,8 @@ class Storage(Construct):
     """Buckets and tables of one stage.
 
     data_bucket: what jobs read; its object events go to EventBridge. runs_bucket: a folder a run, deleted after
-    `run_days`. runs_table: one item a run. tables: by the name that a job declares.
+    `run_days`. runs_table: one item a run. tables: by the name that a job declares. key: the buckets' own KMS key;
+    tables have DynamoDB's.
     """
 
     def __init__(
@@ -49,7 +50,9 @@ class Storage(Construct):
         )
         _send_events_to_event_bridge(self.data_bucket)
         self.runs_bucket = self._bucket(
-            "Runs", versioned=False, rules=[s3.LifecycleRule(id="runs", prefix="runs/", expiration=Duration.days(run_days))]
+            "Runs",
+            versioned=False,
+            rules=[s3.LifecycleRule(id="runs", prefix="runs/", expiration=Duration.days(run_days))],
         )
         self.runs_table = self._table("RunsTable", RUNS_TABLE_KEYS, expires_at=None)
         self.tables: Mapping[str, dynamodb.Table] = {
@@ -92,8 +95,6 @@ class Storage(Construct):
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),
-            encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED if self._key else None,
-            encryption_key=self._key,
             time_to_live_attribute=expires_at,
             deletion_protection=self._deletion_protection,
             removal_policy=RemovalPolicy.RETAIN,
