@@ -2,12 +2,13 @@
 
 SQS hands messages to the function `start` (`tasks/start.py`), which answers with those that failed; only these come
 again. A message that failed `MAX_RECEIVES` times goes to the dead-letter queue, where it stays for 14 days and an alarm
-tells of it. Both queues are encrypted by SQS itself: a message says where data is, it holds none.
+tells of it. Both queues are encrypted: by SQS itself, or with the stage's key where it has one.
 """
 
 from __future__ import annotations
 
 from aws_cdk import Duration
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -25,24 +26,35 @@ class StartQueue(Construct):
     """A queue of start requests in front of the function `start`. `queue`, `dead_letters`, `mapping`.
 
     `start` needs the right to receive and delete messages in its own role: nothing is granted here. `timeout` is that
-    of the function, `at_once` bounds how many of its invocations serve the queue at the same time.
+    of the function, `at_once` bounds how many of its invocations serve the queue at the same time. The policy of `key`
+    has to let EventBridge use it, for what uploads start.
     """
 
     def __init__(
-        self, scope: Construct, id_: str, *, start: lambda_.IFunction, timeout: Duration, at_once: int = FEWEST_AT_ONCE
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        start: lambda_.IFunction,
+        timeout: Duration,
+        key: kms.IKey | None,
+        at_once: int = FEWEST_AT_ONCE,
     ) -> None:
         super().__init__(scope, id_)
+        encryption = sqs.QueueEncryption.KMS if key else sqs.QueueEncryption.SQS_MANAGED
         self.dead_letters = sqs.Queue(
             self,
             "DeadLetters",
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            encryption=encryption,
+            encryption_master_key=key,
             enforce_ssl=True,
             retention_period=Duration.days(14),
         )
         self.queue = sqs.Queue(
             self,
             "Queue",
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            encryption=encryption,
+            encryption_master_key=key,
             enforce_ssl=True,
             retention_period=Duration.days(4),
             visibility_timeout=Duration.seconds(VISIBILITY_FACTOR * int(timeout.to_seconds())),
