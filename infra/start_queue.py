@@ -23,23 +23,13 @@ FEWEST_AT_ONCE = 2
 
 
 class StartQueue(Construct):
-    """A queue of start requests in front of the function `start`. `queue`, `dead_letters`, `mapping`.
+    """A queue of start requests. `queue`, `dead_letters`; `feed` connects the function.
 
-    `start` needs the right to receive and delete messages in its own role: nothing is granted here. `timeout` is that
-    of the function, `at_once` bounds how many of its invocations serve the queue at the same time. The policy of `key`
-    has to let EventBridge use it, for what uploads start.
+    function_timeout: that of the function that will be fed. The policy of `key` has to let EventBridge use it, for what
+    uploads start.
     """
 
-    def __init__(
-        self,
-        scope: Construct,
-        id_: str,
-        *,
-        start: lambda_.IFunction,
-        timeout: Duration,
-        key: kms.IKey | None,
-        at_once: int = FEWEST_AT_ONCE,
-    ) -> None:
+    def __init__(self, scope: Construct, id_: str, *, function_timeout: Duration, key: kms.IKey | None) -> None:
         super().__init__(scope, id_)
         encryption = sqs.QueueEncryption.KMS if key else sqs.QueueEncryption.SQS_MANAGED
         self.dead_letters = sqs.Queue(
@@ -57,10 +47,16 @@ class StartQueue(Construct):
             encryption_master_key=key,
             enforce_ssl=True,
             retention_period=Duration.days(4),
-            visibility_timeout=Duration.seconds(VISIBILITY_FACTOR * int(timeout.to_seconds())),
+            visibility_timeout=Duration.seconds(VISIBILITY_FACTOR * int(function_timeout.to_seconds())),
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=MAX_RECEIVES),
         )
-        self.mapping = lambda_.EventSourceMapping(
+
+    def feed(self, start: lambda_.IFunction, *, at_once: int = FEWEST_AT_ONCE) -> None:
+        """Hand the messages to `start`, to at most `at_once` of its invocations at the same time.
+
+        Its role needs the right to receive and delete messages: nothing is granted here.
+        """
+        lambda_.EventSourceMapping(
             self,
             "Mapping",
             target=start,

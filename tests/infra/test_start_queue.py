@@ -14,7 +14,7 @@ from tests.infra.building import Properties, empty_stack, function, only, resour
 @pytest.fixture(scope="module")
 def template() -> Template:
     stack = empty_stack()
-    StartQueue(stack, "StartQueue", start=function(stack, "Start"), timeout=Duration.seconds(30), key=None)
+    StartQueue(stack, "StartQueue", function_timeout=Duration.seconds(30), key=None).feed(function(stack, "Start"))
     return template_of(stack)
 
 
@@ -71,8 +71,10 @@ def test_nothing_is_granted_to_the_function(template: Template) -> None:
 def test_a_stage_with_a_key_encrypts_both_queues_with_it() -> None:
     """The stage's KMS key takes the place of SQS's own."""
     stack = empty_stack()
-    key = kms.Key.from_key_arn(stack, "Key", "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab")
+    key = kms.Key.from_key_arn(
+        stack, "Key", "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    )
 
-    StartQueue(stack, "StartQueue", start=function(stack, "Start"), timeout=Duration.seconds(30), key=key)
+    StartQueue(stack, "StartQueue", function_timeout=Duration.seconds(30), key=key)
 
     assert [queue["KmsMasterKeyId"] for queue in queues(template_of(stack))] == 2 * [key.key_arn]

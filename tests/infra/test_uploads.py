@@ -15,7 +15,8 @@ from tests.infra.building import empty_stack, function, only, resources, stateme
 
 def synthesized(jobs: Sequence[str]) -> Template:
     stack = empty_stack()
-    queue = StartQueue(stack, "StartQueue", start=function(stack, "Start"), timeout=Duration.seconds(30), key=None)
+    queue = StartQueue(stack, "StartQueue", function_timeout=Duration.seconds(30), key=None)
+    queue.feed(function(stack, "Start"))
     UploadRules(stack, "Uploads", jobs=jobs, data_bucket="flights", start_queue=queue)
     return template_of(stack)
 
