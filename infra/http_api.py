@@ -86,7 +86,8 @@ class HttpApi(Construct):
                 tracing_enabled=True,
             ),
         )
-        self.url = self.rest_api.url
+        self.rest_api.node.try_remove_child("Endpoint")  # an output that CDK adds; the stack says its own
+        self.url = f"https://{self.rest_api.rest_api_id}.execute-api.{Aws.REGION}.{Aws.URL_SUFFIX}/{STAGE}"
         self._validator = self.rest_api.add_request_validator(
             "Validator", validate_request_body=True, validate_request_parameters=True
         )
