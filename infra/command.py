@@ -16,12 +16,12 @@ from pathlib import Path
 import boto3
 
 from infra.account import Account, check_bootstrap, find_account
-from infra.app import Order, Synthesized, synthesize
 from infra.config import load_stage
 from infra.errors import ToolError
 from infra.node import cdk_command, use_bundled_node
 from infra.package import ROOT
 from infra.removal import Removal, Standing
+from infra.synthesis import Order, Synthesized, synthesize
 from mapfold.errors import MapfoldError
 
 INTERRUPTED = 130
