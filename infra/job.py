@@ -84,8 +84,8 @@ class JobDeployment(Construct):
 
     def _most_at_once(self) -> int | None:
         """Batches of all runs together: what the job reserves and its database bears, or less if the stage says so."""
-        reserved = self._overrides.reserved_concurrency
-        bounds = (reserved or self.job.reserved_concurrency, self.job.network and self.job.network.most_workers)
+        reserved = self._overrides.reserved_concurrency or self.job.reserved_concurrency
+        bounds = (reserved, self.job.network.most_workers if self.job.network else None)
         return min((bound for bound in bounds if bound is not None), default=None)
 
     def _environment(self, jobs_name: str) -> dict[str, str]:

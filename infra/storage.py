@@ -54,6 +54,8 @@ class Storage(Construct):
             versioned=False,
             rules=[s3.LifecycleRule(id="runs", prefix="runs/", expiration=Duration.days(run_days))],
         )
+        for bucket in (self._access_logs, self.data_bucket, self.runs_bucket):
+            _keep_policy(bucket)
         self.runs_table = self._table("RunsTable", RUNS_TABLE_KEYS, expires_at=None)
         self.tables: Mapping[str, dynamodb.Table] = {
             name: self._table(f"Table-{name}", keys, expires_at=expiry.get(name)) for name, keys in tables.items()
@@ -123,3 +125,9 @@ def _send_events_to_event_bridge(bucket: s3.Bucket) -> None:
     resource.add_property_override(
         "NotificationConfiguration", {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
     )
+
+
+def _keep_policy(bucket: s3.Bucket) -> None:
+    """A bucket that outlives its stack is still closed to who comes without TLS."""
+    if bucket.policy is not None:
+        bucket.policy.apply_removal_policy(RemovalPolicy.RETAIN)
