@@ -21,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTT
 from mapfold.client.arns import label_of
 from mapfold.client.errors import NotRedrivable, RunNameTaken, Unreachable
 from mapfold.client.express_history import express_events
+from mapfold.client.stack import StackFacts
 from mapfold.client.target import DEFAULT_REGION, Target
 from mapfold.client.values import (
     Counts,
@@ -258,6 +259,23 @@ class AwsClient:
         with speaking():
             self._sfn.update_state_machine(stateMachineArn=machine_arn, definition=definition)
 
+    def find_stack(self, name: str) -> StackFacts | None:
+        """What DescribeStacks says of a CloudFormation stack, or None if there is none of that name."""
+        try:
+            with speaking():
+                (stack,) = self._client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+        except ServiceError as error:
+            # CloudFormation has no code of its own for it.
+            if error.code == "ValidationError" and "does not exist" in str(error):
+                return None
+            raise
+        return StackFacts(
+            id=stack["StackId"],
+            status=stack["StackStatus"],
+            reason=stack.get("StackStatusReason", ""),
+            outputs={output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", ())},
+        )
+
     # --- functions ----------------------------------------------------------------------------------------
 
     def find_function(self, name: str) -> FunctionFacts | None:
@@ -394,6 +412,10 @@ class AwsClient:
     def s3_client(self) -> S3Client:
         """The boto3 client itself, for a job's example that puts its own input."""
         return self._s3
+
+    def at(self, target: Target) -> AwsClient:
+        """This client's credentials and connections, for another target in the same region."""
+        return AwsClient(target, clients=self._clients)
 
     def _client(self, service: str) -> Any:
         with self._lock:

@@ -45,14 +45,21 @@ def start(aws: StartsExecutions, job: str, *, source: Mapping[str, Json], params
     `source` is what the job's source made of a URI, `name` the run's id (`new_run_id`). Raises `NotDeployed` if the
     job has no state machine there, `RunNameTaken` if the name was used before.
     """
+    if aws.target.jobs is not None and job not in aws.target.jobs:
+        raise NotDeployed(job, _where(aws), deployed=aws.target.jobs)
     text = json.dumps({"run_id": name, "job": job, "source": source, "params": params}, ensure_ascii=False)
     arn = aws.target.machine_arn(job, region=aws.region, account=aws.account)
     try:
         return Run(name, aws.start_execution(arn, name=name, input=text))
     except ServiceError as error:
         if error.code == "StateMachineDoesNotExist":
-            raise NotDeployed(job, f"account {aws.account}, {aws.region}") from error
+            raise NotDeployed(job, _where(aws)) from error
         raise
+
+
+def _where(aws: StartsExecutions) -> str:
+    stack = f"stack {aws.target.stack}, " if aws.target.stack else ""
+    return f"{stack}account {aws.account}, {aws.region}"
 
 
 def new_run_id(job: str, *, now: float | None = None, choose: Callable[[str], str] | None = None) -> str:
