@@ -59,11 +59,10 @@ class HttpApi(Construct):
         requests_per_second: int,
         burst: int,
         log_retention: logs.RetentionDays,
-        removal_policy: RemovalPolicy,
     ) -> None:
         super().__init__(scope, id_)
         stack = Stack.of(self)
-        access_log = logs.LogGroup(self, "AccessLog", retention=log_retention, removal_policy=removal_policy)
+        access_log = logs.LogGroup(self, "AccessLog", retention=log_retention, removal_policy=RemovalPolicy.DESTROY)
         logs_role = LogsRole(self, "LogsRole")
         self.rest_api = apigw.RestApi(
             self,
