@@ -18,10 +18,11 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
-from mapfold.client.arns import label_of
+from mapfold.client.arns import is_map_run_arn, label_of
 from mapfold.client.errors import NotRedrivable, RunNameTaken, Unreachable
 from mapfold.client.express_history import express_events
-from mapfold.client.target import DEFAULT_REGION, RUNS_TABLE, Target
+from mapfold.client.stack import StackFacts
+from mapfold.client.target import DEFAULT_REGION, Target
 from mapfold.client.values import (
     Counts,
     Event,
@@ -31,6 +32,7 @@ from mapfold.client.values import (
     Json,
     MapRun,
     MapRunSummary,
+    Page,
     StateMachine,
     Status,
 )
@@ -41,7 +43,11 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
-    from mypy_boto3_stepfunctions.type_defs import MapRunExecutionCountsTypeDef, MapRunItemCountsTypeDef
+    from mypy_boto3_stepfunctions.type_defs import (
+        ExecutionListItemTypeDef,
+        MapRunExecutionCountsTypeDef,
+        MapRunItemCountsTypeDef,
+    )
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _ROLE = "arn:aws:iam::{account}:role/mapfold-local"
@@ -142,7 +148,7 @@ class AwsClient:
         turned = self._find(
             ("ConditionalCheckFailedException", "ResourceNotFoundException"),
             lambda: self._dynamodb.update_item(
-                TableName=RUNS_TABLE,
+                TableName=self.target.runs_table,
                 Key={"run_id": {"S": execution_arn.rpartition(":")[2]}},
                 UpdateExpression=update,
                 ConditionExpression="#execution = :execution AND #status = :from",
@@ -159,14 +165,24 @@ class AwsClient:
         answer = self._find("ExecutionDoesNotExist", lambda: self._sfn.describe_execution(executionArn=arn))
         return None if answer is None else _execution(answer)
 
-    def executions(self, machine_arn: str) -> Iterator[ExecutionSummary]:
-        """The executions of a state machine, newest first; pages as they are asked for."""
-        return self._executions(stateMachineArn=machine_arn)
+    def executions(self, machine_arn: str, status: Status | None = None) -> Iterator[ExecutionSummary]:
+        """The executions of a state machine, of one status or all, newest first; pages as they are asked for."""
+        return self._executions(machine_arn, status)
 
     def children(self, map_run_arn: str, status: Status | None = None) -> Iterator[ExecutionSummary]:
         """The child executions of a map run, of one status or all; pages as they are asked for."""
-        filter_ = {} if status is None else {"statusFilter": str(status)}
-        return self._executions(mapRunArn=map_run_arn, **filter_)
+        return self._executions(map_run_arn, status)
+
+    def execution_page(
+        self, arn: str, *, status: Status | None = None, size: int = 1000, token: str | None = None
+    ) -> Page[ExecutionSummary]:
+        """One page of the executions of a state machine, or of the children of a map run, newest first."""
+        asked: dict[str, Any] = {"mapRunArn" if is_map_run_arn(arn) else "stateMachineArn": arn, "maxResults": size}
+        asked |= {"statusFilter": str(status)} if status else {}
+        asked |= {"nextToken": token} if token else {}
+        with speaking():
+            answer = self._sfn.list_executions(**asked)
+        return Page(tuple(_execution_summary(line) for line in answer["executions"]), answer.get("nextToken"))
 
     def events(self, arn: str, *, newest_first: bool = False, page: int = 1000) -> Iterator[Event]:
         """The history of an execution; pages of `page` events as they are asked for.
@@ -190,6 +206,13 @@ class AwsClient:
                 )
         except BotoCoreError as error:
             raise _unreachable(error) from error
+
+    def event_page(self, arn: str, *, size: int = 1000, token: str | None = None) -> Page[Event]:
+        """One page of the history of a STANDARD execution, oldest first."""
+        asked: dict[str, Any] = {"executionArn": arn, "maxResults": size, **({"nextToken": token} if token else {})}
+        with speaking():
+            answer = self._sfn.get_execution_history(**asked)
+        return Page(tuple(_event(cast(dict[str, Any], event)) for event in answer["events"]), answer.get("nextToken"))
 
     def map_runs(self, execution_arn: str) -> list[MapRunSummary]:
         """The map runs of an execution, oldest first. There are as many as Map states ran: a few."""
@@ -227,11 +250,19 @@ class AwsClient:
     # --- state machines -----------------------------------------------------------------------------------
 
     def state_machines(self) -> Iterator[StateMachine]:
-        """All state machines of the account and region."""
+        """The state machines of the target's jobs: made of the jobs' names where they are known, otherwise listed."""
+        if self.target.jobs is not None:
+            yield from (StateMachine(self.machine_arn(job), job) for job in self.target.jobs)
+            return
         with speaking():
             for page in self._sfn.get_paginator("list_state_machines").paginate():
                 for machine in page["stateMachines"]:
-                    yield StateMachine(arn=machine["stateMachineArn"], name=machine["name"])
+                    if machine["name"].startswith(self.target.machine_prefix):
+                        yield StateMachine(machine["stateMachineArn"], self.target.job_of(machine["name"]))
+
+    def machine_arn(self, job: str) -> str:
+        """The ARN of a job's state machine here, whether there is one or not."""
+        return self.target.machine_arn(job, region=self.region, account=self.account)
 
     def find_definition(self, machine_arn: str) -> str | None:
         """The definition's text of a state machine, or None if there is no such state machine."""
@@ -249,6 +280,23 @@ class AwsClient:
         """Give a state machine a new definition; executions that run keep the old one."""
         with speaking():
             self._sfn.update_state_machine(stateMachineArn=machine_arn, definition=definition)
+
+    def find_stack(self, name: str) -> StackFacts | None:
+        """What DescribeStacks says of a CloudFormation stack, or None if there is none of that name."""
+        try:
+            with speaking():
+                (stack,) = self._client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+        except ServiceError as error:
+            # CloudFormation has no code of its own for it.
+            if error.code == "ValidationError" and "does not exist" in str(error):
+                return None
+            raise
+        return StackFacts(
+            id=stack["StackId"],
+            status=stack["StackStatus"],
+            reason=stack.get("StackStatusReason", ""),
+            outputs={output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", ())},
+        )
 
     # --- functions ----------------------------------------------------------------------------------------
 
@@ -349,10 +397,34 @@ class AwsClient:
         answer = self._find(("NoSuchKey", "NoSuchBucket"), lambda: self._s3.get_object(Bucket=bucket, Key=key))
         return None if answer is None else _lines(answer["Body"])
 
-    def object_keys(self, bucket: str, prefix: str) -> Iterator[str]:
-        """The keys under a prefix, in order; nothing where there is no such bucket."""
+    def object_range(self, bucket: str, key: str, *, start: int, length: int) -> tuple[bytes, int] | None:
+        """Bytes of an object from `start` on, at most `length`, and its size; None if there is no such object.
+
+        No bytes where it ends before `start`; the size is `start` then.
+        """
+        where = f"bytes={start}-{start + length - 1}"
+        answer = self._find(
+            ("NoSuchKey", "NoSuchBucket", "InvalidRange"),
+            lambda: self._s3.get_object(Bucket=bucket, Key=key, Range=where),
+        )
+        if answer is None:
+            return None if self.object_size(bucket, key) is None else (b"", start)
+        with speaking():
+            return answer["Body"].read(), int(answer["ContentRange"].rpartition("/")[2])
+
+    def object_link(self, bucket: str, key: str, *, seconds: int) -> str:
+        """A URL that anybody may get the object with, for so many seconds, but not longer than our credentials live."""
+        with speaking():
+            return self._s3.generate_presigned_url(
+                "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=seconds
+            )
+
+    def object_keys(self, bucket: str, prefix: str, *, after: str = "") -> Iterator[str]:
+        """The keys under a prefix behind the key `after`, in order; nothing where there is no such bucket."""
+        paginator = self._s3.get_paginator("list_objects_v2")
+        behind: Any = {"StartAfter": after} if after else {}
         try:
-            for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for page in paginator.paginate(Bucket=bucket, Prefix=prefix, **behind):
                 for entry in page.get("Contents", ()):
                     yield entry["Key"]
         except ClientError as error:
@@ -387,30 +459,27 @@ class AwsClient:
         """The boto3 client itself, for a job's example that puts its own input."""
         return self._s3
 
+    def at(self, target: Target) -> AwsClient:
+        """This client's credentials and connections, for another target in the same region."""
+        return AwsClient(target, clients=self._clients)
+
     def _client(self, service: str) -> Any:
         with self._lock:
             if service not in self._clients:
                 self._clients[service] = self._session.client(
                     cast(Any, service),
                     endpoint_url=self.target.endpoints.get(service),
-                    config=_config(self.target.endpoints.get(service)),
+                    config=_config(service, self.target.endpoints.get(service)),
                 )
             return self._clients[service]
 
-    def _executions(self, **where: str) -> Iterator[ExecutionSummary]:
-        with speaking():
-            paginator = self._sfn.get_paginator("list_executions")
-            for page in paginator.paginate(**cast(Any, where), PaginationConfig={"PageSize": 1000}):
-                for line in page["executions"]:
-                    yield ExecutionSummary(
-                        arn=line["executionArn"],
-                        name=line["name"],
-                        status=Status(line["status"]),
-                        started=_seconds(line["startDate"]),
-                        stopped=_maybe_seconds(line.get("stopDate")),
-                        items=line.get("itemCount"),
-                        redrive_count=line.get("redriveCount", 0),
-                    )
+    def _executions(self, arn: str, status: Status | None) -> Iterator[ExecutionSummary]:
+        token: str | None = None
+        while True:
+            page = self.execution_page(arn, status=status, token=token)
+            yield from page.items
+            if not (token := page.next):
+                return
 
     def _find(self, missing: str | tuple[str, ...], call: Any) -> Any:
         """The answer of `call`, or None where it is refused with the code that says that the thing is not there."""
@@ -442,10 +511,13 @@ def _without_profile() -> botocore.session.Session:
     return botocore.session.Session(session_vars={"profile": (None, None, None, None)})
 
 
-def _config(endpoint: str | None) -> Config:
+def _config(service: str, endpoint: str | None) -> Config:
     """Bounded everywhere: a call to a server that is away ends in seconds locally, in a minute on AWS."""
+    # Links to objects that a KMS key encrypts must be signed by version 4; of S3 botocore would make older ones.
+    signed: Any = {"signature_version": "s3v4"} if service == "s3" else {}
     if endpoint is None:
-        return Config(retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=5, read_timeout=60)
+        retries: Any = {"mode": "standard", "total_max_attempts": 6}
+        return Config(retries=retries, connect_timeout=5, read_timeout=60, **signed)
     local = Config(
         retries={"mode": "standard", "total_max_attempts": 3},
         connect_timeout=2,
@@ -453,6 +525,7 @@ def _config(endpoint: str | None) -> Config:
         inject_host_prefix=False,
         max_pool_connections=16,
         s3={"addressing_style": "path"},
+        **signed,
     )
     # Loopback is never behind the environment's proxy.
     return local.merge(Config(proxies={})) if urlsplit(endpoint).hostname in _LOOPBACK else local
@@ -506,6 +579,18 @@ def _execution(answer: Mapping[str, Any]) -> Execution:
         redriven=_maybe_seconds(answer.get("redriveDate")),
         redrive_status=answer.get("redriveStatus"),
         not_redrivable_because=answer.get("redriveStatusReason"),
+    )
+
+
+def _execution_summary(line: ExecutionListItemTypeDef) -> ExecutionSummary:
+    return ExecutionSummary(
+        arn=line["executionArn"],
+        name=line["name"],
+        status=Status(line["status"]),
+        started=_seconds(line["startDate"]),
+        stopped=_maybe_seconds(line.get("stopDate")),
+        items=line.get("itemCount"),
+        redrive_count=line.get("redriveCount", 0),
     )
 
 
