@@ -40,6 +40,14 @@ class Operation:
     body: Json | None
 
 
+def handlers_document() -> Json:
+    """The document that `tasks/api.py` serves at /openapi.json."""
+    from tasks._api_openapi import openapi  # pydantic and the routes take a second to import
+    from tasks.api import app
+
+    return openapi(app, base="/")
+
+
 def operations(document: Mapping[str, Any]) -> Iterator[Operation]:
     """The operations of an OpenAPI document, in its order."""
     for path, item in document["paths"].items():

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aws_cdk import Duration, RemovalPolicy, Size
+from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Size, Validations
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infra.policies import PolicyOf
+from infra.policies import RolePolicy
 
 RUNTIME = lambda_.Runtime.PYTHON_3_13
 PYTHON_VERSION = "3.13"
+
+_OLDER_RUNTIME = Acknowledgment(
+    id="AwsSolutions::AwsSolutions-L1",
+    reason="What a job requires is locked for one version of Python, so that this changes with the jobs, not by itself; "
+    "Lambda supports 3.13 until 2029.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +46,8 @@ class Shape:
 class HandlerFunction(Construct):
     """The function of one handler, `tasks.<handler>.handler`, on arm64, with JSON logs and X-Ray.
 
-    function, role, log_group: what it consists of. The role has one inline policy, `policy_of` of its log group's name;
-    nothing that CDK would add to it on its own is granted.
+    function, role, log_group: what it consists of. The role has one inline policy, `policy`; nothing that CDK would add
+    to it on its own is granted.
     """
 
     def __init__(
@@ -53,19 +59,21 @@ class HandlerFunction(Construct):
         code: lambda_.Code,
         layer: lambda_.ILayerVersion,
         shape: Shape,
-        policy_of: PolicyOf,
+        policy: RolePolicy,
         log_retention: logs.RetentionDays,
         description: str,
     ) -> None:
         super().__init__(scope, id_)
         self.log_group = logs.LogGroup(self, "Logs", retention=log_retention, removal_policy=RemovalPolicy.DESTROY)
+        own = {"LogGroup": self.log_group.log_group_name}
         self.role = iam.Role(
             self,
             "Role",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
             description=f"{description}: its function",
-            inline_policies={"Permissions": policy_of({"LogGroup": self.log_group.log_group_name})},
+            inline_policies={"Permissions": policy.document(own)},
         )
+        policy.answer_for(self.role, own)
         self.function = lambda_.Function(
             self,
             "Function",
@@ -85,6 +93,7 @@ class HandlerFunction(Construct):
             log_group=self.log_group,
             logging_format=lambda_.LoggingFormat.JSON,
         )
+        Validations.of(self.function).acknowledge(_OLDER_RUNTIME)
         if shape.attachment is not None:
             _attach(self.function, shape.attachment)
 

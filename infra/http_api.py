@@ -59,11 +59,10 @@ class HttpApi(Construct):
         requests_per_second: int,
         burst: int,
         log_retention: logs.RetentionDays,
-        removal_policy: RemovalPolicy,
     ) -> None:
         super().__init__(scope, id_)
         stack = Stack.of(self)
-        access_log = logs.LogGroup(self, "AccessLog", retention=log_retention, removal_policy=removal_policy)
+        access_log = logs.LogGroup(self, "AccessLog", retention=log_retention, removal_policy=RemovalPolicy.DESTROY)
         logs_role = LogsRole(self, "LogsRole")
         self.rest_api = apigw.RestApi(
             self,
@@ -86,7 +85,8 @@ class HttpApi(Construct):
                 tracing_enabled=True,
             ),
         )
-        self.url = self.rest_api.url
+        self.rest_api.node.try_remove_child("Endpoint")  # an output that CDK adds; the stack says its own
+        self.url = f"https://{self.rest_api.rest_api_id}.execute-api.{Aws.REGION}.{Aws.URL_SUFFIX}/{STAGE}"
         self._validator = self.rest_api.add_request_validator(
             "Validator", validate_request_body=True, validate_request_parameters=True
         )

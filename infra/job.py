@@ -50,7 +50,7 @@ class JobDeployment(Construct):
                 code=lambda_.Code.from_asset(str(packages.of_job(job, handler))),
                 layer=layer,
                 shape=self._shape(handler, environment),
-                policy_of=policy_of(permissions[handler], values),
+                policy=policy_of(permissions[handler], values),
                 log_retention=surroundings.log_retention,
                 description=f"Mapfold job {job.name}: {handler}",
             )
@@ -63,7 +63,7 @@ class JobDeployment(Construct):
             name=f"{surroundings.machine_prefix}{job.name}",
             definition=build_definition(job),
             substitutions={**arns, "RunsBucket": surroundings.storage.runs_bucket.bucket_name},
-            policy_of=policy_of(permissions["state-machine"], {**values, **arns}),
+            policy=policy_of(permissions["state-machine"], {**values, **arns}),
             log_retention=surroundings.log_retention,
         )
 

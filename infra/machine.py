@@ -12,7 +12,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from infra.policies import PolicyOf
+from infra.policies import RolePolicy
 
 
 class JobMachine(Construct):
@@ -29,7 +29,7 @@ class JobMachine(Construct):
         name: str,
         definition: Mapping[str, Any],
         substitutions: Mapping[str, str],
-        policy_of: PolicyOf,
+        policy: RolePolicy,
         log_retention: logs.RetentionDays,
     ) -> None:
         super().__init__(scope, id_)
@@ -42,6 +42,7 @@ class JobMachine(Construct):
             retention=log_retention,
             removal_policy=RemovalPolicy.DESTROY,
         )
+        own = {"LogGroup": self.log_group.log_group_name}
         self.role = iam.Role(
             self,
             "Role",
@@ -49,8 +50,9 @@ class JobMachine(Construct):
                 "states.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
             ),
             description=f"The state machine {name}",
-            inline_policies={"Permissions": policy_of({"LogGroup": self.log_group.log_group_name})},
+            inline_policies={"Permissions": policy.document(own)},
         )
+        policy.answer_for(self.role, own)
         self.state_machine = sfn.StateMachine(
             self,
             "StateMachine",

@@ -46,16 +46,16 @@ class SharedFunctions(Construct):
                 code=lambda_.Code.from_asset(str(packages.of_shared(name))),
                 layer=layer,
                 shape=Shape(memory_mb, timeout_seconds, environment=environment),
-                policy_of=policy_of(permissions[name], {**surroundings.values(), **queues}),
+                policy=policy_of(permissions[name], {**surroundings.values(), **queues}),
                 log_retention=surroundings.log_retention,
                 description=f"Mapfold: {name}",
             )
-            for name, (memory_mb, timeout_seconds) in _SIZES.items()
+            for name, (memory_mb, timeout_seconds) in SIZES.items()
         }
 
     def __getitem__(self, name: str) -> HandlerFunction:
         return self._by_name[name]
 
 
-_SIZES: Mapping[str, tuple[int, int]] = {"api": (1024, 29), "start": (512, 60), "watch": (512, 60)}
+SIZES: Mapping[str, tuple[int, int]] = {"api": (1024, 29), "start": (512, 60), "watch": (512, 60)}
 """Memory and timeout. API Gateway waits 29 seconds for an answer; a CPU twice as fast is what a cold API call waits for."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from infra.config import STAGES_FILE, Stage, load_stage
 from infra.errors import ConfigurationError, Finding
@@ -15,6 +15,9 @@ from infra.package import BUILD, ROOT, Packages
 from infra.requirements import Requirements
 from infra.tables import RECORD, check_record, declared_tables, write_record
 from mapfold.job import Job, LoadedJobs, load_jobs
+
+if TYPE_CHECKING:
+    from aws_cdk import App
 
 CDK_JSON = ROOT / "cdk.json"
 
@@ -49,10 +52,11 @@ class Synthesized:
     records_tables: bool
 
 
-def synthesize(order: Order) -> Synthesized:
+def synthesize(order: Order, *, check: Callable[[App], object] | None = None) -> Synthesized:
     """Build the stage's stack. ConfigurationError with all that is wrong, before any construct is made.
 
-    Node has to be found before: `infra.node.use_bundled_node`.
+    Node has to be found before: `infra.node.use_bundled_node`. check: is handed the app before it is synthesized, to
+    add what judges the constructs.
     """
     stage = load_stage(order.stage, order.stages_file)
     jobs = load_jobs(order.jobs_folder)
@@ -61,12 +65,12 @@ def synthesize(order: Order) -> Synthesized:
     if findings:
         raise ConfigurationError(findings)
     tables = check_record(jobs.values(), order.tables_record)
-    template = _build(order, stage, jobs)
+    template = _build(order, stage, jobs, check)
     check_template(template, jobs)
     return Synthesized(stage, jobs, order.output, template, write_record(tables, order.tables_record))
 
 
-def _build(order: Order, stage: Stage, jobs: LoadedJobs) -> Mapping[str, Any]:
+def _build(order: Order, stage: Stage, jobs: LoadedJobs, check: Callable[[App], object] | None) -> Mapping[str, Any]:
     from aws_cdk import App, Environment  # needs JSII_NODE, and a second
 
     from infra.stack import MapfoldStack
@@ -83,6 +87,8 @@ def _build(order: Order, stage: Stage, jobs: LoadedJobs) -> Mapping[str, Any]:
         requirements=requirements,
         environment=Environment(account=stage.account or order.account, region=stage.region or order.region),
     )
+    if check is not None:
+        check(app)
     app.synth()
     template: Mapping[str, Any] = json.loads((order.output / stack.template_file).read_text())
     return template

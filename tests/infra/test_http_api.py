@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from aws_cdk import RemovalPolicy
 from aws_cdk import aws_logs as logs
 from aws_cdk.assertions import Template
 
@@ -38,7 +37,6 @@ def synthesized(body: dict[str, Any] = BODY) -> Template:
         requests_per_second=50,
         burst=100,
         log_retention=logs.RetentionDays.TWO_WEEKS,
-        removal_policy=RemovalPolicy.DESTROY,
     )
     return template_of(stack)
 
