@@ -17,11 +17,13 @@ from mapfold.client.history import Child, EventLine, ExecutionNode, MapRunNode, 
 from mapfold.client.outcome import Items, Outcome, outcome
 from mapfold.client.redrive import check_redrivable, redrive
 from mapfold.client.runs import RunSummary, RunView, find_run, runs, show, stop
+from mapfold.client.stack import DEFAULT_STACK, stack_target
 from mapfold.client.start import Run, check_run_name, new_run_id, start
-from mapfold.client.target import Target, aws_target, environment_target, local_target
+from mapfold.client.target import Target, aws_target, environment_target, lambda_target, local_target
 
 __all__ = [
     "AWS_PACE",
+    "DEFAULT_STACK",
     "LOCAL_PACE",
     "AwsClient",
     "Change",
@@ -58,6 +60,7 @@ __all__ = [
     "find_run",
     "follow",
     "history",
+    "lambda_target",
     "local_target",
     "new_run_id",
     "outcome",
@@ -66,6 +69,7 @@ __all__ = [
     "runs",
     "show",
     "source_digest",
+    "stack_target",
     "start",
     "stop",
     "substitutions",

@@ -41,9 +41,11 @@ class NotRedrivable(UsageError):
 class NotDeployed(UsageError):
     """The job has no state machine where it should run."""
 
-    def __init__(self, job: str, where: str) -> None:
+    def __init__(self, job: str, where: str, *, deployed: Sequence[str] | None = None) -> None:
+        """`deployed`: the jobs that there are; None where that is not known."""
+        there = "" if deployed is None else f": there is {', '.join(deployed) or 'none'}"
         super().__init__(
-            f"job {job!r} is not deployed in {where}. Run it with --on local, or deploy it first, in this account and "
-            "region."
+            f"job {job!r} is not deployed in {where}{there}. Run it with --on local, or deploy it first, in this account "
+            "and region."
         )
-        self.job, self.where = job, where
+        self.job, self.where, self.deployed = job, where, deployed

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from random import SystemRandom
 from typing import Protocol
 
-from mapfold.client.arns import machine_arn
 from mapfold.client.errors import NotDeployed
+from mapfold.client.target import Target
 from mapfold.client.values import Json
 from mapfold.errors import ServiceError, UsageError
 
@@ -21,6 +21,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 class StartsExecutions(Protocol):
     """What starting takes of `AwsClient`."""
+
+    target: Target
 
     @property
     def region(self) -> str: ...
@@ -43,14 +45,21 @@ def start(aws: StartsExecutions, job: str, *, source: Mapping[str, Json], params
     `source` is what the job's source made of a URI, `name` the run's id (`new_run_id`). Raises `NotDeployed` if the
     job has no state machine there, `RunNameTaken` if the name was used before.
     """
+    if aws.target.jobs is not None and job not in aws.target.jobs:
+        raise NotDeployed(job, _where(aws), deployed=aws.target.jobs)
     text = json.dumps({"run_id": name, "job": job, "source": source, "params": params}, ensure_ascii=False)
-    arn = machine_arn(job, region=aws.region, account=aws.account)
+    arn = aws.target.machine_arn(job, region=aws.region, account=aws.account)
     try:
         return Run(name, aws.start_execution(arn, name=name, input=text))
     except ServiceError as error:
         if error.code == "StateMachineDoesNotExist":
-            raise NotDeployed(job, f"account {aws.account}, {aws.region}") from error
+            raise NotDeployed(job, _where(aws)) from error
         raise
+
+
+def _where(aws: StartsExecutions) -> str:
+    stack = f"stack {aws.target.stack}, " if aws.target.stack else ""
+    return f"{stack}account {aws.account}, {aws.region}"
 
 
 def new_run_id(job: str, *, now: float | None = None, choose: Callable[[str], str] | None = None) -> str:
