@@ -14,7 +14,6 @@ from mapfold.cli.present import clock_time, columns, counted, duration, result_l
 from mapfold.client.arns import MAP_LABEL
 from mapfold.client.documents import run_document, span, status_document, summary_document
 from mapfold.client.values import Execution, Json, MapRun, decode, explain_cause
-from mapfold.errors import UsageError
 
 if TYPE_CHECKING:
     from mapfold.client import Failure, Outcome
@@ -164,8 +163,7 @@ def stop(place: Place, name: str, factory: Factory, output: Output, *, as_json: 
 
     with factory.connect(place, output.note) as connection:
         execution = client.find_run(connection.aws, name)
-        if execution.status.is_terminal:
-            raise UsageError(f"run {execution.name} has ended already: {execution.status}")
+        client.check_running(execution)
         client.stop(connection.aws, execution.arn, cause="stopped at the command line")
         stopped = connection.aws.find_execution(execution.arn) or execution
     if as_json:
