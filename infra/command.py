@@ -42,9 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a command acts on: the shell's environment, AWS, the `cdk` command, the person at the keyboard."""
+    """What a command acts on: the shell's environment, CDK, AWS, the `cdk` command, the person at the keyboard."""
 
     environment: Mapping[str, str]
+    synthesize: Callable[[Order], Synthesized]
     session: Callable[[], boto3.Session]
     run: Callable[[Sequence[str], Mapping[str, str]], int]
     ask: Callable[[str], str]
@@ -53,7 +54,7 @@ class World:
     @staticmethod
     def real() -> World:
         """The real one."""
-        return World(os.environ, boto3.Session, _run, input, _say)
+        return World(os.environ, _synthesize, boto3.Session, _run, input, _say)
 
 
 def synth(options: argparse.Namespace, world: World) -> int:
@@ -136,8 +137,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _synthesized(options: argparse.Namespace, world: World) -> Synthesized:
-    use_bundled_node(os.environ)
-    made = synthesize(Order(options.stage, jobs_folder=options.jobs))
+    made = world.synthesize(Order(options.stage, jobs_folder=options.jobs))
     count, jobs = len(made.template["Resources"]), ", ".join(made.jobs) or "none"
     world.say(f"{made.stage.stack_name}: {count} resources for the jobs {jobs}, in {_short(made.output)}")
     if made.records_tables:
@@ -174,6 +174,11 @@ def _called() -> str:
 
 def _short(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _synthesize(order: Order) -> Synthesized:
+    use_bundled_node(os.environ)
+    return synthesize(order)
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:

@@ -132,7 +132,7 @@ class Stage(_Section):
     kms_key_arn: Annotated[
         str | None,
         Field(
-            pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$",
+            pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$",
             description='the ARN of a KMS key, "arn:aws:kms:REGION:ACCOUNT:key/ID"',
         ),
     ] = None

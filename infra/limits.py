@@ -7,6 +7,7 @@ white space not counted (IAM quotas).
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -47,11 +48,17 @@ def _sizes(template: Mapping[str, Any], jobs: Sequence[str]) -> Iterator[Finding
 
 
 def _fitting(resources: Mapping[str, Any], jobs: Sequence[str]) -> int:
-    """How many jobs fit, if each has as many resources as the largest of these. A construct's id names its job."""
+    """How many jobs fit, if each has as many resources as the largest of these."""
     paths = [resource.get("Metadata", {}).get("aws:cdk:path", "") for resource in resources.values()]
-    of_jobs = [[path for path in paths if job in path] for job in jobs]
-    others = len(paths) - len({path for of_job in of_jobs for path in of_job})
-    return (MOST_RESOURCES - others) // max(map(len, of_jobs))
+    by_job = Counter(_job_of(path, jobs) for path in paths)
+    others = by_job.pop(None, 0)
+    return (MOST_RESOURCES - others) // max(by_job.values(), default=1)
+
+
+def _job_of(path: str, jobs: Sequence[str]) -> str | None:
+    """The job whose name is in the id of one of the constructs that a path leads through."""
+    named = (job for job in jobs if any(f"-{job}-" in f"-{id_}-" for id_ in path.split("/")))
+    return max(named, key=len, default=None)
 
 
 def _policies(template: Mapping[str, Any]) -> Iterator[Finding]:

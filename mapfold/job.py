@@ -119,7 +119,7 @@ class Job:
         self.requirements = requirements
         self.reads = reads if isinstance(reads, str) else tuple(reads)
         self.writes = writes if isinstance(writes, str) else tuple(writes)
-        self.permissions = tuple(permissions)
+        self.permissions = permissions if isinstance(permissions, Permission) else tuple(permissions)
         self.network = network
         self._functions: dict[str, Callable[..., Any]] = {}
         self._hints: dict[str, dict[str, Any]] = {}
@@ -344,6 +344,8 @@ class Job:
                 raise self._error(f"{field} is {prefixes!r}", f"Write a tuple: {field}=({prefixes!r},)")
             for prefix in prefixes:
                 self._refuse(prefix_mistake(prefix), field)
+        if isinstance(self.permissions, Permission):
+            raise self._error("permissions is one alone", f"Write a tuple: permissions=({self.permissions!r},)")
         for permission in self.permissions:
             if not isinstance(permission, Permission):
                 fix = "Use Permission(actions=…, resources=…, because=…)"

@@ -1,0 +1,159 @@
+"""A recorded embedded AWS: what each role asked of IAM while jobs ran, and what its policy says to that."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mapfold.job import load_job
+from tests.e2e.embedded import EmbeddedAws, mapfold
+from tests.e2e.permissions.calls import ACCOUNT, REGION, Recording
+from tests.e2e.permissions.iam import Request, like
+from tests.e2e.permissions.machine import requests_of
+from workflows.permissions import Statement, job_permissions, resolve, secret_arn, shared_permissions
+
+JOBS = Path(__file__).with_name("jobs")
+ROOT = Path(__file__).parents[3]
+FUNCTIONS = ("plan", "work", "fold", "finish", "close")
+
+SHARED = "shared"
+"""The owner of the roles api, start and watch. Other roles are owned by the job of this name."""
+SHARED_FUNCTION = "replayed-"
+"""What the names of the shared functions begin with here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request of a role, and where it was seen. owner: a job, or SHARED."""
+
+    owner: str
+    role: str
+    request: Request
+    seen: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Grant:
+    """One action that a statement of a role allows on one resource; a job's name in it is JOB."""
+
+    role: str
+    sid: str
+    action: str
+    resource: str
+
+
+@dataclass(slots=True)
+class Stage:
+    """Runs are one after the other here, so what the engine does belongs to the job that runs."""
+
+    aws: EmbeddedAws
+    recording: Recording
+    secrets: Mapping[str, str]
+    asked: list[Asked] = field(default_factory=list)
+
+    def run(self, job: str, source: str, *, jobs: Path = JOBS) -> dict[str, Any]:
+        """Run a job to its end, and note what it asked for. Gives the run's document."""
+        name = f"{job}-{len(self.asked)}"
+        options = ("--name", name, "--jobs", str(jobs), "--json")
+        ended = mapfold("run", job, source, *options, environment=self.aws.environment)
+        assert ended.code in (0, 1), ended.stderr
+        document: dict[str, Any] = json.loads(ended.stdout)
+        self.note(job, document["execution_arn"])
+        return document
+
+    def note(self, job: str, execution_arn: str) -> None:
+        """Note what was asked for since the last time, while an execution of `job` ran."""
+        for call in self.recording.news():
+            owner, role = _role_of(call.function, job)
+            self.asked += (Asked(owner, role, request, str(call)) for request in call.requests(self.secrets))
+        seen = f"the history of {execution_arn}"
+        requests = requests_of(self.aws.stepfunctions, execution_arn)
+        self.asked += (Asked(job, "state-machine", request, seen) for request in requests)
+
+    def owners(self) -> list[str]:
+        """The jobs that have run, and SHARED if the shared functions were called."""
+        return sorted({asked.owner for asked in self.asked})
+
+    def requests(self, owner: str, role: str) -> set[Request]:
+        """All that a role has asked for."""
+        return {asked.request for asked in self.asked if (asked.owner, asked.role) == (owner, role)}
+
+
+def _role_of(function: str, job: str) -> tuple[str, str]:
+    """The owner of a Lambda function and its role; the engine, "", works for the state machine of `job`."""
+    if not function:
+        return job, "state-machine"
+    if function.startswith(SHARED_FUNCTION):
+        return SHARED, function.removeprefix(SHARED_FUNCTION)
+    return job, function.removeprefix(f"mapfold-{job}-")
+
+
+def permissions_of(owner: str, deployed: Sequence[str]) -> Mapping[str, tuple[Statement, ...]]:
+    """The statements of the owner's roles, where these jobs are deployed."""
+    return shared_permissions(deployed) if owner == SHARED else job_permissions(_load(owner))
+
+
+def policies_of(owner: str, deployed: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """The statements of each role as a policy has them, with the names of the embedded AWS."""
+    return {
+        role: [resolve(statement, embedded_values(owner, role)).as_document() for statement in statements]
+        for role, statements in permissions_of(owner, deployed).items()
+    }
+
+
+def embedded_values(owner: str, role: str) -> dict[str, str]:
+    """What stands for the placeholders of a role's statements on the embedded AWS."""
+    values = {
+        "Partition": "aws",
+        "Region": REGION,
+        "Account": ACCOUNT,
+        "MachinePrefix": "mapfold-",
+        "DataBucket": "mapfold-data",
+        "RunsBucket": "mapfold-runs",
+        "RunsTable": "mapfold-runs",
+        "LogGroup": f"/aws/lambda/mapfold-{owner}-{role}",
+        "StartQueue": f"arn:aws:sqs:{REGION}:{ACCOUNT}:start",
+    }
+    return values if owner == SHARED else values | _values_of_job(owner)
+
+
+def _values_of_job(name: str) -> dict[str, str]:
+    job = _load(name)
+    function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:mapfold-{name}"
+    place = {"partition": "aws", "region": REGION, "account": ACCOUNT}
+    return {
+        **{f"{role.capitalize()}Function": f"{function}-{role}" for role in FUNCTIONS},
+        **{f"Table.{table}": table for table in job.tables},
+        **{f"Secret.{secret}": secret_arn(secret, **place) for secret in job.secrets},
+    }
+
+
+def unused_grants(stage: Stage, deployed: Sequence[str]) -> list[Grant]:
+    """What nobody asked for, of all that the roles may do. Jobs are alike: one that asked for it is enough."""
+    granted, used = set[Grant](), set[Grant]()
+    for owner in stage.owners():
+        for role, statements in permissions_of(owner, deployed).items():
+            requests = stage.requests(owner, role)
+            for statement in statements:
+                for grant, pattern in _grants(owner, role, statement):
+                    granted.add(grant)
+                    if any(each.action == grant.action and like(pattern, each.resource) for each in requests):
+                        used.add(grant)
+    return sorted(granted - used)
+
+
+def _grants(owner: str, role: str, statement: Statement) -> Iterator[tuple[Grant, str]]:
+    """Each action on each resource, and the resource as it is named on the embedded AWS."""
+    real = resolve(statement, embedded_values(owner, role))
+    for resource, pattern in zip(statement.resources, real.resources, strict=True):
+        for action in statement.actions:
+            yield Grant(role, statement.sid, action, resource.replace(owner, "JOB")), pattern
+
+
+def _load(job: str) -> Any:
+    """A job of this folder, or of the project."""
+    folder = JOBS if (JOBS / f"{job.replace('-', '_')}.py").exists() else ROOT / "jobs"
+    return load_job(folder, job)
