@@ -11,7 +11,6 @@ from mapfold.cli.output import Output
 from mapfold.cli.present import counted
 from mapfold.cli.run import deploy
 from mapfold.client import Run, check_redrivable, find_run, redrive
-from mapfold.client.arns import job_of
 from mapfold.client.outcome import split_uri
 from mapfold.client.values import Execution, decode
 from mapfold.errors import UsageError
@@ -44,7 +43,7 @@ def _make_ready(
     execution: Execution, jobs_folder: Path, factory: Factory, connection: Connection, output: Output
 ) -> None:
     """Put the job's functions, tables and example into the embedded AWS as they are now."""
-    job = _job(execution, jobs_folder, factory, output)
+    job = _job(connection.aws.target.job_of(execution.state_machine_arn), jobs_folder, factory, output)
     if job is not None:
         deploy(job, jobs_folder, factory, connection, output)
     if not connection.is_own:
@@ -54,8 +53,7 @@ def _make_ready(
     _check_source(execution, connection)
 
 
-def _job(execution: Execution, jobs_folder: Path, factory: Factory, output: Output) -> Job | None:
-    name = job_of(execution.state_machine_arn)
+def _job(name: str, jobs_folder: Path, factory: Factory, output: Output) -> Job | None:
     try:
         return factory.job(jobs_folder, name)
     except UsageError:

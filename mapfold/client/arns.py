@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 MACHINE_PREFIX = "mapfold-"
+"""What the names of the embedded AWS's state machines and functions begin with; on AWS it is the stack's name and `-`."""
+
 MAP_LABEL = "Map"
 """Label of the distributed Map over a job's items; its other map run (`FoldGroups`) merges partials."""
 
 
-def machine_name(job: str) -> str:
+def machine_name(job: str, *, prefix: str = MACHINE_PREFIX) -> str:
     """The state machine of a job."""
-    return MACHINE_PREFIX + job
+    return prefix + job
 
 
-def machine_arn(job: str, *, region: str, account: str) -> str:
-    return f"arn:aws:states:{region}:{account}:stateMachine:{machine_name(job)}"
+def machine_arn(job: str, *, region: str, account: str, prefix: str = MACHINE_PREFIX, partition: str = "aws") -> str:
+    """The ARN of a job's state machine."""
+    return f"arn:{partition}:states:{region}:{account}:stateMachine:{machine_name(job, prefix=prefix)}"
 
 
 def execution_arn(machine_arn: str, name: str) -> str:
@@ -35,9 +38,9 @@ def is_execution_arn(text: str) -> bool:
     return text.startswith("arn:") and (":execution:" in text or ":express:" in text)
 
 
-def job_of(machine: str) -> str:
+def job_of(machine: str, *, prefix: str = MACHINE_PREFIX) -> str:
     """The job whose state machine has this name or ARN."""
-    return machine.rsplit(":", 1)[-1].removeprefix(MACHINE_PREFIX)
+    return machine.rsplit(":", 1)[-1].removeprefix(prefix)
 
 
 def run_id_of(arn: str) -> str:

@@ -21,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTT
 from mapfold.client.arns import label_of
 from mapfold.client.errors import NotRedrivable, RunNameTaken, Unreachable
 from mapfold.client.express_history import express_events
-from mapfold.client.target import DEFAULT_REGION, RUNS_TABLE, Target
+from mapfold.client.target import DEFAULT_REGION, Target
 from mapfold.client.values import (
     Counts,
     Event,
@@ -142,7 +142,7 @@ class AwsClient:
         turned = self._find(
             ("ConditionalCheckFailedException", "ResourceNotFoundException"),
             lambda: self._dynamodb.update_item(
-                TableName=RUNS_TABLE,
+                TableName=self.target.runs_table,
                 Key={"run_id": {"S": execution_arn.rpartition(":")[2]}},
                 UpdateExpression=update,
                 ConditionExpression="#execution = :execution AND #status = :from",
@@ -227,11 +227,19 @@ class AwsClient:
     # --- state machines -----------------------------------------------------------------------------------
 
     def state_machines(self) -> Iterator[StateMachine]:
-        """All state machines of the account and region."""
+        """The state machines of the target's jobs: made of the jobs' names where they are known, otherwise listed."""
+        if self.target.jobs is not None:
+            yield from (StateMachine(self.machine_arn(job), job) for job in self.target.jobs)
+            return
         with speaking():
             for page in self._sfn.get_paginator("list_state_machines").paginate():
                 for machine in page["stateMachines"]:
-                    yield StateMachine(arn=machine["stateMachineArn"], name=machine["name"])
+                    if machine["name"].startswith(self.target.machine_prefix):
+                        yield StateMachine(machine["stateMachineArn"], self.target.job_of(machine["name"]))
+
+    def machine_arn(self, job: str) -> str:
+        """The ARN of a job's state machine here, whether there is one or not."""
+        return self.target.machine_arn(job, region=self.region, account=self.account)
 
     def find_definition(self, machine_arn: str) -> str | None:
         """The definition's text of a state machine, or None if there is no such state machine."""

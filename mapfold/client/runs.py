@@ -10,8 +10,9 @@ from datetime import datetime
 from itertools import islice
 from typing import Protocol
 
-from mapfold.client.arns import MACHINE_PREFIX, execution_arn, is_execution_arn, job_of, run_id_of
+from mapfold.client.arns import execution_arn, is_execution_arn, run_id_of
 from mapfold.client.errors import UnknownRun
+from mapfold.client.target import Target
 from mapfold.client.values import Execution, ExecutionSummary, MapRun, MapRunSummary, StateMachine, Status
 from mapfold.errors import ServiceError
 
@@ -24,6 +25,8 @@ STOPPED = "Mapfold.Stopped"
 
 class ListsRuns(Protocol):
     """What finding runs takes of `AwsClient`."""
+
+    target: Target
 
     def state_machines(self) -> Iterator[StateMachine]: ...
     def executions(self, machine_arn: str) -> Iterator[ExecutionSummary]: ...
@@ -56,7 +59,7 @@ class RunView:
 
 def runs(aws: ListsRuns, *, job: str | None = None) -> Iterator[RunSummary]:
     """The runs of all jobs, or of one, newest first; executions are paged as the caller takes them."""
-    machines = [machine for machine in _machines(aws) if job is None or job_of(machine.name) == job]
+    machines = [machine for machine in aws.state_machines() if job is None or machine.job == job]
     return heapq.merge(*(_runs_of(aws, machine) for machine in machines), key=lambda run: run.started, reverse=True)
 
 
@@ -66,7 +69,7 @@ def find_run(aws: ListsRuns, name: str) -> Execution:
         found = _find_by_arn(aws, name)
     else:
         # The job's own name opens the ids that we make, so its machine is asked first.
-        machines = sorted(_machines(aws), key=lambda machine: not name.startswith(job_of(machine.name)))
+        machines = sorted(aws.state_machines(), key=lambda machine: not name.startswith(machine.job))
         candidates = (aws.find_execution(execution_arn(machine.arn, name)) for machine in machines)
         found = next((execution for execution in candidates if execution is not None), None)
     if found is None:
@@ -78,7 +81,7 @@ def show(aws: ListsRuns, name: str) -> RunView:
     """One run, with the counts of its map runs."""
     execution = find_run(aws, name)
     map_runs = tuple(aws.map_run(summary.arn) for summary in aws.map_runs(execution.arn))
-    return RunView(job_of(execution.state_machine_arn), execution, map_runs)
+    return RunView(aws.target.job_of(execution.state_machine_arn), execution, map_runs)
 
 
 class StopsRuns(Protocol):
@@ -94,14 +97,9 @@ def stop(aws: StopsRuns, execution_arn: str, *, cause: str) -> None:
     aws.abort_record(execution_arn, stopped=stopped, error=STOPPED, cause=cause)
 
 
-def _machines(aws: ListsRuns) -> Iterator[StateMachine]:
-    return (machine for machine in aws.state_machines() if machine.name.startswith(MACHINE_PREFIX))
-
-
 def _runs_of(aws: ListsRuns, machine: StateMachine) -> Iterator[RunSummary]:
     for line in aws.executions(machine.arn):
-        job = job_of(machine.name)
-        yield RunSummary(line.name, job, line.status, line.started, line.stopped, line.arn, line.redrive_count)
+        yield RunSummary(line.name, machine.job, line.status, line.started, line.stopped, line.arn, line.redrive_count)
 
 
 def _find_by_arn(aws: ListsRuns, arn: str) -> Execution | None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from random import SystemRandom
 from typing import Protocol
 
-from mapfold.client.arns import machine_arn
 from mapfold.client.errors import NotDeployed
+from mapfold.client.target import Target
 from mapfold.client.values import Json
 from mapfold.errors import ServiceError, UsageError
 
@@ -21,6 +21,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 class StartsExecutions(Protocol):
     """What starting takes of `AwsClient`."""
+
+    target: Target
 
     @property
     def region(self) -> str: ...
@@ -44,7 +46,7 @@ def start(aws: StartsExecutions, job: str, *, source: Mapping[str, Json], params
     job has no state machine there, `RunNameTaken` if the name was used before.
     """
     text = json.dumps({"run_id": name, "job": job, "source": source, "params": params}, ensure_ascii=False)
-    arn = machine_arn(job, region=aws.region, account=aws.account)
+    arn = aws.target.machine_arn(job, region=aws.region, account=aws.account)
     try:
         return Run(name, aws.start_execution(arn, name=name, input=text))
     except ServiceError as error:

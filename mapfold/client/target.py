@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from mapfold.client.arns import MACHINE_PREFIX, job_of, machine_arn
+
 LOCAL_ACCOUNT = "123456789012"
 """The account of the embedded AWS: moto's default."""
 
@@ -28,7 +30,10 @@ class Target:
     """One place that answers AWS's protocols. Make it with `local_target`, `environment_target` or `aws_target`.
 
     endpoints: URL by boto3 service name; empty for the real AWS. account: None where it has to be asked for.
-    runs_bucket: where runs keep their results. dummy_credentials: the embedded AWS takes any, so none are looked for.
+    runs_bucket, runs_table: where runs keep their results and their records; data_bucket: where manifests are put.
+    machine_prefix: what the names of the jobs' state machines begin with. jobs: those that are deployed, where that is
+    known; None where it is not: then state machines are listed, and told by their prefix. partition: of ARNs.
+    dummy_credentials: the embedded AWS takes any, so none are looked for.
     """
 
     region: str | None = None
@@ -36,12 +41,25 @@ class Target:
     endpoints: Mapping[str, str] = field(default_factory=dict)
     account: str | None = None
     runs_bucket: str = RUNS_BUCKET
+    runs_table: str = RUNS_TABLE
+    data_bucket: str = DATA_BUCKET
+    machine_prefix: str = MACHINE_PREFIX
+    jobs: tuple[str, ...] | None = None
+    partition: str = "aws"
     dummy_credentials: bool = False
 
     @property
     def is_local(self) -> bool:
         """Whether this is the embedded AWS: polled faster, deployed to without asking, with any credentials."""
         return bool(self.endpoints)
+
+    def machine_arn(self, job: str, *, region: str, account: str) -> str:
+        """The ARN of a job's state machine here, whether there is one or not."""
+        return machine_arn(job, region=region, account=account, prefix=self.machine_prefix, partition=self.partition)
+
+    def job_of(self, machine: str) -> str:
+        """The job whose state machine has this name or ARN here."""
+        return job_of(machine, prefix=self.machine_prefix)
 
 
 def local_target(

@@ -33,10 +33,10 @@ FAILURES = (Status.FAILED, Status.TIMED_OUT, Status.ABORTED)
 
 @dataclass(frozen=True, slots=True)
 class StateMachine:
-    """A line of ListStateMachines."""
+    """The state machine of a job."""
 
     arn: str
-    name: str
+    job: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,7 +170,8 @@ class FakeAws:
         return self.map_runs_[arn]
 
     def state_machines(self) -> Iterator[StateMachine]:
-        yield from (StateMachine(MACHINES + name, name) for name in self.machines)
+        names = (name for name in self.machines if name.startswith(self.target.machine_prefix))
+        yield from (StateMachine(MACHINES + name, self.target.job_of(name)) for name in names)
 
     def find_definition(self, machine_arn: str) -> str | None:
         return self.machines.get(machine_arn.rsplit(":", 1)[-1])
