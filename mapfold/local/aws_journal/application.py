@@ -133,9 +133,15 @@ class Journaled:
             if request.side is not None:
                 body.close()
 
-    def _change(self, request: _Request, *, keep: Callable[[Answer], bool] = lambda answer: True) -> Answer:
+    def _change(
+        self,
+        request: _Request,
+        *,
+        keep: Callable[[Answer], bool] = lambda answer: True,
+        moment: float | None = None,
+    ) -> Answer:
         """Do it, and have it in the journal unless it was refused, or `keep` says that it changed nothing."""
-        seed, moment = secrets.randbits(62), self._clock()
+        seed, moment = secrets.randbits(62), self._clock() if moment is None else moment
         start = self._journal.begin(Record(request.environ, request.body, seed, moment, request.side))
         try:
             with reproducible(seed, moment), outgoing(self._deliveries.send):
@@ -160,17 +166,19 @@ class Journaled:
         while True:
             seen, looked_at = self._changes, time.monotonic()
             with self._my_turn():
-                poll = Poll.of(self._ask(asked), request.body)
-            deadline = looked_at + poll.wait_seconds if deadline is None else deadline
-            left = deadline - time.monotonic()
-            if not poll.is_empty or left <= 0:
-                answer, content = self._receive_once(once, poll)
-                if answer.code != 200 or has_messages(content) or left <= 0:
-                    return Answer(answer.status, answer.headers, [content])
+                moment = self._clock()
+                with reproducible(0, moment):  # what is visible when we look is what is visible when we receive
+                    poll = Poll.of(self._ask(asked), request.body)
+                deadline = looked_at + poll.wait_seconds if deadline is None else deadline
+                left = deadline - time.monotonic()
+                if not poll.is_empty or left <= 0:
+                    answer, content = self._receive_once(once, poll, moment)
+                    if answer.code != 200 or has_messages(content) or left <= 0:
+                        return Answer(answer.status, answer.headers, [content])
             self._wait_for_change(seen, min(left, NOTHING_NEW_SECONDS))
             time.sleep(max(0.0, min(looked_at + SOON_SECONDS, deadline) - time.monotonic()))  # others have their turns
 
-    def _receive_once(self, once: _Request, poll: Poll) -> tuple[Answer, bytes]:
+    def _receive_once(self, once: _Request, poll: Poll, moment: float) -> tuple[Answer, bytes]:
         """The answer, and its content whole. It is in the journal if it has messages, or may have moved some."""
         found: list[bytes] = []
 
@@ -178,8 +186,7 @@ class Journaled:
             found.append(answer.content())
             return poll.moves_messages or has_messages(found[0])
 
-        with self._my_turn():
-            answer = self._change(once, keep=keep)
+        answer = self._change(once, keep=keep, moment=moment)
         return answer, found[0] if found else answer.content()
 
     def _wait_for_change(self, seen: int, seconds: float) -> None:

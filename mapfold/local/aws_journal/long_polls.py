@@ -54,7 +54,8 @@ class Poll:
         except (TypeError, ValueError):
             wait = 0.0  # moto will say what is wrong with it
         is_empty = attributes.get("ApproximateNumberOfMessages") == "0"
-        return cls(min(max(wait, 0.0), _LONGEST_WAIT_SECONDS), "RedrivePolicy" in attributes, is_empty)
+        moves_messages = "RedrivePolicy" in attributes and not is_empty
+        return cls(min(max(wait, 0.0), _LONGEST_WAIT_SECONDS), moves_messages, is_empty)
 
 
 def settings_request(environ: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:

@@ -319,7 +319,7 @@ def test_a_consumer_that_waits_leaves_nothing_in_the_journal(tmp_path: Path) -> 
 
 def test_what_an_upload_told_event_bridge_is_there_after_a_kill(tmp_path: Path) -> None:
     """A message that a rule sent to a queue for an object is in it, though the object was put again, or deleted."""
-    pattern = '{"source": ["aws.s3"], "detail": {"object": {"key": [{"prefix": "manifests/"}]}}}'
+    pattern = '{"source": ["aws.s3"], "detail-type": ["Object Created", "Object Deleted"], "detail": {"object": {"key": [{"prefix": "manifests/"}]}}}'
     with moto(tmp_path / "data") as opened:
         s3, sqs, events = (client(opened.port, service) for service in ("s3", "sqs", "events"))
         sqs.create_queue(QueueName="queue")
