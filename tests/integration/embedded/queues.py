@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.e2e.embedded import EmbeddedAws
 from tests.integration.embedded.server import ROLE
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
 
 CODE = """
 import json, os, time
@@ -54,10 +58,15 @@ class Consumer:
         """The bodies of the messages that it was given, in order."""
         return [note["body"] for note in self.notes]
 
-    @property
+    @cached_property
+    def sqs(self) -> SQSClient:
+        """One client for all that the test asks: to make one takes longer than most calls."""
+        return self.aws.sqs
+
+    @cached_property
     def url(self) -> str:
         """The queue's."""
-        return self.aws.sqs.get_queue_url(QueueName=self.name)["QueueUrl"]
+        return self.sqs.get_queue_url(QueueName=self.name)["QueueUrl"]
 
     def create(self, *, visibility_seconds: int = 1, receive_at_most: int = 2, handler: str = "note") -> None:
         """The queues and the function; no mapping yet."""
@@ -65,10 +74,10 @@ class Consumer:
         self.create_function(handler, timeout_seconds=min(visibility_seconds, 30))
 
     def create_queues(self, *, visibility_seconds: int, receive_at_most: int) -> None:
-        self.aws.sqs.create_queue(QueueName=f"{self.name}-dead")
+        self.sqs.create_queue(QueueName=f"{self.name}-dead")
         policy = {"deadLetterTargetArn": arn(f"{self.name}-dead"), "maxReceiveCount": receive_at_most}
-        attributes = {"VisibilityTimeout": str(visibility_seconds), "RedrivePolicy": json.dumps(policy)}
-        self.aws.sqs.create_queue(QueueName=self.name, Attributes=attributes)
+        attributes: dict[Any, str] = {"VisibilityTimeout": str(visibility_seconds), "RedrivePolicy": json.dumps(policy)}
+        self.sqs.create_queue(QueueName=self.name, Attributes=attributes)
 
     def create_function(self, handler: str, *, timeout_seconds: int) -> None:
         (self.folder / "noting.py").write_text(CODE)
@@ -91,16 +100,16 @@ class Consumer:
     def send(self, *bodies: str) -> None:
         """Messages to the queue."""
         for body in bodies:
-            self.aws.sqs.send_message(QueueUrl=self.url, MessageBody=body)
+            self.sqs.send_message(QueueUrl=self.url, MessageBody=body)
 
     def left(self) -> tuple[int, int]:
         """Messages of the queue, visible or not, and dead ones."""
         return self._count(self.name), self._count(f"{self.name}-dead")
 
     def _count(self, queue: str) -> int:
-        url = self.aws.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+        url = self.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
         names: list[Any] = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        found = self.aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        found = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
         return sum(int(number) for number in found.values())
 
 

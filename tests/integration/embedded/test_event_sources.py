@@ -29,7 +29,7 @@ def test_a_message_is_given_to_the_function_and_deleted(consumer: Consumer) -> N
     """The event has the shape that Lambda gives it: attributes as text, message attributes by type."""
     consumer.create(handler="keep")
     consumer.connect()
-    sent = consumer.aws.sqs.send_message(
+    sent = consumer.sqs.send_message(
         QueueUrl=consumer.url,
         MessageBody='{"a": 1}',
         MessageAttributes={
@@ -239,7 +239,7 @@ def test_a_queue_that_is_away_is_one_line_in_the_log(tmp_path: Path) -> None:
         consumer = Consumer(up.aws, tmp_path)
         consumer.create()
         consumer.connect()
-        consumer.aws.sqs.delete_queue(QueueUrl=consumer.url)
+        consumer.sqs.delete_queue(QueueUrl=consumer.url)
         log = tmp_path / "data" / "stderr.txt"
         until(lambda: "cannot be asked for messages" in log.read_text())
         time.sleep(1.5)  # the next two tries
