@@ -48,10 +48,15 @@ def _place(command: Command) -> Command:
     @click.option("--on", type=click.Choice(["local", "aws"]), default="local", show_default=True, help="Where.")
     @click.option("--profile", help="The AWS profile, with --on aws.")
     @click.option("--region", help="The AWS region, with --on aws.")
+    @click.option(
+        "--stack", help="The stack that has the jobs, with --on aws. [default: MAPFOLD_STACK, or mapfold-dev]"
+    )
     @_data
     @functools.wraps(command)
-    def placed(*, on: str, profile: str | None, region: str | None, data: Path, **options: Any) -> int:
-        return command(place=Place(on=on, data=data, profile=profile, region=region), **options)
+    def placed(
+        *, on: str, profile: str | None, region: str | None, stack: str | None, data: Path, **options: Any
+    ) -> int:
+        return command(place=Place(on=on, data=data, profile=profile, region=region, stack=stack), **options)
 
     return placed
 

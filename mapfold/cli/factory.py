@@ -33,12 +33,16 @@ def command_name(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a command acts: `on` is "local" or "aws"; `data` is the embedded AWS's directory."""
+    """Where a command acts: `on` is "local" or "aws"; `data` is the embedded AWS's directory.
+
+    stack: the one that the command line names; None is the usual one.
+    """
 
     on: str
     data: Path
     profile: str | None = None
     region: str | None = None
+    stack: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class Factory:
         if place.on == "aws":
             words += ["--on", "aws", *(["--profile", place.profile] if place.profile else [])]
             words += ["--region", place.region] if place.region else []
+            words += ["--stack", place.stack] if place.stack not in (None, self._usual_stack) else []
         elif place.data != self._usual_data:
             words += ["--data", str(place.data)]
         return f"{self.command} {shlex.join(words)}"
@@ -77,6 +82,12 @@ class Factory:
     @property
     def _usual_data(self) -> Path:
         return Path(self.environment.get("MAPFOLD_DATA") or DEFAULT_DATA)
+
+    @property
+    def _usual_stack(self) -> str:
+        from mapfold.client import DEFAULT_STACK
+
+        return self.environment.get("MAPFOLD_STACK") or DEFAULT_STACK
 
     def jobs(self, folder: Path) -> LoadedJobs:
         """All jobs of a folder."""
@@ -137,14 +148,15 @@ class Factory:
     @contextmanager
     def connect(self, place: Place, note: Callable[[str], None]) -> Iterator[Connection]:
         """The AWS that `place` means, for as long as the block runs."""
-        from mapfold.client import AwsClient, aws_target, environment_target, local_target
+        from mapfold.client import AwsClient, aws_target, environment_target, local_target, stack_target
 
         if place.on == "aws":
             aws = AwsClient(aws_target(profile=place.profile, region=place.region, environment=self.environment))
-            yield Connection(aws, f"AWS, {aws.region}", is_local=False)
+            stack = place.stack or self._usual_stack
+            yield Connection(aws.at(stack_target(aws, stack)), f"AWS, {aws.region}, stack {stack}", is_local=False)
             return
-        if place.profile or place.region:
-            raise UsageError("--profile and --region say where on AWS: add --on aws")
+        if place.profile or place.region or place.stack:
+            raise UsageError("--profile, --region and --stack say where on AWS: add --on aws")
         chosen = environment_target(self.environment)
         if chosen is not None:
             place_said = f"AWS_ENDPOINT_URL_SFN={chosen.endpoints['stepfunctions']}"

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from mapfold.cli.factory import Factory, Place
 from mapfold.cli.output import Output
-from mapfold.cli.present import clock_time, columns, counted, counts_document, duration, moment, result_lines, tally
+from mapfold.cli.present import clock_time, columns, counted, duration, result_lines, tally
 from mapfold.client.arns import MAP_LABEL
+from mapfold.client.documents import run_document, span, status_document, summary_document
 from mapfold.client.values import Execution, Json, MapRun, decode, explain_cause
-from mapfold.errors import UsageError
 
 if TYPE_CHECKING:
     from mapfold.client import Failure, Outcome
@@ -57,20 +57,7 @@ def runs(place: Place, factory: Factory, output: Output, *, job: str | None, lim
     with factory.connect(place, output.note) as connection:
         found = list(islice(client.runs(connection.aws, job=job), limit or None))
     if as_json:
-        lines = (
-            {
-                "run_id": run.run_id,
-                "job": run.job,
-                "status": str(run.status),
-                "started": moment(run.started),
-                "stopped": moment(run.stopped),
-                "seconds": span(run.started, run.stopped),
-                "execution_arn": run.execution_arn,
-                "redrive_count": run.redrive_count,
-            }
-            for run in found
-        )
-        output.document({"runs": lines})
+        output.document({"runs": map(summary_document, found)})
         return 0
     if not found:
         output.note("there are no runs yet: mapfold run JOB starts one")
@@ -101,22 +88,7 @@ def show(place: Place, name: str, factory: Factory, output: Output, *, as_json: 
         output.note(factory.goes_on(place))
     given = decode(execution.input)
     if as_json:
-        output.document(
-            {
-                "run_id": execution.name,
-                "job": view.job,
-                "status": str(execution.status),
-                "execution_arn": execution.arn,
-                "started": moment(execution.started),
-                "stopped": moment(execution.stopped),
-                "seconds": span(execution.started, execution.stopped),
-                "redrive_count": execution.redrive_count,
-                "redriven": moment(execution.redriven),
-                "input": given,
-                **(_ended_document(ended) if ended else {}),
-                "map_runs": tuple(map_run_document(run) for run in view.map_runs),
-            }
-        )
+        output.document(run_document(view, ended))
         return 0
     facts = {
         "run": execution.name,
@@ -191,12 +163,11 @@ def stop(place: Place, name: str, factory: Factory, output: Output, *, as_json: 
 
     with factory.connect(place, output.note) as connection:
         execution = client.find_run(connection.aws, name)
-        if execution.status.is_terminal:
-            raise UsageError(f"run {execution.name} has ended already: {execution.status}")
+        client.check_running(execution)
         client.stop(connection.aws, execution.arn, cause="stopped at the command line")
         stopped = connection.aws.find_execution(execution.arn) or execution
     if as_json:
-        output.document({"run_id": execution.name, "status": str(stopped.status), "execution_arn": execution.arn})
+        output.document(status_document(stopped))
     else:
         output.facts([f"{execution.name} {stopped.status}"])
     return 0
@@ -233,26 +204,6 @@ def _failure_lines(failure: Failure, *, with_traceback: bool) -> list[str]:
     return lines
 
 
-def _ended_document(ended: Outcome) -> dict[str, Json]:
-    document = ended.as_document()
-    wanted = ("items", "result", "result_uri", "failures_uri", "error", "cause")
-    return {key: document[key] for key in wanted if key in document}
-
-
-def map_run_document(run: MapRun) -> dict[str, Json]:
-    return {
-        "map_run_arn": run.arn,
-        "label": run.label,
-        "status": str(run.status),
-        "started": moment(run.started),
-        "stopped": moment(run.stopped),
-        "max_concurrency": run.max_concurrency,
-        "redrive_count": run.redrive_count,
-        "items": counts_document(run.items),
-        "executions": counts_document(run.children),
-    }
-
-
 def map_run_counts(run: MapRun) -> list[str]:
     return [tally(run.items, "item"), tally(run.children, "child execution")]
 
@@ -263,7 +214,3 @@ def kept_apart(ended: Outcome, map_runs: Iterable[MapRun], command: str) -> list
     if more <= 0:
         return []
     return [f"{counted(more, 'more item')} failed in batches that succeeded with the rest: {command}"]
-
-
-def span(started: float, stopped: float | None) -> float | None:
-    return None if stopped is None else max(0.0, round(stopped - started, 3))

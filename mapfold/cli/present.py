@@ -38,14 +38,6 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 60} h {minutes % 60:02} min"
 
 
-def moment(seconds: float | None) -> str | None:
-    """ISO 8601 in UTC with milliseconds, as in the API's documents."""
-    if seconds is None:
-        return None
-    whole, thousandths = divmod(round(seconds * 1000), 1000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{thousandths:03}Z"
-
-
 def clock_time(seconds: float) -> str:
     """`2026-01-31 12:00:00`, in UTC."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
@@ -64,20 +56,6 @@ def tally(counts: Counts, thing: str) -> str:
     }
     said = ", ".join(f"{value:,} {name}" for name, value in parts.items() if value)
     return counted(counts.total, thing) + (f": {said}" if said else "")
-
-
-def counts_document(counts: Counts) -> dict[str, Json]:
-    """Counts as JSON."""
-    return {
-        "total": counts.total,
-        "pending": counts.pending,
-        "running": counts.running,
-        "succeeded": counts.succeeded,
-        "failed": counts.failed,
-        "timed_out": counts.timed_out,
-        "aborted": counts.aborted,
-        "pending_redrive": counts.pending_redrive,
-    }
 
 
 def columns(header: Sequence[str], rows: Sequence[Sequence[Json]]) -> list[str]:

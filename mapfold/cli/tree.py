@@ -8,10 +8,19 @@ from itertools import islice
 
 from mapfold import client
 from mapfold.cli.factory import Factory, Place
-from mapfold.cli.look import kept_apart, map_run_counts, map_run_document, span
+from mapfold.cli.look import kept_apart, map_run_counts
 from mapfold.cli.output import Output
-from mapfold.cli.present import counted, duration, moment
-from mapfold.client.values import Execution, Json, explain_cause
+from mapfold.cli.present import counted, duration
+from mapfold.client.documents import (
+    child_document,
+    event_document,
+    failure_document,
+    head_document,
+    map_run_document,
+    moment,
+    span,
+)
+from mapfold.client.values import Json, explain_cause
 
 CHILDREN_SHOWN = 1_000
 """Children of a map run that are shown as text unless another limit is asked for."""
@@ -39,13 +48,13 @@ def history(
         execution = client.find_run(aws, name)
         if events and as_json:
             lines = client.all_events(aws, execution, failed_only=failed)
-            output.document(_head(execution) | {"events": (_event_document(line) for line in lines)})
+            output.document(head_document(execution) | {"events": (event_document(line) for line in lines)})
         elif events:
             output.facts(_event_text(line) for line in client.all_events(aws, execution, failed_only=failed))
         elif as_json:
             node = client.history(aws, execution, failed_only=failed)
             output.document(
-                _head(execution) | {"states": tuple(_state_document(s, limit or None) for s in node.states)}
+                head_document(execution) | {"states": tuple(_state_document(s, limit or None) for s in node.states)}
             )
         else:
             shown = CHILDREN_SHOWN if limit is None else limit or None
@@ -110,17 +119,6 @@ def _reason(error: str, cause: str | None) -> str:
 # --- JSON --------------------------------------------------------------------------------------------------
 
 
-def _head(execution: Execution) -> dict[str, Json]:
-    head: dict[str, Json] = {
-        "run_id": execution.name,
-        "execution_arn": execution.arn,
-        "status": str(execution.status),
-        "started": moment(execution.started),
-        "stopped": moment(execution.stopped),
-    }
-    return head | _failure(execution.error, execution.cause)
-
-
 def _state_document(state: client.StateNode, limit: int | None) -> dict[str, Json]:
     document: dict[str, Json] = {
         "name": state.name,
@@ -129,40 +127,11 @@ def _state_document(state: client.StateNode, limit: int | None) -> dict[str, Jso
         "started": moment(state.started),
         "stopped": moment(state.stopped),
         "attempts": state.attempts,
-        **_failure(state.error, state.cause),
+        **failure_document(state.error, state.cause),
     }
     if state.map_runs:
         document["map_runs"] = tuple(
-            map_run_document(node.run) | {"children": map(_child_document, islice(node.children, limit))}
+            map_run_document(node.run) | {"children": map(child_document, islice(node.children, limit))}
             for node in state.map_runs
         )
     return document
-
-
-def _child_document(child: client.Child) -> dict[str, Json]:
-    summary = child.summary
-    document: dict[str, Json] = {
-        "name": summary.name,
-        "execution_arn": summary.arn,
-        "status": str(summary.status),
-        "started": moment(summary.started),
-        "stopped": moment(summary.stopped),
-        "items": summary.items,
-    }
-    return document | _failure(child.error, child.cause)
-
-
-def _event_document(line: client.EventLine) -> dict[str, Json]:
-    event = line.event
-    return {
-        "execution_arn": line.execution,
-        "id": event.id,
-        "previous": event.previous,
-        "type": event.type,
-        "at": moment(event.at),
-        "details": dict(event.details),
-    }
-
-
-def _failure(error: str | None, cause: str | None) -> dict[str, Json]:
-    return {"error": error, "cause": cause} if error or cause else {}

@@ -10,20 +10,55 @@ small Protocol that says which of its methods they use, and give values back:
 
 from mapfold.client.aws import AwsClient
 from mapfold.client.deploy import Change, Deployment, carry_out, plan_deployment, source_digest, substitutions
-from mapfold.client.errors import NotDeployed, NotRedrivable, RunNameTaken, UnknownRun, Unreachable
-from mapfold.client.failures import Failure, failures
-from mapfold.client.follow import AWS_PACE, LOCAL_PACE, Pace, Progress, Unheard, Watcher, follow
-from mapfold.client.history import Child, EventLine, ExecutionNode, MapRunNode, StateNode, all_events, children, history
+from mapfold.client.errors import (
+    NoResult,
+    NotDeployed,
+    NotRedrivable,
+    OtherRunExists,
+    RunEnded,
+    RunNameTaken,
+    UnknownRun,
+    Unreachable,
+)
+from mapfold.client.failures import Failure, failure_entries, failures
+from mapfold.client.follow import AWS_PACE, LOCAL_PACE, Pace, Progress, Unheard, Watcher, follow, look
+from mapfold.client.history import (
+    Child,
+    EventLine,
+    ExecutionNode,
+    MapRunNode,
+    StateNode,
+    all_events,
+    child_entries,
+    children,
+    event_entries,
+    history,
+)
 from mapfold.client.outcome import Items, Outcome, outcome
+from mapfold.client.pages import BadToken, fill, seal, unseal
 from mapfold.client.redrive import check_redrivable, redrive
-from mapfold.client.runs import RunSummary, RunView, find_run, runs, show, stop
-from mapfold.client.start import Run, check_run_name, new_run_id, start
-from mapfold.client.target import Target, aws_target, environment_target, local_target
+from mapfold.client.result import StoredResult, stored_result
+from mapfold.client.runs import (
+    RunSummary,
+    RunView,
+    check_running,
+    find_machine,
+    find_run,
+    run_entries,
+    runs,
+    show,
+    stop,
+)
+from mapfold.client.stack import DEFAULT_STACK, stack_target
+from mapfold.client.start import Run, check_run_name, new_run_id, start, start_once
+from mapfold.client.target import Target, aws_target, environment_target, lambda_target, local_target
 
 __all__ = [
     "AWS_PACE",
+    "DEFAULT_STACK",
     "LOCAL_PACE",
     "AwsClient",
+    "BadToken",
     "Change",
     "Child",
     "Deployment",
@@ -32,16 +67,20 @@ __all__ = [
     "Failure",
     "Items",
     "MapRunNode",
+    "NoResult",
     "NotDeployed",
     "NotRedrivable",
+    "OtherRunExists",
     "Outcome",
     "Pace",
     "Progress",
     "Run",
+    "RunEnded",
     "RunNameTaken",
     "RunSummary",
     "RunView",
     "StateNode",
+    "StoredResult",
     "Target",
     "Unheard",
     "UnknownRun",
@@ -52,21 +91,35 @@ __all__ = [
     "carry_out",
     "check_redrivable",
     "check_run_name",
+    "check_running",
+    "child_entries",
     "children",
     "environment_target",
+    "event_entries",
+    "failure_entries",
     "failures",
+    "fill",
+    "find_machine",
     "find_run",
     "follow",
     "history",
+    "lambda_target",
     "local_target",
+    "look",
     "new_run_id",
     "outcome",
     "plan_deployment",
     "redrive",
+    "run_entries",
     "runs",
+    "seal",
     "show",
     "source_digest",
+    "stack_target",
     "start",
+    "start_once",
     "stop",
+    "stored_result",
     "substitutions",
+    "unseal",
 ]

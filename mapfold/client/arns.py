@@ -43,6 +43,11 @@ def job_of(machine: str, *, prefix: str = MACHINE_PREFIX) -> str:
     return machine.rsplit(":", 1)[-1].removeprefix(prefix)
 
 
+def is_map_run_arn(text: str) -> bool:
+    """Whether `text` is the ARN of a map run."""
+    return text.startswith("arn:") and ":mapRun:" in text
+
+
 def run_id_of(arn: str) -> str:
     """The run that an execution's ARN names: the execution's name."""
     return arn.rsplit(":", 1)[-1]

@@ -18,9 +18,10 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
-from mapfold.client.arns import label_of
+from mapfold.client.arns import is_map_run_arn, label_of
 from mapfold.client.errors import NotRedrivable, RunNameTaken, Unreachable
 from mapfold.client.express_history import express_events
+from mapfold.client.stack import StackFacts
 from mapfold.client.target import DEFAULT_REGION, Target
 from mapfold.client.values import (
     Counts,
@@ -31,6 +32,7 @@ from mapfold.client.values import (
     Json,
     MapRun,
     MapRunSummary,
+    Page,
     StateMachine,
     Status,
 )
@@ -41,7 +43,11 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
-    from mypy_boto3_stepfunctions.type_defs import MapRunExecutionCountsTypeDef, MapRunItemCountsTypeDef
+    from mypy_boto3_stepfunctions.type_defs import (
+        ExecutionListItemTypeDef,
+        MapRunExecutionCountsTypeDef,
+        MapRunItemCountsTypeDef,
+    )
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _ROLE = "arn:aws:iam::{account}:role/mapfold-local"
@@ -159,14 +165,24 @@ class AwsClient:
         answer = self._find("ExecutionDoesNotExist", lambda: self._sfn.describe_execution(executionArn=arn))
         return None if answer is None else _execution(answer)
 
-    def executions(self, machine_arn: str) -> Iterator[ExecutionSummary]:
-        """The executions of a state machine, newest first; pages as they are asked for."""
-        return self._executions(stateMachineArn=machine_arn)
+    def executions(self, machine_arn: str, status: Status | None = None) -> Iterator[ExecutionSummary]:
+        """The executions of a state machine, of one status or all, newest first; pages as they are asked for."""
+        return self._executions(machine_arn, status)
 
     def children(self, map_run_arn: str, status: Status | None = None) -> Iterator[ExecutionSummary]:
         """The child executions of a map run, of one status or all; pages as they are asked for."""
-        filter_ = {} if status is None else {"statusFilter": str(status)}
-        return self._executions(mapRunArn=map_run_arn, **filter_)
+        return self._executions(map_run_arn, status)
+
+    def execution_page(
+        self, arn: str, *, status: Status | None = None, size: int = 1000, token: str | None = None
+    ) -> Page[ExecutionSummary]:
+        """One page of the executions of a state machine, or of the children of a map run, newest first."""
+        asked: dict[str, Any] = {"mapRunArn" if is_map_run_arn(arn) else "stateMachineArn": arn, "maxResults": size}
+        asked |= {"statusFilter": str(status)} if status else {}
+        asked |= {"nextToken": token} if token else {}
+        with speaking():
+            answer = self._sfn.list_executions(**asked)
+        return Page(tuple(_execution_summary(line) for line in answer["executions"]), answer.get("nextToken"))
 
     def events(self, arn: str, *, newest_first: bool = False, page: int = 1000) -> Iterator[Event]:
         """The history of an execution; pages of `page` events as they are asked for.
@@ -190,6 +206,13 @@ class AwsClient:
                 )
         except BotoCoreError as error:
             raise _unreachable(error) from error
+
+    def event_page(self, arn: str, *, size: int = 1000, token: str | None = None) -> Page[Event]:
+        """One page of the history of a STANDARD execution, oldest first."""
+        asked: dict[str, Any] = {"executionArn": arn, "maxResults": size, **({"nextToken": token} if token else {})}
+        with speaking():
+            answer = self._sfn.get_execution_history(**asked)
+        return Page(tuple(_event(cast(dict[str, Any], event)) for event in answer["events"]), answer.get("nextToken"))
 
     def map_runs(self, execution_arn: str) -> list[MapRunSummary]:
         """The map runs of an execution, oldest first. There are as many as Map states ran: a few."""
@@ -257,6 +280,23 @@ class AwsClient:
         """Give a state machine a new definition; executions that run keep the old one."""
         with speaking():
             self._sfn.update_state_machine(stateMachineArn=machine_arn, definition=definition)
+
+    def find_stack(self, name: str) -> StackFacts | None:
+        """What DescribeStacks says of a CloudFormation stack, or None if there is none of that name."""
+        try:
+            with speaking():
+                (stack,) = self._client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+        except ServiceError as error:
+            # CloudFormation has no code of its own for it.
+            if error.code == "ValidationError" and "does not exist" in str(error):
+                return None
+            raise
+        return StackFacts(
+            id=stack["StackId"],
+            status=stack["StackStatus"],
+            reason=stack.get("StackStatusReason", ""),
+            outputs={output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", ())},
+        )
 
     # --- functions ----------------------------------------------------------------------------------------
 
@@ -357,10 +397,34 @@ class AwsClient:
         answer = self._find(("NoSuchKey", "NoSuchBucket"), lambda: self._s3.get_object(Bucket=bucket, Key=key))
         return None if answer is None else _lines(answer["Body"])
 
-    def object_keys(self, bucket: str, prefix: str) -> Iterator[str]:
-        """The keys under a prefix, in order; nothing where there is no such bucket."""
+    def object_range(self, bucket: str, key: str, *, start: int, length: int) -> tuple[bytes, int] | None:
+        """Bytes of an object from `start` on, at most `length`, and its size; None if there is no such object.
+
+        No bytes where it ends before `start`; the size is `start` then.
+        """
+        where = f"bytes={start}-{start + length - 1}"
+        answer = self._find(
+            ("NoSuchKey", "NoSuchBucket", "InvalidRange"),
+            lambda: self._s3.get_object(Bucket=bucket, Key=key, Range=where),
+        )
+        if answer is None:
+            return None if self.object_size(bucket, key) is None else (b"", start)
+        with speaking():
+            return answer["Body"].read(), int(answer["ContentRange"].rpartition("/")[2])
+
+    def object_link(self, bucket: str, key: str, *, seconds: int) -> str:
+        """A URL that anybody may get the object with, for so many seconds, but not longer than our credentials live."""
+        with speaking():
+            return self._s3.generate_presigned_url(
+                "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=seconds
+            )
+
+    def object_keys(self, bucket: str, prefix: str, *, after: str = "") -> Iterator[str]:
+        """The keys under a prefix behind the key `after`, in order; nothing where there is no such bucket."""
+        paginator = self._s3.get_paginator("list_objects_v2")
+        behind: Any = {"StartAfter": after} if after else {}
         try:
-            for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for page in paginator.paginate(Bucket=bucket, Prefix=prefix, **behind):
                 for entry in page.get("Contents", ()):
                     yield entry["Key"]
         except ClientError as error:
@@ -395,6 +459,10 @@ class AwsClient:
         """The boto3 client itself, for a job's example that puts its own input."""
         return self._s3
 
+    def at(self, target: Target) -> AwsClient:
+        """This client's credentials and connections, for another target in the same region."""
+        return AwsClient(target, clients=self._clients)
+
     def _client(self, service: str) -> Any:
         with self._lock:
             if service not in self._clients:
@@ -405,20 +473,13 @@ class AwsClient:
                 )
             return self._clients[service]
 
-    def _executions(self, **where: str) -> Iterator[ExecutionSummary]:
-        with speaking():
-            paginator = self._sfn.get_paginator("list_executions")
-            for page in paginator.paginate(**cast(Any, where), PaginationConfig={"PageSize": 1000}):
-                for line in page["executions"]:
-                    yield ExecutionSummary(
-                        arn=line["executionArn"],
-                        name=line["name"],
-                        status=Status(line["status"]),
-                        started=_seconds(line["startDate"]),
-                        stopped=_maybe_seconds(line.get("stopDate")),
-                        items=line.get("itemCount"),
-                        redrive_count=line.get("redriveCount", 0),
-                    )
+    def _executions(self, arn: str, status: Status | None) -> Iterator[ExecutionSummary]:
+        token: str | None = None
+        while True:
+            page = self.execution_page(arn, status=status, token=token)
+            yield from page.items
+            if not (token := page.next):
+                return
 
     def _find(self, missing: str | tuple[str, ...], call: Any) -> Any:
         """The answer of `call`, or None where it is refused with the code that says that the thing is not there."""
@@ -514,6 +575,18 @@ def _execution(answer: Mapping[str, Any]) -> Execution:
         redriven=_maybe_seconds(answer.get("redriveDate")),
         redrive_status=answer.get("redriveStatus"),
         not_redrivable_because=answer.get("redriveStatusReason"),
+    )
+
+
+def _execution_summary(line: ExecutionListItemTypeDef) -> ExecutionSummary:
+    return ExecutionSummary(
+        arn=line["executionArn"],
+        name=line["name"],
+        status=Status(line["status"]),
+        started=_seconds(line["startDate"]),
+        stopped=_maybe_seconds(line.get("stopDate")),
+        items=line.get("itemCount"),
+        redrive_count=line.get("redriveCount", 0),
     )
 
 

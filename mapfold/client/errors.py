@@ -21,6 +21,14 @@ class RunNameTaken(UsageError):
         self.name = name
 
 
+class OtherRunExists(RunNameTaken):
+    """A run of that name exists already, of another job, source or params. `differs` names those that do."""
+
+    def __init__(self, name: str, differs: Sequence[str]) -> None:
+        super().__init__(name)
+        self.differs = tuple(differs)
+
+
 class UnknownRun(UsageError):
     """No run has that name. `similar` are the names nearest to it."""
 
@@ -28,6 +36,22 @@ class UnknownRun(UsageError):
         hint = f" Did you mean {' or '.join(similar)}?" if similar else ""
         super().__init__(f"there is no run {name!r}.{hint} `mapfold runs` lists them.")
         self.name, self.similar = name, tuple(similar)
+
+
+class RunEnded(UsageError):
+    """The run has ended already, so that it cannot be stopped."""
+
+    def __init__(self, name: str, status: str) -> None:
+        super().__init__(f"run {name} has ended already: {status}")
+        self.name, self.status = name, status
+
+
+class NoResult(UsageError):
+    """The run has no result. `is_early`: it may have one when it has ended."""
+
+    def __init__(self, name: str, reason: str, *, is_early: bool = False) -> None:
+        super().__init__(f"run {name} has no result: {reason}.")
+        self.name, self.reason, self.is_early = name, reason, is_early
 
 
 class NotRedrivable(UsageError):
@@ -41,9 +65,11 @@ class NotRedrivable(UsageError):
 class NotDeployed(UsageError):
     """The job has no state machine where it should run."""
 
-    def __init__(self, job: str, where: str) -> None:
+    def __init__(self, job: str, where: str, *, deployed: Sequence[str] | None = None) -> None:
+        """`deployed`: the jobs that there are; None where that is not known."""
+        there = "" if deployed is None else f": there is {', '.join(deployed) or 'none'}"
         super().__init__(
-            f"job {job!r} is not deployed in {where}. Run it with --on local, or deploy it first, in this account and "
-            "region."
+            f"job {job!r} is not deployed in {where}{there}. Run it with --on local, or deploy it first, in this account "
+            "and region."
         )
-        self.job, self.where = job, where
+        self.job, self.where, self.deployed = job, where, deployed

@@ -9,12 +9,30 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol
 
 from mapfold.client.arns import MAP_LABEL
+from mapfold.client.pages import BadToken, Entry
 from mapfold.client.target import Target
-from mapfold.client.values import Execution, ExecutionSummary, Json, MapRunSummary, Status, decode, explain_cause
+from mapfold.client.values import (
+    Execution,
+    ExecutionSummary,
+    Json,
+    MapRunSummary,
+    Page,
+    Status,
+    decode,
+    explain_cause,
+)
 from mapfold.errors import ServiceError
+
+_FIRST_RANGE, _LAST_RANGE = 256 * 1024, 8 * 1024 * 1024
+_FILE_END = 1 << 62
+"""Behind every byte: there may be another file, or a child."""
+
+_CHILDREN = 20
+"""Children of a page: each is described by a call of its own."""
 
 
 class ReadsFailures(Protocol):
@@ -24,9 +42,12 @@ class ReadsFailures(Protocol):
 
     def find_execution(self, arn: str) -> Execution | None: ...
     def map_runs(self, execution_arn: str) -> list[MapRunSummary]: ...
-    def children(self, map_run_arn: str, status: Status | None = None) -> Iterator[ExecutionSummary]: ...
+    def execution_page(
+        self, arn: str, *, status: Status | None = None, size: int = 1000, token: str | None = None
+    ) -> Page[ExecutionSummary]: ...
     def object_lines(self, bucket: str, key: str) -> Iterator[bytes] | None: ...
-    def object_keys(self, bucket: str, prefix: str) -> Iterator[str]: ...
+    def object_range(self, bucket: str, key: str, *, start: int, length: int) -> tuple[bytes, int] | None: ...
+    def object_keys(self, bucket: str, prefix: str, *, after: str = "") -> Iterator[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +71,87 @@ class Failure:
 
 def failures(aws: ReadsFailures, execution: Execution) -> Iterator[Failure]:
     """The failed items of a run, whether it came to its end or not."""
+    return (failure for failure, _ in failure_entries(aws, execution))
+
+
+def failure_entries(aws: ReadsFailures, execution: Execution, position: Json = None) -> Iterator[Entry[Failure]]:
+    """The failed items of a run from a position on, each with the position behind it (pages.py).
+
+    A position is a place in one of three lists: `["file", byte]` of failures.jsonl; `["part", key, byte]` of a file that
+    a batch wrote; `["child", status, token, child, item]` of a page of the children that failed as a whole.
+    """
     bucket, folder = aws.target.runs_bucket, f"runs/{execution.name}/"
-    lines = aws.object_lines(bucket, folder + "failures.jsonl")
-    if lines is not None:
-        yield from (_failure(json.loads(line)) for line in lines)
-        return
-    if execution.status is Status.SUCCEEDED:
-        _check_that_there_were_none(execution)
-        return  # a batch that was run again may have left a file of its first attempt
-    for key in aws.object_keys(bucket, folder + "failed/"):
-        yield from (_failure(json.loads(line)) for line in aws.object_lines(bucket, key) or ())
-    for arn in _failed_children(aws, execution.arn):
-        child = aws.find_execution(arn)
-        if child is not None:
-            yield from _of_child(aws, child, bucket, folder)
+    match position:
+        case None:
+            yield from _all(aws, execution, bucket, folder)
+        case ["file", int() as byte] if byte >= 0:
+            yield from _of_file(aws, bucket, folder + "failures.jsonl", byte) or ()
+        case ["part", str() as key, int() as byte] if key.startswith(folder + "failed/") and byte >= 0:
+            yield from _of_parts(aws, execution, bucket, folder, key, byte)
+        case ["child", "FAILED" | "TIMED_OUT" as status, str() | None as token, int() as child, int() as item] if (
+            child >= 0 <= item
+        ):
+            yield from _of_children(aws, execution, bucket, folder, (Status(status), token, child, item))
+        case _:
+            raise BadToken
+
+
+def _all(aws: ReadsFailures, execution: Execution, bucket: str, folder: str) -> Iterator[Entry[Failure]]:
+    whole = _of_file(aws, bucket, folder + "failures.jsonl", 0)
+    if whole is not None:
+        yield from whole
+    elif execution.status is Status.SUCCEEDED:
+        _check_that_there_were_none(execution)  # a batch that was run again may have left a file of its first attempt
+    else:
+        yield from _of_parts(aws, execution, bucket, folder, "", 0)
+
+
+def _of_file(aws: ReadsFailures, bucket: str, key: str, start: int) -> Iterator[Entry[Failure]] | None:
+    """The entries of failures.jsonl, or None if there is no such file."""
+    lines = _lines(aws, bucket, key, start)
+    first = next(lines, None)
+    if first is None:
+        return None if start == 0 else iter(())
+    return ((failure, ["file", end] if end else None) for failure, end in chain((first,), lines))
+
+
+def _of_parts(
+    aws: ReadsFailures, execution: Execution, bucket: str, folder: str, key: str, start: int
+) -> Iterator[Entry[Failure]]:
+    """Those that batches noted, from the byte `start` of the file `key` on; then those of the children that failed."""
+    keys = aws.object_keys(bucket, folder + "failed/", after=key)
+    rest = ((key, start),) if key and start < _FILE_END else ()
+    for file, begin in chain(rest, ((file, 0) for file in keys)):
+        for failure, end in _lines(aws, bucket, file, begin):
+            yield failure, ["part", file, _FILE_END if end is None else end]
+    yield from _of_children(aws, execution, bucket, folder, (Status.FAILED, None, 0, 0))
+
+
+def _lines(aws: ReadsFailures, bucket: str, key: str, start: int) -> Iterator[tuple[Failure, int | None]]:
+    """The failures of a JSON Lines object from a byte on, each with the byte behind it; None behind the last.
+
+    Read in ranges that grow: a page costs little, and all of a large file few requests.
+    """
+    length = _FIRST_RANGE
+    while (found := aws.object_range(bucket, key, start=start, length=length)) is not None:
+        data, size = found
+        is_end = start + len(data) >= size
+        cut = len(data) if is_end else data.rfind(b"\n") + 1
+        for line in data[:cut].splitlines(keepends=True):
+            start += len(line)
+            if line.strip():
+                yield _failure(_decoded(line)), start if start < size else None
+        if is_end:
+            return
+        length = min(length * 2, _LAST_RANGE) if cut else length * 2
+
+
+def _decoded(line: bytes) -> Mapping[str, Json]:
+    """BadToken if it is none: the byte that we were told to start at is not where a line starts."""
+    try:
+        return dict(json.loads(line))
+    except (ValueError, TypeError) as error:
+        raise BadToken from error
 
 
 def _check_that_there_were_none(execution: Execution) -> None:
@@ -85,13 +173,25 @@ def _failure(line: Mapping[str, Json]) -> Failure:
     )
 
 
-def _failed_children(aws: ReadsFailures, execution_arn: str) -> Iterator[str]:
-    """The children of the map over the items that failed; of the latest one, where the Map state was retried."""
-    for summary in reversed(aws.map_runs(execution_arn)):
-        if summary.label == MAP_LABEL:
-            for status in (Status.FAILED, Status.TIMED_OUT):
-                yield from (child.arn for child in aws.children(summary.arn, status))
+def _of_children(
+    aws: ReadsFailures, execution: Execution, bucket: str, folder: str, start: tuple[Status, str | None, int, int]
+) -> Iterator[Entry[Failure]]:
+    """The items of the children that failed or timed out, of the latest map run over the items."""
+    map_run = next((run for run in reversed(aws.map_runs(execution.arn)) if run.label == MAP_LABEL), None)
+    if map_run is None:
+        return
+    status, token, skipped, items_skipped = start
+    while True:
+        page = aws.execution_page(map_run.arn, status=status, size=_CHILDREN, token=token)
+        for number, summary in enumerate(page.items[skipped:], skipped):
+            child = aws.find_execution(summary.arn)
+            found = [] if child is None else list(_of_child(aws, child, bucket, folder))
+            for item, failure in enumerate(found[items_skipped:], items_skipped + 1):
+                yield failure, ["child", str(status), token, number, item]
+            items_skipped = 0
+        if page.next is None and status is Status.TIMED_OUT:
             return
+        skipped, token, status = 0, page.next, status if page.next else Status.TIMED_OUT
 
 
 def _of_child(aws: ReadsFailures, child: Execution, bucket: str, folder: str) -> Iterator[Failure]:

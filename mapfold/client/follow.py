@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 from mapfold.client.arns import MAP_LABEL, run_id_of
@@ -103,6 +104,41 @@ def follow(
     raise AssertionError("a pace has no end")
 
 
+def look(aws: FollowsExecutions, execution: Execution, *, now: float) -> Progress:
+    """How far an execution is, by looking once. `now`: epoch seconds. The rate is the mean since its map run started."""
+    summaries = aws.map_runs(execution.arn)
+    newest = aws.map_run(summaries[-1].arn) if summaries else None
+    items_arn = next((summary.arn for summary in reversed(summaries) if summary.label == MAP_LABEL), None)
+    items_run = newest if newest is None or newest.arn == items_arn else aws.map_run(items_arn) if items_arn else None
+    is_mapping = newest is not None and not newest.status.is_terminal
+    items = items_run.items if items_run else Counts()
+    rate = _mean_rate(items_run, now=now)
+    return Progress(
+        run_id=execution.name,
+        status=execution.status,
+        stage=newest.label if newest and is_mapping else _last_state(aws, execution.arn),
+        items=items,
+        batches=items_run.children if items_run else Counts(),
+        seconds=now - execution.started if execution.seconds is None else execution.seconds,
+        rate=rate,
+        seconds_left=(items.total - items.done) / rate if rate and is_mapping and newest is items_run else None,
+    )
+
+
+def _mean_rate(run: MapRun | None, *, now: float) -> float | None:
+    if run is None or not run.items.done:
+        return None
+    return run.items.done / max((run.stopped or now) - run.started, 0.001)
+
+
+def _last_state(aws: FollowsExecutions, execution_arn: str) -> str:
+    """The state that was entered last, from the newest few events."""
+    for event in islice(aws.events(execution_arn, newest_first=True, page=20), 20):
+        if event.type.endswith("StateEntered"):
+            return str(event.details.get("name", ""))
+    return ""
+
+
 class _Look:
     """What is remembered between two polls, so that each takes two or three calls."""
 
@@ -116,7 +152,7 @@ class _Look:
     def progress(self, execution: Execution, *, seconds: float) -> Progress:
         """Look once more."""
         open_run = self._open_map_run()
-        stage = open_run.label if open_run else self._last_state()
+        stage = open_run.label if open_run else _last_state(self._aws, self._arn)
         items = self._items_run.items if self._items_run else Counts()
         batches = self._items_run.children if self._items_run else Counts()
         rate = self._rate.at(self._clock(), items.done)
@@ -155,15 +191,6 @@ class _Look:
         if run.label == MAP_LABEL:
             self._items_run, self._items_stopped = run, stopped
         return run
-
-    def _last_state(self) -> str:
-        """The state that was entered last, from the newest few events."""
-        for count, event in enumerate(self._aws.events(self._arn, newest_first=True, page=20)):
-            if event.type.endswith("StateEntered"):
-                return str(event.details.get("name", ""))
-            if count == 19:
-                break
-        return ""
 
 
 class _Rate:

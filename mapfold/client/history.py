@@ -6,11 +6,23 @@ an iterator that pages, and nothing here keeps them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
-from mapfold.client.values import FAILURES, Event, Execution, ExecutionSummary, MapRun, Status
+from mapfold.client.pages import BadToken, Entry, entries_of
+from mapfold.client.values import (
+    FAILURES,
+    Event,
+    Execution,
+    ExecutionSummary,
+    Json,
+    MapRun,
+    MapRunSummary,
+    Page,
+    Status,
+)
 
 
 class ReadsHistories(Protocol):
@@ -20,6 +32,10 @@ class ReadsHistories(Protocol):
     def events(self, arn: str, *, newest_first: bool = False, page: int = 1000) -> Iterator[Event]: ...
     def map_run(self, arn: str) -> MapRun: ...
     def children(self, map_run_arn: str, status: Status | None = None) -> Iterator[ExecutionSummary]: ...
+    def execution_page(
+        self, arn: str, *, status: Status | None = None, size: int = 1000, token: str | None = None
+    ) -> Page[ExecutionSummary]: ...
+    def event_page(self, arn: str, *, size: int = 1000, token: str | None = None) -> Page[Event]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +94,50 @@ def children(aws: ReadsHistories, map_run_arn: str, *, failed_only: bool = False
         return
     for status in FAILURES:
         yield from (_child(aws, summary) for summary in aws.children(map_run_arn, status))
+
+
+def child_entries(
+    aws: ReadsHistories,
+    map_runs: Sequence[MapRunSummary],
+    *,
+    status: Status | None = None,
+    size: int,
+    position: Json = None,
+) -> Iterator[Entry[Child]]:
+    """The children of map runs, one map run after the other, from a position on (pages.py)."""
+    number, inner = (0, None) if position is None else _map_run_position(position, len(map_runs))
+    for index, map_run in enumerate(map_runs[number:], number):
+        fetch = partial(_child_page, aws, map_run.arn, status)
+        for summary, behind in entries_of(fetch, size=size, position=inner):
+            is_last = behind is None and index + 1 >= len(map_runs)
+            yield _child(aws, summary), None if is_last else [index, behind] if behind else [index + 1, None]
+        inner = None
+
+
+def event_entries(
+    aws: ReadsHistories, execution_arn: str, *, size: int, position: Json = None
+) -> Iterator[Entry[EventLine]]:
+    """The events of one STANDARD execution, oldest first, from a position on (pages.py)."""
+
+    def fetch(size: int, token: str | None) -> Page[EventLine]:
+        page = aws.event_page(execution_arn, size=size, token=token)
+        return Page(tuple(EventLine(0, execution_arn, event) for event in page.items), page.next)
+
+    return entries_of(fetch, size=size, position=position)
+
+
+def _child_page(
+    aws: ReadsHistories, map_run_arn: str, status: Status | None, size: int, token: str | None
+) -> Page[ExecutionSummary]:
+    return aws.execution_page(map_run_arn, status=status, size=size, token=token)
+
+
+def _map_run_position(position: Json, map_runs: int) -> tuple[int, Json]:
+    match position:
+        case [int() as number, inner] if 0 <= number < map_runs:
+            return number, inner
+        case _:
+            raise BadToken
 
 
 @dataclass(slots=True)

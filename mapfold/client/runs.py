@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import difflib
 import heapq
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from functools import partial
+from itertools import count, dropwhile, groupby, islice
 from typing import Protocol
 
 from mapfold.client.arns import execution_arn, is_execution_arn, run_id_of
-from mapfold.client.errors import UnknownRun
+from mapfold.client.errors import NotDeployed, RunEnded, UnknownRun
+from mapfold.client.pages import BadToken, Entry, entries_of
 from mapfold.client.target import Target
-from mapfold.client.values import Execution, ExecutionSummary, MapRun, MapRunSummary, StateMachine, Status
-from mapfold.errors import ServiceError
+from mapfold.client.values import Execution, ExecutionSummary, Json, MapRun, MapRunSummary, Page, StateMachine, Status
+from mapfold.errors import ServiceError, UsageError
 
+MAX_CALLS = 50
+"""Of ListExecutions for one page over several jobs. An account has 100 at once and 2 to 10 more a second."""
+
+_LARGEST_PAGE = 1000
 _NAMES_TO_COMPARE = 300
 
 
@@ -29,7 +36,10 @@ class ListsRuns(Protocol):
     target: Target
 
     def state_machines(self) -> Iterator[StateMachine]: ...
-    def executions(self, machine_arn: str) -> Iterator[ExecutionSummary]: ...
+    def executions(self, machine_arn: str, status: Status | None = None) -> Iterator[ExecutionSummary]: ...
+    def execution_page(
+        self, arn: str, *, status: Status | None = None, size: int = 1000, token: str | None = None
+    ) -> Page[ExecutionSummary]: ...
     def find_execution(self, arn: str) -> Execution | None: ...
     def map_runs(self, execution_arn: str) -> list[MapRunSummary]: ...
     def map_run(self, arn: str) -> MapRun: ...
@@ -63,6 +73,74 @@ def runs(aws: ListsRuns, *, job: str | None = None) -> Iterator[RunSummary]:
     return heapq.merge(*(_runs_of(aws, machine) for machine in machines), key=lambda run: run.started, reverse=True)
 
 
+def run_entries(
+    aws: ListsRuns, machines: Sequence[StateMachine], *, status: Status | None = None, size: int, position: Json = None
+) -> Iterator[Entry[RunSummary]]:
+    """The runs of these state machines, newest first, from a position on (pages.py).
+
+    Of one state machine, the position is Step Functions' own. Of several, it is the start of the last run: then every
+    list is gone through from its beginning, a thousand runs a call, and at most `MAX_CALLS` of them.
+    """
+    if len(machines) == 1:
+        return entries_of(partial(_run_page, aws, machines[0], status), size=size, position=position)
+    behind = (-math.inf, "") if position is None else _start_position(position)
+    calls = count(1)
+    page_size = size + 1 if position is None else _LARGEST_PAGE
+    lists = [_by_start(aws, machine, status, page_size, calls) for machine in machines]
+    merged = heapq.merge(*lists, key=_place_in_time)
+    later = dropwhile(lambda run: _place_in_time(run) <= behind, merged)
+    return ((run, [run.started, run.execution_arn]) for run in later)
+
+
+def _by_start(
+    aws: ListsRuns, machine: StateMachine, status: Status | None, size: int, calls: Iterator[int]
+) -> Iterator[RunSummary]:
+    """The runs of a state machine, newest first; those that started at the same moment by their ARN."""
+
+    def fetch(size: int, token: str | None) -> Page[RunSummary]:
+        if next(calls) > MAX_CALLS:
+            raise UsageError(
+                "there are too many newer runs to list this far back over several jobs. Name one with `job`: its runs "
+                "are paged without a bound."
+            )
+        return _run_page(aws, machine, status, size, token)
+
+    found = (run for run, _ in entries_of(fetch, size=size))
+    for _, at_once in groupby(found, key=lambda run: run.started):
+        yield from sorted(at_once, key=_place_in_time)
+
+
+def _run_page(
+    aws: ListsRuns, machine: StateMachine, status: Status | None, size: int, token: str | None
+) -> Page[RunSummary]:
+    page = aws.execution_page(machine.arn, status=status, size=size, token=token)
+    return Page(tuple(_run(machine, line) for line in page.items), page.next)
+
+
+def _run(machine: StateMachine, line: ExecutionSummary) -> RunSummary:
+    return RunSummary(line.name, machine.job, line.status, line.started, line.stopped, line.arn, line.redrive_count)
+
+
+def _place_in_time(run: RunSummary) -> tuple[float, str]:
+    return -run.started, run.execution_arn
+
+
+def _start_position(position: Json) -> tuple[float, str]:
+    match position:
+        case [float() | int() as started, str() as arn]:
+            return -started, arn
+        case _:
+            raise BadToken
+
+
+def find_machine(aws: ListsRuns, job: str) -> StateMachine:
+    """The state machine of a job; `NotDeployed`, with the jobs that there are, if it has none here."""
+    machines = {machine.job: machine for machine in aws.state_machines()}
+    if job not in machines:
+        raise NotDeployed(job, aws.target.stack or "this account and region", deployed=tuple(sorted(machines)))
+    return machines[job]
+
+
 def find_run(aws: ListsRuns, name: str) -> Execution:
     """The execution that `name` (a run's id, or any execution's ARN) means; else `UnknownRun` with close matches."""
     if is_execution_arn(name):
@@ -91,6 +169,12 @@ class StopsRuns(Protocol):
     def abort_record(self, execution_arn: str, *, stopped: datetime, error: str, cause: str) -> bool: ...
 
 
+def check_running(execution: Execution) -> None:
+    """Raise `RunEnded` if there is nothing to stop any more."""
+    if execution.status.is_terminal:
+        raise RunEnded(execution.name, str(execution.status))
+
+
 def stop(aws: StopsRuns, execution_arn: str, *, cause: str) -> None:
     """Abort a run and, with it, its map runs' STANDARD children; close its record."""
     stopped = aws.stop_execution(execution_arn, error=STOPPED, cause=cause)
@@ -98,8 +182,7 @@ def stop(aws: StopsRuns, execution_arn: str, *, cause: str) -> None:
 
 
 def _runs_of(aws: ListsRuns, machine: StateMachine) -> Iterator[RunSummary]:
-    for line in aws.executions(machine.arn):
-        yield RunSummary(line.name, machine.job, line.status, line.started, line.stopped, line.arn, line.redrive_count)
+    return (_run(machine, line) for line in aws.executions(machine.arn))
 
 
 def _find_by_arn(aws: ListsRuns, arn: str) -> Execution | None:

@@ -1,4 +1,7 @@
-"""Where a client speaks to: the embedded AWS (endpoint URLs), or the real one (a profile and a region)."""
+"""Where a client speaks to: the embedded AWS (endpoint URLs), or the real one (a profile and a region).
+
+`stack_target` (stack.py) adds what a deployed stack says about its jobs.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from mapfold.client.arns import MACHINE_PREFIX, job_of, machine_arn
+from mapfold.errors import UsageError
 
 LOCAL_ACCOUNT = "123456789012"
 """The account of the embedded AWS: moto's default."""
@@ -22,17 +26,22 @@ _ENDPOINT_VARIABLES = {
     "dynamodb": "AWS_ENDPOINT_URL_DYNAMODB",
     "sts": "AWS_ENDPOINT_URL_STS",
 }
+_LAMBDA_VARIABLES = ("MAPFOLD_MACHINE_PREFIX", "MAPFOLD_RUNS_BUCKET", "MAPFOLD_RUNS_TABLE", "MAPFOLD_DATA_BUCKET")
 _OURS = frozenset({"stepfunctions", "lambda"})
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One place that answers AWS's protocols. Make it with `local_target`, `environment_target` or `aws_target`.
+    """One place that answers AWS's protocols.
+
+    Make it with `local_target`, `environment_target`, `aws_target`, `stack_target` or, in a Lambda function,
+    `lambda_target`.
 
     endpoints: URL by boto3 service name; empty for the real AWS. account: None where it has to be asked for.
     runs_bucket, runs_table: where runs keep their results and their records; data_bucket: where manifests are put.
     machine_prefix: what the names of the jobs' state machines begin with. jobs: those that are deployed, where that is
-    known; None where it is not: then state machines are listed, and told by their prefix. partition: of ARNs.
+    known; None where it is not: then state machines are listed, and told by their prefix. partition: of ARNs. stack: the
+    CloudFormation stack that has deployed the jobs.
     dummy_credentials: the embedded AWS takes any, so none are looked for.
     """
 
@@ -46,6 +55,7 @@ class Target:
     machine_prefix: str = MACHINE_PREFIX
     jobs: tuple[str, ...] | None = None
     partition: str = "aws"
+    stack: str | None = None
     dummy_credentials: bool = False
 
     @property
@@ -103,6 +113,29 @@ def environment_target(environment: Mapping[str, str]) -> Target | None:
 def aws_target(*, profile: str | None, region: str | None, environment: Mapping[str, str]) -> Target:
     """The real AWS, with what the profile or the environment says about credentials and region."""
     return Target(profile=profile, region=region, runs_bucket=_runs_bucket(environment))
+
+
+def lambda_target(environment: Mapping[str, str], function_arn: str) -> Target:
+    """Where code speaks to that runs in a Lambda function of a stage: what its environment says.
+
+    Region and account are those of the function itself. With AWS_ENDPOINT_URL_SFN, as in the embedded AWS's Lambda, it
+    is the embedded AWS. UsageError names every variable that is missing.
+    """
+    if missing := [name for name in _LAMBDA_VARIABLES if not environment.get(name)]:
+        raise UsageError(f"the function's environment has no {', '.join(missing)}. Deploy it again.")
+    _, partition, _, region, account, *_ = function_arn.split(":")
+    jobs = environment.get("MAPFOLD_DEPLOYED_JOBS")
+    return replace(
+        environment_target(environment) or Target(),
+        region=region,
+        account=account,
+        partition=partition,
+        machine_prefix=environment["MAPFOLD_MACHINE_PREFIX"],
+        jobs=None if jobs is None else tuple(job for job in jobs.split(",") if job),
+        runs_bucket=environment["MAPFOLD_RUNS_BUCKET"],
+        runs_table=environment["MAPFOLD_RUNS_TABLE"],
+        data_bucket=environment["MAPFOLD_DATA_BUCKET"],
+    )
 
 
 def _region(environment: Mapping[str, str]) -> str:

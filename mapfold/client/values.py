@@ -6,10 +6,21 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 Json = Any
 """A JSON value: None, bool, int, float, str, list[Json] or dict[str, Json]."""
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A page of a list that the service pages, and the service's own token of the one behind it."""
+
+    items: tuple[T, ...]
+    next: str | None = None
 
 
 class Status(StrEnum):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from moto import mock_aws
 
 from mapfold.cli.factory import Connection, Factory, Place, command_name
 from mapfold.client import AwsClient, Unreachable, local_target
-from mapfold.errors import JobError
+from mapfold.errors import JobError, UsageError
 from tests.unit.cli.fakes import FakeJob
 
 NOWHERE = "http://127.0.0.1:9"
@@ -58,3 +61,49 @@ def test_the_command_is_called_again_as_it_was_called() -> None:
     assert command_name("/somewhere/bin/sh") == "sh"
     assert command_name("a b/no-such-command") == "'a b/no-such-command'"
     assert command_name("/x/mapfold/__main__.py") == "python -m mapfold"
+
+
+def test_options_of_aws_are_refused_where_they_say_nothing(tmp_path: Path) -> None:
+    """Whoever names a stack means AWS."""
+    place = Place(on="local", data=tmp_path, stack="mapfold-prod")
+
+    with pytest.raises(UsageError, match="--stack say where on AWS: add --on aws"), Factory().connect(place, print):
+        pass
+
+
+def test_a_command_to_paste_names_the_stack_unless_it_is_the_usual_one() -> None:
+    """The usual one is mapfold-dev, or what MAPFOLD_STACK says in this shell."""
+    place = Place(on="aws", data=Path(".mapfold"), stack="mapfold-prod")
+
+    assert Factory(environment={}).typed("show", "r1", place) == "mapfold show r1 --on aws --stack mapfold-prod"
+    assert Factory(environment={"MAPFOLD_STACK": "mapfold-prod"}).typed("show", "r1", place) == (
+        "mapfold show r1 --on aws"
+    )
+
+
+def test_a_connection_to_aws_is_to_a_stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its jobs, buckets and table come from its outputs; what is said of the place names it."""
+    for name, value in {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}.items():
+        monkeypatch.setenv(name, value)
+    place = Place(on="aws", data=tmp_path, region="eu-west-1")
+    outputs = {
+        key: {"Value": value}
+        for key, value in {
+            "MachinePrefix": "mapfold-test-",
+            "Jobs": "flights",
+            "DataBucket": "d",
+            "RunsBucket": "r",
+            "RunsTable": "t",
+        }.items()
+    }
+    template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}, "Outputs": outputs}
+    with mock_aws():
+        boto3.client("cloudformation", region_name="eu-west-1").create_stack(
+            StackName="mapfold-test", TemplateBody=json.dumps(template)
+        )
+
+        with Factory(environment={"MAPFOLD_STACK": "mapfold-test"}).connect(place, print) as connection:
+            machines = [machine.arn for machine in connection.aws.state_machines()]
+
+    assert connection.where == "AWS, eu-west-1, stack mapfold-test"
+    assert machines == ["arn:aws:states:eu-west-1:123456789012:stateMachine:mapfold-test-flights"]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mapfold.cli.present import MAX_ROWS, columns, duration, json_chunks, moment, number, result_lines
+from mapfold.cli.present import MAX_ROWS, columns, duration, json_chunks, number, result_lines
 
 
 @pytest.mark.parametrize(
@@ -22,11 +22,6 @@ def test_durations_are_as_exact_as_they_are_useful(seconds: float | None, text: 
 def test_numbers_have_thousands_and_at_most_three_decimals(value: float, text: str) -> None:
     """And no zeros at their end."""
     assert number(value) == text
-
-
-def test_moments_are_rounded_to_milliseconds() -> None:
-    """Over the second, too."""
-    assert moment(0.9999) == "1970-01-01T00:00:01.000Z"
 
 
 def test_columns_of_numbers_are_aligned_to_the_right() -> None:

@@ -6,8 +6,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
-from mapfold.client.arns import label_of
+from mapfold.client.arns import is_map_run_arn, label_of
 from mapfold.client.errors import RunNameTaken
 from mapfold.client.target import Target
 from mapfold.client.values import (
@@ -19,10 +20,13 @@ from mapfold.client.values import (
     Json,
     MapRun,
     MapRunSummary,
+    Page,
     StateMachine,
     Status,
 )
 from mapfold.errors import ServiceError
+
+T = TypeVar("T")
 
 MACHINES = "arn:aws:states:us-east-1:123456789012:stateMachine:"
 EXECUTIONS = "arn:aws:states:us-east-1:123456789012:execution:"
@@ -103,6 +107,10 @@ class FakeAws:
     on_poll: Callable[[FakeAws], None] = lambda aws: None
     """Called before every DescribeExecution: the world goes on between two polls."""
     described: list[str] = field(default_factory=list)
+    pages: list[tuple[str, int]] = field(default_factory=list)
+    """Every page that was asked for: of what, and from where on."""
+    ranges: list[tuple[str, int]] = field(default_factory=list)
+    """Every range of an object that was read: its key, and where it starts."""
     records: dict[str, tuple[float, str, str]] = field(default_factory=dict)  # what closed a run's record
 
     def has(self, *executions: Execution) -> FakeAws:
@@ -150,9 +158,28 @@ class FakeAws:
         children = {child.arn: child for group in self.children_.values() for child in group}
         return self.executions_.get(arn) or children.get(arn)
 
-    def executions(self, machine_arn: str) -> Iterator[ExecutionSummary]:
+    def executions(self, machine_arn: str, status: Status | None = None) -> Iterator[ExecutionSummary]:
         found = [one for one in self.executions_.values() if one.state_machine_arn == machine_arn]
-        yield from (_summary(one) for one in sorted(found, key=lambda one: -one.started))
+        found.sort(key=lambda one: -one.started)
+        yield from (_summary(one) for one in found if status in (None, one.status))
+
+    def execution_page(
+        self, arn: str, *, status: Status | None = None, size: int = 1000, token: str | None = None
+    ) -> Page[ExecutionSummary]:
+        listed = self.children if is_map_run_arn(arn) else self.executions
+        return self._page(f"{arn} {status}", list(listed(arn, status)), size, token)
+
+    def event_page(self, arn: str, *, size: int = 1000, token: str | None = None) -> Page[Event]:
+        return self._page(arn, self.events_.get(arn, []), size, token)
+
+    def _page(self, question: str, found: list[T], size: int, token: str | None) -> Page[T]:
+        """A page whose token says the question and where it goes on; of another question, it is refused."""
+        asked, _, start = (token or f"{question}@0").rpartition("@")
+        if asked != question:
+            raise ServiceError("Invalid Token: 'Invalid token'", code="InvalidToken")
+        self.pages.append((question, int(start)))
+        end = int(start) + size
+        return Page(tuple(found[int(start) : end]), f"{question}@{end}" if end < len(found) else None)
 
     def children(self, map_run_arn: str, status: Status | None = None) -> Iterator[ExecutionSummary]:
         found = self.children_.get(map_run_arn, [])
@@ -228,8 +255,20 @@ class FakeAws:
         text = self.objects.get((bucket, key))
         return None if text is None else iter(text.encode().splitlines())
 
-    def object_keys(self, bucket: str, prefix: str) -> Iterator[str]:
-        yield from sorted(key for where, key in self.objects if where == bucket and key.startswith(prefix))
+    def object_range(self, bucket: str, key: str, *, start: int, length: int) -> tuple[bytes, int] | None:
+        text = self.objects.get((bucket, key))
+        if text is None:
+            return None
+        self.ranges.append((key, start))
+        body = text.encode()
+        return (body[start : start + length], len(body)) if start < len(body) else (b"", start)
+
+    def object_link(self, bucket: str, key: str, *, seconds: int) -> str:
+        return f"https://{bucket}.s3.amazonaws.com/{key}?X-Amz-Expires={seconds}"
+
+    def object_keys(self, bucket: str, prefix: str, *, after: str = "") -> Iterator[str]:
+        keys = (key for where, key in self.objects if where == bucket and key.startswith(prefix))
+        yield from sorted(key for key in keys if key > after)
 
 
 def _summary(one: Execution) -> ExecutionSummary:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mapfold.client import NotDeployed, RunNameTaken, check_run_name, new_run_id, start
+from mapfold.client import NotDeployed, RunNameTaken, Target, check_run_name, new_run_id, start
 from mapfold.errors import UsageError
 from tests.unit.client.fakes import RUN, FakeAws
 
@@ -51,3 +51,11 @@ def test_a_name_that_step_functions_or_s3_would_not_take_is_refused(name: str) -
     """It becomes an execution's name and a folder in S3."""
     with pytest.raises(UsageError, match="name of a run"):
         check_run_name(name)
+
+
+def test_a_job_that_a_stack_does_not_have_is_said_with_those_it_has() -> None:
+    """Step Functions is not even asked: its refusal would not say."""
+    aws = FakeAws(target=Target(stack="mapfold-dev", jobs=("flights", "words")))
+
+    with pytest.raises(NotDeployed, match=r"'sums' is not deployed in stack mapfold-dev, .*: there is flights, words"):
+        start(aws, "sums", source={}, params={}, name="r1")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from mapfold.client import environment_target, local_target
+import pytest
+
+from mapfold.client import environment_target, lambda_target, local_target
+from mapfold.errors import UsageError
 
 PORTS = {"service_url": "http://127.0.0.1:1", "aws_url": "http://127.0.0.1:2"}
 
@@ -46,3 +49,45 @@ def test_a_step_functions_endpoint_of_the_users_is_honoured() -> None:
     assert chosen.endpoints["stepfunctions"] == chosen.endpoints["lambda"] == "http://sfn"
     assert chosen.endpoints["s3"] == "http://aws"
     assert environment_target({"AWS_ENDPOINT_URL": "http://aws"}) is None
+
+
+LAMBDA = "arn:aws:lambda:eu-west-1:210987654321:function:mapfold-dev-Api-1X"
+STAGE = {
+    "MAPFOLD_MACHINE_PREFIX": "mapfold-dev-",
+    "MAPFOLD_DEPLOYED_JOBS": "flights,words",
+    "MAPFOLD_RUNS_BUCKET": "runs-1x",
+    "MAPFOLD_RUNS_TABLE": "table-1x",
+    "MAPFOLD_DATA_BUCKET": "data-1x",
+}
+
+
+def test_a_function_finds_its_stage_in_its_environment() -> None:
+    """Account and region are those of its own ARN: nobody has to be asked."""
+    target = lambda_target(STAGE, LAMBDA)
+
+    assert (target.machine_prefix, target.jobs) == ("mapfold-dev-", ("flights", "words"))
+    assert (target.region, target.account) == ("eu-west-1", "210987654321")
+    assert (target.runs_bucket, target.runs_table, target.data_bucket) == ("runs-1x", "table-1x", "data-1x")
+    assert not target.is_local
+
+
+def test_a_function_of_another_partition_makes_that_partitions_arns() -> None:
+    """Such as GovCloud's."""
+    target = lambda_target(STAGE, LAMBDA.replace("arn:aws:", "arn:aws-us-gov:"))
+
+    assert target.machine_arn("words", region="us-gov-west-1", account="1").startswith("arn:aws-us-gov:states:")
+
+
+def test_a_function_of_the_embedded_aws_lists_state_machines() -> None:
+    """Jobs come and go there while it is warm; Step Functions is where its environment says."""
+    environment = {name: value for name, value in STAGE.items() if name != "MAPFOLD_DEPLOYED_JOBS"}
+
+    target = lambda_target({**environment, "AWS_ENDPOINT_URL_SFN": "http://sfn"}, LAMBDA)
+
+    assert (target.jobs, target.endpoints["stepfunctions"]) == (None, "http://sfn")
+
+
+def test_all_that_a_functions_environment_lacks_is_named() -> None:
+    """One deployment mends it all."""
+    with pytest.raises(UsageError, match="has no MAPFOLD_RUNS_TABLE, MAPFOLD_DATA_BUCKET"):
+        lambda_target({"MAPFOLD_MACHINE_PREFIX": "m-", "MAPFOLD_RUNS_BUCKET": "b"}, LAMBDA)
