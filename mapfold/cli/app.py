@@ -86,6 +86,7 @@ def mapfold(context: click.Context, debug: bool) -> None:
     mapfold stop RUN                     end a run that is running
     mapfold redrive RUN                  let a run that was stopped or timed out go on
     mapfold definition JOB               a job's state machine in the Amazon States Language
+    mapfold policy JOB                   what a job's functions may do on AWS, and why
     mapfold local                        keep the embedded AWS running, for boto3 or the AWS CLI
 
     \b
@@ -126,6 +127,52 @@ def definition(factory: Factory, output: Output, job: str, jobs_folder: Path) ->
     from mapfold.cli import look
 
     return look.definition(jobs_folder, job, factory, output)
+
+
+@mapfold.command()
+@click.argument("job", required=False)
+@click.option("--shared", is_flag=True, help="The roles that all jobs of a stage share: api, start, watch.")
+@click.option("--role", help="Only this role.")
+@click.option("--with-key", is_flag=True, help="Of a stage that has a KMS key of its own.")
+@_jobs
+@_json
+@_place
+@_handed
+def policy(
+    factory: Factory,
+    output: Output,
+    place: Place,
+    job: str | None,
+    shared: bool,
+    role: str | None,
+    with_key: bool,
+    jobs_folder: Path,
+    as_json: bool,
+) -> int:
+    """Print what the functions and the state machine of JOB may do on AWS, each statement with its reason.
+
+    The statements follow from what the definition and the job declare, and nothing else is granted. `${…}` stands for
+    what a deployment names; with --on aws, names are those of the deployed stack as far as it tells them.
+
+    \b
+    mapfold policy flight-delays
+    mapfold policy flight-delays --role work
+    mapfold policy --shared
+    mapfold policy flight-delays --json | jq .roles.work.policy
+    """
+    from mapfold.cli.policy import PolicyOptions
+    from mapfold.cli.policy import policy as print_policy
+
+    options = PolicyOptions(
+        job=job,
+        shared=shared,
+        role=role,
+        with_key=with_key,
+        place=place,
+        jobs_folder=jobs_folder,
+        as_json=as_json,
+    )
+    return print_policy(options, factory, output)
 
 
 @mapfold.command()

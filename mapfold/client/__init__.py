@@ -44,14 +44,17 @@ from mapfold.client.runs import (
     check_running,
     find_machine,
     find_run,
+    oldest_running,
     run_entries,
     runs,
     show,
     stop,
+    view,
 )
 from mapfold.client.stack import DEFAULT_STACK, stack_target
 from mapfold.client.start import Run, check_run_name, new_run_id, start, start_once
 from mapfold.client.target import Target, aws_target, environment_target, lambda_target, local_target
+from mapfold.client.values import Status
 
 __all__ = [
     "AWS_PACE",
@@ -80,6 +83,7 @@ __all__ = [
     "RunSummary",
     "RunView",
     "StateNode",
+    "Status",
     "StoredResult",
     "Target",
     "Unheard",
@@ -107,6 +111,7 @@ __all__ = [
     "local_target",
     "look",
     "new_run_id",
+    "oldest_running",
     "outcome",
     "plan_deployment",
     "redrive",
@@ -122,4 +127,5 @@ __all__ = [
     "stored_result",
     "substitutions",
     "unseal",
+    "view",
 ]

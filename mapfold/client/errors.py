@@ -67,9 +67,8 @@ class NotDeployed(UsageError):
 
     def __init__(self, job: str, where: str, *, deployed: Sequence[str] | None = None) -> None:
         """`deployed`: the jobs that there are; None where that is not known."""
-        there = "" if deployed is None else f": there is {', '.join(deployed) or 'none'}"
+        there = f"There is {', '.join(deployed) or 'none'}" if deployed is not None else "Run it with --on local"
         super().__init__(
-            f"job {job!r} is not deployed in {where}{there}. Run it with --on local, or deploy it first, in this account "
-            "and region."
+            f"job {job!r} is not deployed in {where}. {there}; or deploy it first, in this account and region."
         )
         self.job, self.where, self.deployed = job, where, deployed

@@ -22,6 +22,9 @@ from mapfold.errors import ServiceError, UsageError
 MAX_CALLS = 50
 """Of ListExecutions for one page over several jobs. An account has 100 at once and 2 to 10 more a second."""
 
+MOST_RUNNING = 10_000
+"""Runs of a job that are looked at for the oldest: ten calls. An account may have a million open executions."""
+
 _LARGEST_PAGE = 1000
 _NAMES_TO_COMPARE = 300
 
@@ -133,6 +136,17 @@ def _start_position(position: Json) -> tuple[float, str]:
             raise BadToken
 
 
+def oldest_running(aws: ListsRuns, machine: StateMachine) -> tuple[float | None, bool]:
+    """When the oldest running run of a job started, None if none runs; and whether all of them were looked at.
+
+    The list is newest first and cannot be had from its end; `MOST_RUNNING` are gone through at most.
+    """
+    started, looked_at = None, 0
+    for run in islice(aws.executions(machine.arn, Status.RUNNING), MOST_RUNNING):
+        started, looked_at = run.started, looked_at + 1
+    return started, looked_at < MOST_RUNNING
+
+
 def find_machine(aws: ListsRuns, job: str) -> StateMachine:
     """The state machine of a job; `NotDeployed`, with the jobs that there are, if it has none here."""
     machines = {machine.job: machine for machine in aws.state_machines()}
@@ -157,7 +171,11 @@ def find_run(aws: ListsRuns, name: str) -> Execution:
 
 def show(aws: ListsRuns, name: str) -> RunView:
     """One run, with the counts of its map runs."""
-    execution = find_run(aws, name)
+    return view(aws, find_run(aws, name))
+
+
+def view(aws: ListsRuns, execution: Execution) -> RunView:
+    """A run that was found, with the counts of its map runs."""
     map_runs = tuple(aws.map_run(summary.arn) for summary in aws.map_runs(execution.arn))
     return RunView(aws.target.job_of(execution.state_machine_arn), execution, map_runs)
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import boto3
 
@@ -76,6 +76,10 @@ class EmbeddedAws:
     def events(self) -> EventBridgeClient:
         return session().client("events", endpoint_url=f"http://127.0.0.1:{self.aws_port}")
 
+    def client(self, service: str) -> Any:
+        """Of any other service that moto has."""
+        return session().client(service, endpoint_url=f"http://127.0.0.1:{self.aws_port}")  # type: ignore[call-overload]
+
 
 def session() -> boto3.Session:
     """Any credentials do."""
@@ -83,14 +87,20 @@ def session() -> boto3.Session:
 
 
 @contextmanager
-def serving(data: Path) -> Iterator[EmbeddedAws]:
-    """`mapfold local` on free ports over the folder `data`; its stderr goes to a file there."""
+def serving(data: Path, *, python_path: str = "") -> Iterator[EmbeddedAws]:
+    """`mapfold local` on free ports over the folder `data`; its stderr goes to a file there.
+
+    It and its workers import from `python_path` before all else.
+    """
     command = [sys.executable, "-m", "mapfold", "local", "--no-console"]
     options = ["--port", "0", "--aws-port", "0", "--data", str(data)]
+    environment = outside_environment()
+    if python_path:
+        environment["PYTHONPATH"] = os.pathsep.join((python_path, environment["PYTHONPATH"]))
     with (
         (data / "stderr.txt").open("w") as stderr,
         subprocess.Popen(
-            [*command, *options], cwd=ROOT, env=outside_environment(), stdout=subprocess.PIPE, stderr=stderr, text=True
+            [*command, *options], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True
         ) as server,
     ):
         try:

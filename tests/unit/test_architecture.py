@@ -14,6 +14,9 @@ ROOT = Path(__file__).parents[2]
 API = "mapfold"
 """The public API and what it stands on: every module of mapfold/ that lies in none of the areas below."""
 
+SHARED_TASKS = ("api", "start", "watch", "_client", "_api_models", "_api_errors", "_api_openapi", "_start_messages")
+"""Modules of tasks/ of the functions that a stage has once. A job's own functions run none of them."""
+
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "mapfold.errors": (),
     "mapfold.states": ("mapfold.errors",),
@@ -37,6 +40,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "mapfold.__main__": ("mapfold.cli",),
     "infra": ("workflows", "tasks", "jobs", API, "mapfold.errors"),
+}
+MAY_IMPORT |= {
+    f"tasks.{name}": ("tasks", *(f"tasks.{other}" for other in SHARED_TASKS), "mapfold.client", API, "mapfold.errors")
+    for name in SHARED_TASKS
 }
 OURS = ("mapfold", "jobs", "workflows", "tasks", "infra", "tests", "benchmarks", "examples")
 
@@ -126,6 +133,8 @@ def test_nothing_reads_a_pipe_as_a_file() -> None:
         ("mapfold.client.deploy", "from mapfold.local.store import rows"),
         ("mapfold.client.deploy", "from ..local import arns"),
         ("tasks.work", "from mapfold import client"),
+        ("tasks.work", "from tasks import _client"),
+        ("tasks.api", "from mapfold.cli import present"),
         ("tasks.work", "def handler():\n    import infra.app"),
         ("mapfold.job", "from mapfold.cli import main"),
         ("mapfold.cli.serve", "from mapfold.local.store import rows"),
@@ -144,6 +153,8 @@ def test_a_climb_is_found(module: str, line: str) -> None:
         ("mapfold.cli.serve", "from mapfold.local.server import serve"),
         ("mapfold.cli.serve", "from mapfold.local import server"),
         ("tasks.work", "from mapfold import Job"),
+        ("tasks.api", "from mapfold import client"),
+        ("tasks.start", "from tasks._telemetry import observed"),
         ("mapfold.job", "from mapfold._loading import load_job"),
     ],
 )
