@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
@@ -137,16 +137,18 @@ class _Server:
                     going_on = await behind.resume()
                     if going_on:
                         log.warning("going on with %d execution(s) that had not ended", going_on)
-                    await self._answer(server, store, moto)
+                    await self._answer(server, store, moto, behind.after_ready)
             left = len((await store.unfinished()).executions)
             if left:
                 log.warning("%d execution(s) had not ended; the next start on %s goes on with them", left, data)
 
-    async def _answer(self, server: _HttpServer, store: Store, moto: MotoServer) -> None:
+    async def _answer(
+        self, server: _HttpServer, store: Store, moto: MotoServer, after_ready: Callable[[], None]
+    ) -> None:
         """Answer requests until we are told to stop, or something that we cannot do without has failed."""
         async with asyncio.TaskGroup() as tasks:
             answering = tasks.create_task(server.serve([self._bound]), name="http")
-            ready = tasks.create_task(self._say_ready(server), name="ready")
+            ready = tasks.create_task(self._say_ready(server, after_ready), name="ready")
             told = tasks.create_task(self._stop.wait(), name="stop")
             failed = tasks.create_task(store.failed.wait(), name="store-failure")
             ended = tasks.create_task(moto.ended(), name="moto-end")
@@ -160,7 +162,7 @@ class _Server:
         if not self._stop.is_set():
             raise ServiceError(f"moto ended while it was needed; its log is {moto.log}")
 
-    async def _say_ready(self, server: _HttpServer) -> None:
+    async def _say_ready(self, server: _HttpServer, after_ready: Callable[[], None]) -> None:
         await server.ready.wait()
         self._serving = True
         sys.stdout.write(f"ready http://{HOST}:{self._port}\n")
@@ -168,6 +170,7 @@ class _Server:
         if self._moto is not None and sys.stderr.isatty():
             sys.stderr.write(for_people(self._port, self._moto.port, self._settings.data))
             sys.stderr.flush()
+        after_ready()
 
     @contextmanager
     def _announced(self, aws_port: int) -> Iterator[None]:

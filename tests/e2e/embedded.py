@@ -21,8 +21,10 @@ import boto3
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +67,14 @@ class EmbeddedAws:
     @property
     def dynamodb(self) -> DynamoDBClient:
         return session().client("dynamodb", endpoint_url=f"http://127.0.0.1:{self.aws_port}")
+
+    @property
+    def sqs(self) -> SQSClient:
+        return session().client("sqs", endpoint_url=f"http://127.0.0.1:{self.aws_port}")
+
+    @property
+    def events(self) -> EventBridgeClient:
+        return session().client("events", endpoint_url=f"http://127.0.0.1:{self.aws_port}")
 
     def client(self, service: str) -> Any:
         """Of any other service that moto has."""
