@@ -26,10 +26,15 @@ BATCH_BYTES = 200_000
 """A child's input: under 262,144 bytes with room for what the task's Parameters add around the batch."""
 
 FOLD_GROUPS_AT_ONCE = 500
+FOLD_LABEL = "FoldGroups"
 
 
-MAP_LABELS = ("Map", "FoldGroups")
-"""Labels of the definition's distributed Maps: they are part of the ARNs of map runs and children."""
+def map_labels(job: Job) -> tuple[str, str]:
+    """Labels of the definition's distributed Maps: that over the items has the job's name, and is seen by it in consoles.
+
+    They are part of the ARNs of map runs and children.
+    """
+    return job.name, FOLD_LABEL
 
 
 def build_definition(job: Job) -> dict[str, Json]:
@@ -72,7 +77,7 @@ def _map(job: Job, child_type: str) -> dict[str, Json]:
     stopped = {"ErrorEquals": ["States.ExceedToleratedFailureThreshold"], "ResultPath": "$.stopped", "Next": "Fold"}
     return {
         "Type": "Map",
-        "Label": "Map",
+        "Label": job.name,
         "ItemReader": job.source.item_reader(),
         "ItemSelector": {"i.$": "$$.Map.Item.Index", "v.$": "$$.Map.Item.Value"},
         "ItemBatcher": {
@@ -122,7 +127,7 @@ def _fold_groups() -> dict[str, Json]:
     }
     return {
         "Type": "Map",
-        "Label": "FoldGroups",
+        "Label": FOLD_LABEL,
         "ItemReader": {
             "Resource": "arn:aws:states:::s3:getObject",
             "ReaderConfig": {"InputType": "JSONL"},

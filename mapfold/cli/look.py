@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mapfold.cli.factory import Factory, Place
 from mapfold.cli.output import Output
 from mapfold.cli.present import clock_time, columns, counted, duration, result_lines, tally
-from mapfold.client.arns import MAP_LABEL
+from mapfold.client.arns import is_of_items
 from mapfold.client.documents import run_document, span, status_document, summary_document
 from mapfold.client.values import Execution, Json, MapRun, decode, explain_cause
 
@@ -210,7 +210,7 @@ def map_run_counts(run: MapRun) -> list[str]:
 
 def kept_apart(ended: Outcome, map_runs: Iterable[MapRun], command: str) -> list[str]:
     """A line where the run counts more failed items than its map runs, which know whole batches only."""
-    more = ended.items.failed - sum(run.items.failed for run in map_runs if run.label == MAP_LABEL)
+    more = ended.items.failed - sum(run.items.failed for run in map_runs if is_of_items(run.label))
     if more <= 0:
         return []
     return [f"{counted(more, 'more item')} failed in batches that succeeded with the rest: {command}"]

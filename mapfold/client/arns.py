@@ -5,8 +5,8 @@ from __future__ import annotations
 MACHINE_PREFIX = "mapfold-"
 """What the names of the embedded AWS's state machines and functions begin with; on AWS it is the stack's name and `-`."""
 
-MAP_LABEL = "Map"
-"""Label of the distributed Map over a job's items; its other map run (`FoldGroups`) merges partials."""
+FOLD_LABEL = "FoldGroups"
+"""Label of the map runs that merge partials. The one over a job's items has the job's name."""
 
 
 def machine_name(job: str, *, prefix: str = MACHINE_PREFIX) -> str:
@@ -56,3 +56,13 @@ def run_id_of(arn: str) -> str:
 def label_of(map_run_arn: str) -> str:
     """The Map state's Label in `…:mapRun:<machine>/<label>:<uuid>`."""
     return map_run_arn.rsplit(":", 2)[-2].rsplit("/", 1)[-1]
+
+
+def is_of_items(label: str) -> bool:
+    """Whether a map run with this label is the one over the job's items."""
+    return label != FOLD_LABEL
+
+
+def map_state_of(label: str) -> str:
+    """The name of the Map state whose map runs have this label."""
+    return "Map" if is_of_items(label) else label

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol
 
-from mapfold.client.arns import MAP_LABEL
+from mapfold.client.arns import is_of_items
 from mapfold.client.pages import BadToken, Entry
 from mapfold.client.target import Target
 from mapfold.client.values import (
@@ -177,7 +177,7 @@ def _of_children(
     aws: ReadsFailures, execution: Execution, bucket: str, folder: str, start: tuple[Status, str | None, int, int]
 ) -> Iterator[Entry[Failure]]:
     """The items of the children that failed or timed out, of the latest map run over the items."""
-    map_run = next((run for run in reversed(aws.map_runs(execution.arn)) if run.label == MAP_LABEL), None)
+    map_run = next((run for run in reversed(aws.map_runs(execution.arn)) if is_of_items(run.label)), None)
     if map_run is None:
         return
     status, token, skipped, items_skipped = start

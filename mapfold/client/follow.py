@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
-from mapfold.client.arns import MAP_LABEL, run_id_of
+from mapfold.client.arns import is_of_items, map_state_of, run_id_of
 from mapfold.client.errors import UnknownRun
 from mapfold.client.values import Counts, Event, Execution, MapRun, MapRunSummary, Status
 
@@ -108,7 +108,7 @@ def look(aws: FollowsExecutions, execution: Execution, *, now: float) -> Progres
     """How far an execution is, by looking once. `now`: epoch seconds. The rate is the mean since its map run started."""
     summaries = aws.map_runs(execution.arn)
     newest = aws.map_run(summaries[-1].arn) if summaries else None
-    items_arn = next((summary.arn for summary in reversed(summaries) if summary.label == MAP_LABEL), None)
+    items_arn = next((summary.arn for summary in reversed(summaries) if is_of_items(summary.label)), None)
     items_run = newest if newest is None or newest.arn == items_arn else aws.map_run(items_arn) if items_arn else None
     is_mapping = newest is not None and not newest.status.is_terminal
     items = items_run.items if items_run else Counts()
@@ -116,7 +116,7 @@ def look(aws: FollowsExecutions, execution: Execution, *, now: float) -> Progres
     return Progress(
         run_id=execution.name,
         status=execution.status,
-        stage=newest.label if newest and is_mapping else _last_state(aws, execution.arn),
+        stage=map_state_of(newest.label) if newest and is_mapping else _last_state(aws, execution.arn),
         items=items,
         batches=items_run.children if items_run else Counts(),
         seconds=now - execution.started if execution.seconds is None else execution.seconds,
@@ -152,7 +152,7 @@ class _Look:
     def progress(self, execution: Execution, *, seconds: float) -> Progress:
         """Look once more."""
         open_run = self._open_map_run()
-        stage = open_run.label if open_run else _last_state(self._aws, self._arn)
+        stage = map_state_of(open_run.label) if open_run else _last_state(self._aws, self._arn)
         items = self._items_run.items if self._items_run else Counts()
         batches = self._items_run.children if self._items_run else Counts()
         rate = self._rate.at(self._clock(), items.done)
@@ -188,7 +188,7 @@ class _Look:
         if known and known.arn == arn and known.status.is_terminal and stopped == self._items_stopped:
             return known
         run = self._aws.map_run(arn)
-        if run.label == MAP_LABEL:
+        if is_of_items(run.label):
             self._items_run, self._items_stopped = run, stopped
         return run
 

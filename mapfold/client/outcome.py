@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
-from mapfold.client.arns import MAP_LABEL
+from mapfold.client.arns import is_of_items
 from mapfold.client.target import Target
 from mapfold.client.values import Event, Execution, Json, MapRun, MapRunSummary, Status, decode
 
@@ -131,7 +131,7 @@ def _items(aws: ReadsOutcomes, arn: str, report: Mapping[str, Json]) -> Items:
     if isinstance(counted, Mapping):
         return Items(*(int(counted.get(name) or 0) for name in ("total", "succeeded", "failed")))
     for summary in reversed(aws.map_runs(arn)):
-        if summary.label == MAP_LABEL:
+        if is_of_items(summary.label):
             counts = aws.map_run(summary.arn).items
             return Items(counts.total, counts.succeeded, counts.failed + counts.timed_out)
     return Items(0, 0, 0)

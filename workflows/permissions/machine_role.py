@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mapfold.job import Job
 from mapfold.sources import Objects
-from workflows.definition import FUNCTION_PLACEHOLDERS, MAP_LABELS
+from workflows.definition import FUNCTION_PLACEHOLDERS, map_labels
 from workflows.permissions.resources import STATES, key_use, listings_of_sources, readable_objects, run_objects
 from workflows.permissions.statement import Statement
 
@@ -40,7 +40,7 @@ def _reader(job: Job) -> Iterator[Statement]:
 def _map_runs(job: Job) -> Iterator[Statement]:
     """Distributed Map's own actions (Step Functions' guide, "IAM policies for using Distributed Map states")."""
     machine = f"${{MachinePrefix}}{job.name}"
-    children = tuple(f"{STATES}:execution:{machine}/{label}:*" for label in MAP_LABELS)
+    children = tuple(f"{STATES}:execution:{machine}/{label}:*" for label in map_labels(job))
     yield Statement(
         "StartChildren",
         ("states:StartExecution",),

@@ -15,7 +15,7 @@ from mapfold.errors import UsageError
 from mapfold.runs.folder import RunFolder
 from tests.e2e.permissions.iam import Request, is_allowed
 from workflows import build_definition
-from workflows.definition import MAP_LABELS
+from workflows.definition import map_labels
 from workflows.permissions import (
     Statement,
     job_permissions,
@@ -218,9 +218,9 @@ class TestJobRoles:
         statements = {statement.sid: statement for statement in job_permissions(job())["state-machine"]}
 
         assert set(statements["CallFunctions"].resources) == set(re.findall(r"\$\{\w+Function\}", definition))
-        assert set(MAP_LABELS) == set(re.findall(r'"Label": "(\w+)"', definition))
+        assert set(map_labels(job())) == set(re.findall(r'"Label": "([\w-]+)"', definition))
         assert [r.rsplit("/")[-1] for r in statements["RedriveChildren"].resources] == [
-            f"{label}:*" for label in MAP_LABELS
+            f"{label}:*" for label in map_labels(job())
         ]
 
     def test_a_network_is_joined_in_the_jobs_subnets_alone(self) -> None:
