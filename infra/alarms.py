@@ -174,11 +174,13 @@ class Alarms(Construct):
 
 def failed_share(job: WatchedJob, namespace: str) -> cloudwatch.MathExpression:
     """The items of a job that failed, in percent of all that were worked on; 0 where none were."""
+    # One graph shows all jobs, and no two metrics of a graph may have the same id.
+    failed, succeeded = (f"{what}_{job.name.replace('-', '_')}" for what in ("failed", "succeeded"))
     return cloudwatch.MathExpression(
-        expression="100 * FILL(failed, 0) / MAX([FILL(failed, 0) + FILL(succeeded, 0), 1])",
+        expression=f"100 * FILL({failed}, 0) / MAX([FILL({failed}, 0) + FILL({succeeded}, 0), 1])",
         using_metrics={
-            "failed": job.own(namespace, "ItemsFailed"),
-            "succeeded": job.own(namespace, "ItemsSucceeded"),
+            failed: job.own(namespace, "ItemsFailed"),
+            succeeded: job.own(namespace, "ItemsSucceeded"),
         },
         label=f"{job.name}: failed items in percent",
         period=PERIOD,

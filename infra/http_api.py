@@ -40,6 +40,25 @@ ACCESS_LOG: Mapping[str, str] = {
     "error": "$context.error.responseType",
     "integration": "$context.integration.error",
 }
+_WRITE_LOGS = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "WriteLogsOfAllApis",  # the actions of AWS's AmazonAPIGatewayPushToCloudWatchLogs
+            "Effect": "Allow",
+            "Action": [
+                "logs:CreateLogGroup",
+                "logs:CreateLogStream",
+                "logs:DescribeLogGroups",
+                "logs:DescribeLogStreams",
+                "logs:PutLogEvents",
+                "logs:GetLogEvents",
+                "logs:FilterLogEvents",
+            ],
+            "Resource": "*",
+        }
+    ],
+}
 _ERROR = '{"error": "$context.error.responseType", "message": $context.error.messageString}'
 
 
@@ -193,9 +212,7 @@ class LogsRole(Construct):
                     }
                 ],
             },
-            managed_policy_arns=[
-                f"arn:{Aws.PARTITION}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
-            ],
+            policies=[iam.CfnRole.PolicyProperty(policy_name="Permissions", policy_document=_WRITE_LOGS)],
         )
         account = apigw.CfnAccount(self, "Account", cloud_watch_role_arn=role.attr_arn)
         for resource in (role, account):
@@ -206,9 +223,8 @@ class LogsRole(Construct):
         ).to_string()
         Validations.of(role).acknowledge(
             Acknowledgment(
-                id="AwsSolutions::AwsSolutions-IAM4"
-                "[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]",
-                reason="It is the policy that API Gateway asks for: the role serves all APIs of the account, and their "
-                "log groups are not known here.",
+                id="AwsSolutions::AwsSolutions-IAM5[Resource::*]",
+                reason="API Gateway asks for these actions on all log groups: the role serves all APIs of the account, and "
+                "their log groups are not known here.",
             )
         )

@@ -16,6 +16,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from infra.requirements import Requirements
@@ -68,13 +69,21 @@ def closure(entry: str, sources: Sources) -> dict[str, Path]:
     return files
 
 
-def imported(module: str, path: Path) -> Iterator[str]:
+def imported(module: str, path: Path) -> tuple[str, ...]:
     """What a module may import when it runs: also what a function of it imports, but nothing only for type checkers.
 
     `from a import b` gives `a` and `a.b`: which of them is a module, is seen when it is looked for.
     """
-    is_package = path.name == "__init__.py"
-    for node in _running(ast.parse(path.read_text(), str(path))):
+    return _imported(module, path.read_text(), path.name == "__init__.py")
+
+
+@cache  # the same modules are in the packages of all functions: parsing them each time takes as long as all of CDK
+def _imported(module: str, source: str, is_package: bool) -> tuple[str, ...]:
+    return tuple(_imports(module, source, is_package))
+
+
+def _imports(module: str, source: str, is_package: bool) -> Iterator[str]:
+    for node in _running(ast.parse(source, module)):
         match node:
             case ast.Import():
                 yield from (alias.name for alias in node.names)

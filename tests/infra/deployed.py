@@ -55,12 +55,12 @@ class Deployed:
         """All resources of a type by logical id."""
         return {name: each for name, each in self.template["Resources"].items() if each["Type"] == type_}
 
-    def function(self, job: str, handler: str) -> Resource:
-        """The properties of one of a job's functions."""
+    def function(self, job: str | None, handler: str) -> Resource:
+        """The properties of one of a job's functions, or without a job of a shared one."""
         return self.named("AWS::Lambda::Function", self.function_id(job, handler))
 
-    def function_id(self, job: str, handler: str) -> str:
-        """The logical id of one of a job's functions."""
+    def function_id(self, job: str | None, handler: str) -> str:
+        """The logical id of one of a job's functions, or without a job of a shared one."""
         (found,) = (
             name
             for name, each in self.resources("AWS::Lambda::Function").items()

@@ -91,7 +91,10 @@ def test_the_share_of_failed_items_is_of_all_that_were_worked_on(template: Templ
     alarm = alarm_on(template, "ItemsFailed")
     (expression,) = [each["Expression"] for each in alarm["Metrics"] if "Expression" in each]
 
-    assert expression == "100 * FILL(failed, 0) / MAX([FILL(failed, 0) + FILL(succeeded, 0), 1])"
+    assert expression == (
+        "100 * FILL(failed_flight_delays, 0) / "
+        "MAX([FILL(failed_flight_delays, 0) + FILL(succeeded_flight_delays, 0), 1])"
+    )
     assert measured(alarm) == [
         ("Mapfold/dev", "ItemsFailed", OWN, "Sum"),
         ("Mapfold/dev", "ItemsSucceeded", OWN, "Sum"),
@@ -171,3 +174,16 @@ def test_the_dashboard_shows_every_metric_that_an_alarm_looks_at(template: Templ
 
     assert body["widgets"][0]["type"] == "alarm"
     assert sorted(name for name in names if f'"{name}"' not in shown) == []
+
+
+def test_a_stage_of_several_jobs_has_the_alarms_of_each() -> None:
+    """Four alarms a job beside the stage's six, and one dashboard for all: ids of metrics differ by job."""
+    stack = empty_stack()
+    jobs = [JOB, WatchedJob(name="line-counts", machine_arn=f"{MACHINE}-2", work_function="lines-work")]
+    alarms = Alarms(stack, "Alarms", stage=STAGE, jobs=jobs, thresholds=THRESHOLDS, topic=sns.Topic(stack, "Topic"))
+    Dashboard(stack, "Dashboard", stage=STAGE, jobs=jobs, alarms=alarms.alarms)
+
+    template = template_of(stack)
+
+    assert len(resources(template, "AWS::CloudWatch::Alarm")) == 2 * 4 + 6
+    assert len(resources(template, "AWS::CloudWatch::Dashboard")) == 1
