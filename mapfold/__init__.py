@@ -4,9 +4,22 @@ All that the author of a job imports is here. Importing it is cheap and needs no
 job touches S3 or DynamoDB, Powertools when it logs.
 """
 
+from mapfold.access import Network, Permission
 from mapfold.context import Context
 from mapfold.errors import JobError
 from mapfold.job import Job
 from mapfold.sources import CsvRows, JsonArray, JsonLines, Manifest, Objects, Source
 
-__all__ = ["Context", "CsvRows", "Job", "JobError", "JsonArray", "JsonLines", "Manifest", "Objects", "Source"]
+__all__ = [
+    "Context",
+    "CsvRows",
+    "Job",
+    "JobError",
+    "JsonArray",
+    "JsonLines",
+    "Manifest",
+    "Network",
+    "Objects",
+    "Permission",
+    "Source",
+]

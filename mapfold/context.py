@@ -1,4 +1,4 @@
-"""What a job's functions are handed beside their item: storage, tables, a logger, the run, the time left.
+"""What a job's functions are handed beside their item: storage, tables, secrets, a logger, the run, the time left.
 
 On Lambda, `mapfold.runs` makes it. A test makes its own, and gives what the function under test needs:
 
@@ -24,6 +24,7 @@ class Context:
     """One batch's surroundings. Everything is optional: what is not given is made with boto3 when first used.
 
     tables: the job's tables with their keys, as the job declares them; table_names: declared name to the name on AWS.
+    secrets: values of the job's secrets by the name that the job declares.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Context:
         dynamodb: DynamoDBClient | None = None,
         tables: Mapping[str, tuple[str, ...]] | None = None,
         table_names: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | None = None,
         logger: Any = None,
         setup: Any = None,
         seconds_left: Callable[[], float] = lambda: math.inf,
@@ -51,6 +53,7 @@ class Context:
         self._dynamodb = dynamodb
         self._declared = dict(tables or {})
         self._table_names = dict(table_names or {})
+        self._secrets = secrets or {}
         self._seconds_left = seconds_left
 
     @property
@@ -69,6 +72,17 @@ class Context:
             self._dynamodb = _dynamodb()
         physical = self._table_names.get(name, name)
         return Table(self._dynamodb, physical, keys=self._declared[name], seconds_left=self._seconds_left)
+
+    def secret(self, name: str) -> str:
+        """One of the secrets that the job declares, as text; a warm worker reads it once in five minutes.
+
+        `name` as the job declares it. KeyError names those there are.
+        """
+        if name not in self._secrets:
+            known = ", ".join(self._secrets) or "none"
+            fix = "Add it to Network(secrets=…)"
+            raise KeyError(f"job {self.job!r} declares no secret {name!r} (it has: {known}). {fix}")
+        return self._secrets[name]
 
     def seconds_left(self) -> float:
         """Seconds until Lambda ends this invocation; infinite where nothing ends it."""

@@ -19,16 +19,19 @@ import inspect
 import re
 import sys
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from mapfold._loading import LoadedJobs, load_job, load_jobs
+from mapfold.access import Mistake, Network, Permission, prefix_mistake
 from mapfold.errors import JobError
+from mapfold.function_settings import environment_mistake, requirements_mistake
 from mapfold.limits import (
     CRASH_RETRIES,
     EXPRESS_LIMIT_SECONDS,
     LAMBDA_MEMORY_MB,
+    LAMBDA_STORAGE_MB,
     LAMBDA_TIMEOUT_LIMIT_SECONDS,
     MAX_CONCURRENCY,
     MAX_ITEMS_PER_BATCH,
@@ -60,7 +63,13 @@ class Job:
     source: where items come from (`Manifest()`, `CsvRows()`, …).
     tables: DynamoDB tables that it writes, {name: (partition key,) or (partition key, sort key)}; keys are strings.
     batch_items, concurrency: items in a batch, and batches at once; None lets Plan decide (`mapfold.runs.plan`).
-    timeout_seconds, memory_mb: of the Lambda function that runs one batch.
+    timeout_seconds, memory_mb, ephemeral_storage_mb (`/tmp`): of the Lambda function that runs one batch.
+    reserved_concurrency: the most batches at once of all runs together, which Lambda then keeps for this job.
+    environment: variables of the job's functions, beside Mapfold's own.
+    requirements: a pip lock file with hashes beside the job's module: packages that its functions import.
+    reads, writes: `s3://bucket/prefix`, or a prefix of the data bucket; what its functions may read beside the data
+        bucket, and write at all.
+    permissions: whatever else its code calls on AWS. network: where its database is.
     tolerated_failure_percentage, tolerated_failure_count: failed items that a run may have and still succeed. Either
         being exceeded fails the run; with neither given, one failed item does. The result is written all the same.
     stop_early: let Step Functions stop starting batches once failed batches alone exceed what is tolerated.
@@ -81,6 +90,14 @@ class Job:
         tolerated_failure_count: int | None = None,
         stop_early: bool = False,
         children: Literal["auto", "standard", "express"] = "auto",
+        ephemeral_storage_mb: int = 512,
+        reserved_concurrency: int | None = None,
+        environment: Mapping[str, str] | None = None,
+        requirements: str | None = None,
+        reads: Sequence[str] = (),
+        writes: Sequence[str] = (),
+        permissions: Sequence[Permission] = (),
+        network: Network | None = None,
     ) -> None:
         frame = sys._getframe(1)
         self.file = frame.f_code.co_filename
@@ -96,6 +113,14 @@ class Job:
         self.tolerated_failure_count = tolerated_failure_count
         self.stop_early = stop_early
         self.children = children
+        self.ephemeral_storage_mb = ephemeral_storage_mb
+        self.reserved_concurrency = reserved_concurrency
+        self.environment: dict[str, str] = dict(environment or {})
+        self.requirements = requirements
+        self.reads = reads if isinstance(reads, str) else tuple(reads)
+        self.writes = writes if isinstance(writes, str) else tuple(writes)
+        self.permissions = permissions if isinstance(permissions, Permission) else tuple(permissions)
+        self.network = network
         self._functions: dict[str, Callable[..., Any]] = {}
         self._hints: dict[str, dict[str, Any]] = {}
         self._check_declaration()
@@ -162,6 +187,28 @@ class Job:
         """The annotation of a partial: of the fold's first parameter, else of what the map returns, else Any."""
         hint = self._parameter_hint("fold", 0)
         return self._hints_of("map").get("return", Any) if hint is Any else hint
+
+    @property
+    def finish_takes_context(self) -> bool:
+        """Whether @job.finish is handed a Context, and so may do whatever the map function may."""
+        function = self.finish_function
+        return function is not None and len(inspect.signature(function).parameters) > 1
+
+    @property
+    def most_at_once(self) -> int | None:
+        """The most batches at once of all runs together: what is reserved, or fewer where connections are; None: any."""
+        bounds = (self.reserved_concurrency, self.network.most_workers if self.network else None)
+        return min((bound for bound in bounds if bound is not None), default=None)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Names or ARNs of the secrets that `context.secret` gives."""
+        return self.network.secrets if self.network else ()
+
+    @property
+    def requirements_file(self) -> Path | None:
+        """The lock file of the job's packages, if it has one."""
+        return Path(self.file).parent / self.requirements if self.requirements is not None else None
 
     def child_type(self) -> tuple[ChildType, str]:
         """How child executions run, and why.
@@ -246,9 +293,11 @@ class Job:
         self._check_children()
         for name, keys in self.tables.items():
             self._check_table(name, keys)
+        self._check_functions()
+        self._check_access()
 
     def _check_whole(self, field: str, value: object, low: int, high: int) -> None:
-        optional = field not in ("timeout_seconds", "memory_mb")
+        optional = field not in ("timeout_seconds", "memory_mb", "ephemeral_storage_mb")
         if value is None and optional:
             return
         if type(value) is not int or not low <= value <= high:
@@ -275,6 +324,40 @@ class Job:
         if not named:
             fix = f'Write tables={{{name!r}: ("partition_key",)}} or ("partition_key", "sort_key")'
             raise self._error(f"the keys of table {name!r} are {keys!r}", fix)
+
+    def _check_functions(self) -> None:
+        """What Lambda is told about the job's functions."""
+        storage = LAMBDA_STORAGE_MB
+        self._check_whole("ephemeral_storage_mb", self.ephemeral_storage_mb, storage.start, storage.stop - 1)
+        self._check_whole("reserved_concurrency", self.reserved_concurrency, 1, MAX_CONCURRENCY)
+        self._refuse(environment_mistake(self.environment))
+        if self.requirements is not None:
+            if not isinstance(self.requirements, str) or Path(self.requirements).name != self.requirements:
+                fix = 'Write the name of a lock file beside the module, such as requirements="orders.lock"'
+                raise self._error(f"requirements is {self.requirements!r}", fix)
+            self._refuse(requirements_mistake(Path(self.file).parent / self.requirements))
+
+    def _check_access(self) -> None:
+        """What the job's code reaches on AWS."""
+        for field, prefixes in (("reads", self.reads), ("writes", self.writes)):
+            if isinstance(prefixes, str):
+                raise self._error(f"{field} is {prefixes!r}", f"Write a tuple: {field}=({prefixes!r},)")
+            for prefix in prefixes:
+                self._refuse(prefix_mistake(prefix), field)
+        if isinstance(self.permissions, Permission):
+            raise self._error("permissions is one alone", f"Write a tuple: permissions=({self.permissions!r},)")
+        for permission in self.permissions:
+            if not isinstance(permission, Permission):
+                fix = "Use Permission(actions=…, resources=…, because=…)"
+                raise self._error(f"permissions has {permission!r}", fix)
+        if self.network is not None and not isinstance(self.network, Network):
+            fix = "Use Network(vpc=…, subnets=…, security_groups=…)"
+            raise self._error(f"network is {self.network!r}", fix)
+
+    def _refuse(self, mistake: Mistake | None, field: str = "") -> None:
+        if mistake is not None:
+            problem, fix = mistake
+            raise self._error(f"{field}: {problem}" if field else problem, fix)
 
     def _hints_of(self, role: str) -> dict[str, Any]:
         if role not in self._hints:

@@ -7,6 +7,13 @@ EXPRESS_LIMIT_SECONDS = 300
 
 LAMBDA_TIMEOUT_LIMIT_SECONDS = 900
 LAMBDA_MEMORY_MB = range(128, 10_241)
+LAMBDA_STORAGE_MB = range(512, 10_241)
+"""`/tmp` of a function."""
+LAMBDA_SUBNETS = 16
+LAMBDA_SECURITY_GROUPS = 5
+
+ENVIRONMENT_BYTES = 3_072
+"""Names and values of a job's own variables: Lambda takes 4,096 bytes, and Mapfold's are among them."""
 
 MAX_CONCURRENCY = 10_000
 """Children of one map run that can run at once: a hard limit."""

@@ -14,6 +14,8 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 
+__all__ = ["MetricUnit", "count", "measure", "metrics", "observed"]
+
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Mapfold"), service="mapfold")
@@ -54,3 +56,8 @@ def count(job: str, **numbers: int) -> None:
     metrics.add_dimension(name="job", value=job)
     for name, number in numbers.items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
+
+
+def measure(name: str, value: float, unit: MetricUnit) -> None:
+    """Add a measurement to the metrics of the job that `count` has named in this invocation."""
+    metrics.add_metric(name=name, unit=unit, value=value)

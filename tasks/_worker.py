@@ -18,6 +18,7 @@ from mapfold.job import Job, load_job
 from mapfold.runs.folder import RunFolder
 from mapfold.runs.partials import Partials
 from mapfold.runs.records import Records
+from mapfold.runs.secrets import DeclaredSecrets
 from mapfold.runs.settings import Settings
 from mapfold.storage import Storage
 
@@ -36,6 +37,7 @@ class Worker:
     job: Job
     s3: S3Client
     dynamodb: DynamoDBClient
+    secrets: DeclaredSecrets
 
     def folder(self, run_id: str) -> RunFolder:
         """The run's folder."""
@@ -58,6 +60,7 @@ class Worker:
             dynamodb=self.dynamodb,
             tables=self.job.tables,
             table_names=self.settings.table_names,
+            secrets=self.secrets,
             logger=logger,
             setup=setup,
             seconds_left=(lambda: remaining() / 1000) if remaining else (lambda: math.inf),
@@ -68,7 +71,8 @@ class Worker:
 def worker() -> Worker:
     """This process's worker. Made at the first invocation, not at import: a job that is broken is then an error."""
     job = load_job(settings().jobs_folder, settings().job)
-    return Worker(settings(), job, boto3.client("s3", config=_CLIENT), _dynamodb())
+    secrets = DeclaredSecrets({name: settings().secret_ids.get(name, name) for name in job.secrets}, _CLIENT)
+    return Worker(settings(), job, boto3.client("s3", config=_CLIENT), _dynamodb(), secrets)
 
 
 @cache

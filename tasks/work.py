@@ -6,6 +6,7 @@ Answer: {"partial", "items", "failed", "failures"?}.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -13,7 +14,7 @@ from aws_lambda_powertools import Logger
 from mapfold.context import Context
 from mapfold.job import Job
 from mapfold.runs.work import Batch, BatchFailed, run_batch
-from tasks._telemetry import count, observed
+from tasks._telemetry import MetricUnit, count, measure, observed
 from tasks._worker import worker
 
 logger = Logger(service="work")
@@ -32,13 +33,16 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     batch = Batch(run["run_id"], run["source"], event["items"], execution, retries)
     surroundings = w.context(batch.run_id, run["params"], context, logger=logger)
     surroundings.setup = set_up(w.job, surroundings)
+    began = time.perf_counter()
     try:
-        output = run_batch(w.job, batch, surroundings, s3=w.s3, folder=w.folder(batch.run_id))
+        done = run_batch(w.job, batch, surroundings, s3=w.s3, folder=w.folder(batch.run_id))
     except BatchFailed as error:
         count(w.job.name, ItemsFailed=error.items, BatchesFailed=1)
         raise
-    failed = output["failed"]
+    output, failed = done.output, done.output["failed"]
     count(w.job.name, ItemsSucceeded=output["items"] - failed, ItemsFailed=failed)
+    measure("BatchSeconds", time.perf_counter() - began, MetricUnit.Seconds)
+    measure("PartialBytes", done.partial_bytes, MetricUnit.Bytes)
     logger.info("batch done", extra={"items": output["items"], "failed": failed})
     return output
 

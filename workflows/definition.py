@@ -18,13 +18,18 @@ from mapfold.limits import CRASH_RETRIES, LAMBDA_TIMEOUT_LIMIT_SECONDS, START_MA
 
 Json = Any
 
-PLACEHOLDERS = ("PlanFunction", "WorkFunction", "FoldFunction", "FinishFunction", "CloseFunction", "RunsBucket")
+FUNCTION_PLACEHOLDERS = ("PlanFunction", "WorkFunction", "FoldFunction", "FinishFunction", "CloseFunction")
+PLACEHOLDERS = (*FUNCTION_PLACEHOLDERS, "RunsBucket")
 """What a deployment puts in for `${…}`: ARNs of functions, and the name of the runs bucket."""
 
 BATCH_BYTES = 200_000
 """A child's input: under 262,144 bytes with room for what the task's Parameters add around the batch."""
 
 FOLD_GROUPS_AT_ONCE = 500
+
+
+MAP_LABELS = ("Map", "FoldGroups")
+"""Labels of the definition's distributed Maps: they are part of the ARNs of map runs and children."""
 
 
 def build_definition(job: Job) -> dict[str, Json]:

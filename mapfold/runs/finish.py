@@ -7,7 +7,6 @@ is one: {"item", "index", "error", "message", "traceback", "execution"}.
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -93,8 +92,7 @@ def make_result(job: Job, partial: Any, context: Context) -> Any:
     function = job.finish_function
     if function is None:
         return encode(partial, Place(job.name, "fold"), "partial")
-    takes_context = len(inspect.signature(function).parameters) > 1
-    result = function(partial, context) if takes_context else function(partial)
+    result = function(partial, context) if job.finish_takes_context else function(partial)
     return encode(result, Place(job.name, "finish"), "result")
 
 

@@ -41,16 +41,12 @@ def read_lines(s3: S3Client, bucket: str, key: str, *, start: int = 0, end: int 
 
 
 def exists(s3: S3Client, bucket: str, key: str) -> bool:
-    """Whether there is such an object. Other refusals than "not found" are raised."""
-    from botocore.exceptions import ClientError
+    """Whether there is such an object.
 
-    try:
-        s3.head_object(Bucket=bucket, Key=key)
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") in ("404", "NoSuchKey", "NotFound"):
-            return False
-        raise
-    return True
+    It is looked for in a listing: without a right to list the whole bucket, HeadObject says 403 of what is not there.
+    """
+    page = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
+    return any(item["Key"] == key for item in page.get("Contents", ()))
 
 
 class LineWriter:

@@ -30,13 +30,17 @@ class Partials:
 
     def pack(self, partial: Any, *, function: str, stage: str, number: int) -> Any:
         """`partial` as it goes into a payload. `function` is named if it cannot; stage and number make its key."""
+        return self.pack_and_measure(partial, function=function, stage=stage, number=number)[0]
+
+    def pack_and_measure(self, partial: Any, *, function: str, stage: str, number: int) -> tuple[Any, int]:
+        """What `pack` gives, and the bytes of the partial as JSON, wherever it lies."""
         value = encode(partial, Place(self.job.name, function), "partial")
         text = dumps(value)
         if len(text) <= INLINE_BYTES and not _is_reference(value):
-            return value
+            return value, len(text)
         key = self.folder.partial(stage, number)
         self.s3.put_object(Bucket=self.folder.bucket, Key=key, Body=text)
-        return {"$s3": key}
+        return {"$s3": key}, len(text)
 
     def unpack(self, packed: Any) -> Any:
         """The partial as the job's functions want it: a dataclass where they are annotated with one."""

@@ -3,7 +3,8 @@
 With N items estimated:
 
 - concurrency is the job's, otherwise DEFAULT_CONCURRENCY (the Lambda concurrency that a new account may use); less where
-  the environment says that fewer can run at once (`MAPFOLD_CONCURRENCY`, which the embedded AWS sets to its workers).
+  the environment says that fewer can run at once (`MAPFOLD_CONCURRENCY`, which the embedded AWS sets to its workers), or
+  the job (its reserved concurrency, the connections of its database).
   More children than that would only wait for a worker, and the five minutes of an EXPRESS one run meanwhile;
 - a batch has what the job says, otherwise N / (WAVES * concurrency) items, so that every slot gets several batches and none waits long for the
   slowest, between 1 and LARGEST_BATCH, so that a batch that fails repeats little.
@@ -117,7 +118,7 @@ def make_plan(
     records.open(request.run_id, {**facts, "source": request.source["uri"]})
     items = estimate_items(job, request.source, s3)
     wanted = job.concurrency or DEFAULT_CONCURRENCY
-    concurrency = min(wanted, most_at_once or wanted)
+    concurrency = min(bound for bound in (wanted, most_at_once, job.most_at_once) if bound is not None)
     percentage, count = _map_tolerance(job)
     plan = Plan(
         run_id=request.run_id,

@@ -18,7 +18,8 @@ class Settings:
 
     job (MAPFOLD_JOB), jobs_folder (MAPFOLD_JOBS, default `jobs`), runs_bucket (MAPFOLD_RUNS_BUCKET), runs_table
     (MAPFOLD_RUNS_TABLE), data_bucket (MAPFOLD_DATA_BUCKET, default mapfold-data), table_names (MAPFOLD_TABLES, a JSON
-    object from declared to real names), most_at_once (MAPFOLD_CONCURRENCY: more batches than this cannot run at once).
+    object from declared to real names), secret_ids (MAPFOLD_SECRETS, the same for secrets: to names or ARNs),
+    most_at_once (MAPFOLD_CONCURRENCY: more batches than this cannot run at once).
     """
 
     job: str
@@ -27,6 +28,7 @@ class Settings:
     jobs_folder: str = "jobs"
     data_bucket: str = DATA_BUCKET
     table_names: Mapping[str, str] = field(default_factory=dict)
+    secret_ids: Mapping[str, str] = field(default_factory=dict)
     most_at_once: int | None = None
 
     @staticmethod
@@ -42,5 +44,6 @@ class Settings:
             jobs_folder=environment.get("MAPFOLD_JOBS") or "jobs",
             data_bucket=environment.get("MAPFOLD_DATA_BUCKET") or DATA_BUCKET,
             table_names=json.loads(environment.get("MAPFOLD_TABLES") or "{}"),
+            secret_ids=json.loads(environment.get("MAPFOLD_SECRETS") or "{}"),
             most_at_once=int(at_once) if at_once else None,
         )

@@ -54,6 +54,17 @@ class Batch:
         return int(self.items[0]["i"])
 
 
+@dataclass(frozen=True, slots=True)
+class BatchDone:
+    """A batch of which at least one item succeeded.
+
+    output: the child execution's, {"partial", "items", "failed", "failures"?}. partial_bytes: of the partial as JSON.
+    """
+
+    output: dict[str, Any]
+    partial_bytes: int
+
+
 @dataclass(slots=True)
 class Tally:
     """A batch as it goes. `partial` means nothing while `succeeded` is 0."""
@@ -63,8 +74,8 @@ class Tally:
     failures: list[dict[str, Any]] = field(default_factory=list)
 
 
-def run_batch(job: Job, batch: Batch, context: Context, *, s3: S3Client, folder: RunFolder) -> dict[str, Any]:
-    """The child execution's output: {"partial", "items", "failed", "failures"?}. BatchFailed if no item succeeded."""
+def run_batch(job: Job, batch: Batch, context: Context, *, s3: S3Client, folder: RunFolder) -> BatchDone:
+    """Map, fold, and write what does not fit into the output. BatchFailed if no item succeeded."""
     tally = map_items(job, batch, context)
     key = folder.failed(batch.first_index)
     if tally.failures:
@@ -75,9 +86,10 @@ def run_batch(job: Job, batch: Batch, context: Context, *, s3: S3Client, folder:
     if not tally.succeeded:
         first = tally.failures[0]
         raise BatchFailed(len(batch.items), f"{first['error']}: {first['message'][:200]}", folder.uri(key))
-    packed = Partials(job, s3, folder).pack(tally.partial, function="fold", stage="map", number=batch.first_index)
+    partials = Partials(job, s3, folder)
+    packed, size = partials.pack_and_measure(tally.partial, function="fold", stage="map", number=batch.first_index)
     output = {"partial": packed, "items": len(batch.items), "failed": len(tally.failures)}
-    return {**output, "failures": key} if tally.failures else output
+    return BatchDone({**output, "failures": key} if tally.failures else output, size)
 
 
 def map_items(job: Job, batch: Batch, context: Context) -> Tally:

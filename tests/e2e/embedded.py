@@ -15,14 +15,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import boto3
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +68,18 @@ class EmbeddedAws:
     def dynamodb(self) -> DynamoDBClient:
         return session().client("dynamodb", endpoint_url=f"http://127.0.0.1:{self.aws_port}")
 
+    @property
+    def sqs(self) -> SQSClient:
+        return session().client("sqs", endpoint_url=f"http://127.0.0.1:{self.aws_port}")
+
+    @property
+    def events(self) -> EventBridgeClient:
+        return session().client("events", endpoint_url=f"http://127.0.0.1:{self.aws_port}")
+
+    def client(self, service: str) -> Any:
+        """Of any other service that moto has."""
+        return session().client(service, endpoint_url=f"http://127.0.0.1:{self.aws_port}")  # type: ignore[call-overload]
+
 
 def session() -> boto3.Session:
     """Any credentials do."""
@@ -73,14 +87,20 @@ def session() -> boto3.Session:
 
 
 @contextmanager
-def serving(data: Path) -> Iterator[EmbeddedAws]:
-    """`mapfold local` on free ports over the folder `data`; its stderr goes to a file there."""
-    command = [sys.executable, "-m", "mapfold", "local", "--no-console"]
+def serving(data: Path, *, python_path: str = "") -> Iterator[EmbeddedAws]:
+    """`mapfold local` on free ports over the folder `data`; its stderr goes to a file there.
+
+    It and its workers import from `python_path` before all else.
+    """
+    command = [sys.executable, "-m", "mapfold", "local", "--no-console", "--no-deploy"]
     options = ["--port", "0", "--aws-port", "0", "--data", str(data)]
+    environment = outside_environment()
+    if python_path:
+        environment["PYTHONPATH"] = os.pathsep.join((python_path, environment["PYTHONPATH"]))
     with (
         (data / "stderr.txt").open("w") as stderr,
         subprocess.Popen(
-            [*command, *options], cwd=ROOT, env=outside_environment(), stdout=subprocess.PIPE, stderr=stderr, text=True
+            [*command, *options], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True
         ) as server,
     ):
         try:
