@@ -473,7 +473,7 @@ class AwsClient:
                 self._clients[service] = self._session.client(
                     cast(Any, service),
                     endpoint_url=self.target.endpoints.get(service),
-                    config=_config(self.target.endpoints.get(service)),
+                    config=_config(service, self.target.endpoints.get(service)),
                 )
             return self._clients[service]
 
@@ -515,10 +515,13 @@ def _without_profile() -> botocore.session.Session:
     return botocore.session.Session(session_vars={"profile": (None, None, None, None)})
 
 
-def _config(endpoint: str | None) -> Config:
+def _config(service: str, endpoint: str | None) -> Config:
     """Bounded everywhere: a call to a server that is away ends in seconds locally, in a minute on AWS."""
+    # Links to objects that a KMS key encrypts must be signed by version 4; of S3 botocore would make older ones.
+    signed: Any = {"signature_version": "s3v4"} if service == "s3" else {}
     if endpoint is None:
-        return Config(retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=5, read_timeout=60)
+        retries: Any = {"mode": "standard", "total_max_attempts": 6}
+        return Config(retries=retries, connect_timeout=5, read_timeout=60, **signed)
     local = Config(
         retries={"mode": "standard", "total_max_attempts": 3},
         connect_timeout=2,
@@ -526,6 +529,7 @@ def _config(endpoint: str | None) -> Config:
         inject_host_prefix=False,
         max_pool_connections=16,
         s3={"addressing_style": "path"},
+        **signed,
     )
     # Loopback is never behind the environment's proxy.
     return local.merge(Config(proxies={})) if urlsplit(endpoint).hostname in _LOOPBACK else local

@@ -82,12 +82,12 @@ def run_entries(
     """The runs of these state machines, newest first, from a position on (pages.py).
 
     Of one state machine, the position is Step Functions' own. Of several, it is the start of the last run: then every
-    list is gone through from its beginning, a thousand runs a call, and at most `MAX_CALLS` of them.
+    list is gone through from its beginning, a thousand runs a call, with at most `MAX_CALLS` beside the first of each.
     """
     if len(machines) == 1:
         return entries_of(partial(_run_page, aws, machines[0], status), size=size, position=position)
     behind = (-math.inf, "") if position is None else _start_position(position)
-    calls = count(1)
+    calls = count(1 - len(machines))
     page_size = size + 1 if position is None else _LARGEST_PAGE
     lists = [_by_start(aws, machine, status, page_size, calls) for machine in machines]
     merged = heapq.merge(*lists, key=_place_in_time)

@@ -9,6 +9,7 @@ import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 from botocore.stub import ANY, Stubber
+from moto import mock_aws
 
 from mapfold.client import AwsClient, NotRedrivable, RunNameTaken, Target, Unreachable, local_target
 from mapfold.client.values import Counts, Event, Status
@@ -330,3 +331,60 @@ def test_missing_credentials_are_no_matter_of_reach() -> None:
         broken(NoCredentialsError()).find_execution(RUN)
 
     assert not isinstance(caught.value, Unreachable)
+
+
+class TestStage:
+    """Against moto, for what a stub would only repeat."""
+
+    @pytest.fixture
+    def aws(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsClient]:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(name, "test")
+        with mock_aws():
+            yield AwsClient(Target(region="us-east-1", machine_prefix="mapfold-dev-"))
+
+    def test_state_machines_of_other_stages_are_left_out(self, aws: AwsClient) -> None:
+        """They are told by the prefix of their names."""
+        for name in ("mapfold-dev-flights", "mapfold-prod-flights", "billing"):
+            aws.create_state_machine(name, '{"StartAt": "a", "States": {"a": {"Type": "Succeed"}}}')
+
+        assert [machine.job for machine in aws.state_machines()] == ["flights"]
+
+    def test_executions_are_paged_by_tokens_of_step_functions(self, aws: AwsClient) -> None:
+        """Newest first, and chosen by their status."""
+        aws.create_state_machine("mapfold-dev-flights", '{"StartAt": "a", "States": {"a": {"Type": "Succeed"}}}')
+        arn = aws.machine_arn("flights")
+        for name in ("a", "b", "c"):
+            aws.start_execution(arn, name=name, input="{}")
+
+        first = aws.execution_page(arn, size=2)
+        second = aws.execution_page(arn, size=2, token=first.next)
+
+        assert [len(first.items), len(second.items), second.next] == [2, 1, None]
+        assert {line.name for line in first.items + second.items} == {"a", "b", "c"}
+        assert aws.execution_page(arn, status=Status.ABORTED).items == ()
+
+    def test_a_range_of_an_object_comes_with_its_size(self, aws: AwsClient) -> None:
+        """Behind its end there is nothing; an object that is not there is None."""
+        aws.ensure_bucket("mapfold-runs")
+        aws.s3_client().put_object(Bucket="mapfold-runs", Key="k", Body=b"0123456789")
+
+        assert aws.object_range("mapfold-runs", "k", start=4, length=3) == (b"456", 10)
+        assert aws.object_range("mapfold-runs", "k", start=8, length=100) == (b"89", 10)
+        assert aws.object_range("mapfold-runs", "k", start=10, length=3) == (b"", 10)
+        assert aws.object_range("mapfold-runs", "none", start=0, length=3) is None
+
+    def test_keys_are_listed_behind_a_key(self, aws: AwsClient) -> None:
+        """As S3 sorts them."""
+        aws.ensure_bucket("mapfold-runs")
+        for key in ("p/1", "p/2", "p/3", "q"):
+            aws.s3_client().put_object(Bucket="mapfold-runs", Key=key, Body=b"")
+
+        assert list(aws.object_keys("mapfold-runs", "p/", after="p/1")) == ["p/2", "p/3"]
+
+    def test_a_link_is_signed_by_version_four(self, aws: AwsClient) -> None:
+        """An object that a KMS key encrypts cannot be had with an older signature."""
+        link = aws.object_link("mapfold-runs", "k", seconds=60)
+
+        assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in link
+        assert "X-Amz-Expires=60" in link

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mapfold.client import failures
+from mapfold.client import BadToken, failure_entries, failures
 from mapfold.client.values import Json, Status
 from mapfold.errors import ServiceError
 from tests.unit.client.fakes import EXECUTIONS, MAP_RUN, RUN, FakeAws, execution, map_run
@@ -93,3 +93,51 @@ def test_a_child_without_a_batch_is_one_failure() -> None:
     (failure,) = failures(aws, execution(RUN, Status.FAILED))
 
     assert (failure.item, failure.error) == ({"key": "a"}, "States.Timeout")
+
+
+class TestPositions:
+    def positions(self, aws: FakeAws) -> list[Json]:
+        """The position behind each failure of a run that died."""
+        return [behind for _, behind in failure_entries(aws, execution(RUN, Status.FAILED))]
+
+    def test_the_list_goes_on_behind_any_of_its_failures(self) -> None:
+        """In failures.jsonl, in the files of batches, and among children that failed as a whole."""
+        lines = "".join(json.dumps({**LINE, "index": index}) + "\n" for index in (7, 8))
+        whole = FakeAws(objects={("mapfold-runs", "runs/r1/failures.jsonl"): lines})
+        parts = died(
+            {"Items": [{"i": 3, "v": "a"}, {"i": 4, "v": "b"}]}, **{"000000000007": lines, "000000000009": lines}
+        )
+
+        for aws in (whole, parts):
+            run = execution(RUN, Status.FAILED)
+            found = list(failures(aws, run))
+            for number, position in enumerate(self.positions(aws), start=1):
+                behind = [] if position is None else [f for f, _ in failure_entries(aws, run, position)]
+                assert behind == found[number:]
+
+    def test_a_line_that_is_longer_than_a_range_is_read_whole(self) -> None:
+        """Ranges grow until a line ends."""
+        long = json.dumps({**LINE, "message": "ä" * 400_000})
+        aws = FakeAws(objects={("mapfold-runs", "runs/r1/failures.jsonl"): f"{long}\n{json.dumps(LINE)}"})
+
+        assert [len(failure.message) for failure in failures(aws, execution(RUN))] == [400_000, 2]
+
+    @pytest.mark.parametrize(
+        "position",
+        [
+            ["file", 3],
+            ["file", -1],
+            ["part", "runs/r2/failed/000000000000.jsonl", 0],
+            ["part", "runs/r1/failed/../../r2/x", -5],
+            ["child", "SUCCEEDED", None, 0, 0],
+            ["child", "FAILED", None, -1, 0],
+            "x",
+            {},
+        ],
+    )
+    def test_a_position_that_is_none_is_refused(self, position: Json) -> None:
+        """Above all one that is in another run's folder."""
+        aws = FakeAws(objects={("mapfold-runs", "runs/r1/failures.jsonl"): json.dumps(LINE)})
+
+        with pytest.raises(BadToken):
+            list(failure_entries(aws, execution(RUN), position))

@@ -9,7 +9,7 @@ from itertools import islice
 import pytest
 
 from mapfold.client.errors import UnknownRun
-from mapfold.client.follow import AWS_PACE, LOCAL_PACE, Pace, Progress, Unheard, follow
+from mapfold.client.follow import AWS_PACE, LOCAL_PACE, Pace, Progress, Unheard, follow, look
 from mapfold.client.values import Counts, Execution, Status
 from tests.unit.client.fakes import GROUPS_RUN, MAP_RUN, RUN, FakeAws, events, execution, map_run
 
@@ -145,3 +145,30 @@ def test_a_run_that_is_not_there_is_an_error() -> None:
     """It says the run's name."""
     with pytest.raises(UnknownRun, match="'r1'"):
         follow(FakeAws(), RUN, Unheard(), pace=LOCAL_PACE)
+
+
+def test_one_look_tells_how_far_a_run_is() -> None:
+    """Items of the map over them, also where partials are folded by now; the rate is the mean since it started."""
+    going = map_run(items=Counts(total=100, succeeded=20), children=Counts(total=4, succeeded=1), started=100.0)
+    aws = FakeAws(map_runs_={MAP_RUN: going}).has(execution(RUN, Status.RUNNING, started=95.0))
+
+    progress = look(aws, aws.executions_[RUN], now=110.0)
+
+    assert (progress.stage, progress.items.succeeded, progress.batches.total) == ("Map", 20, 4)
+    assert (progress.seconds, progress.rate, progress.seconds_left) == (15.0, 2.0, 40.0)
+
+
+def test_one_look_at_a_fold_has_the_items_of_the_map_before_it() -> None:
+    """Nothing of the map is left then."""
+    done = replace(map_run(status=Status.SUCCEEDED, items=Counts(total=100, succeeded=100)), stopped=110.5)
+    groups = map_run(GROUPS_RUN, items=Counts(total=3), started=111.0)
+    aws = FakeAws(map_runs_={MAP_RUN: done, GROUPS_RUN: groups}).has(execution(RUN, Status.RUNNING))
+
+    progress = look(aws, aws.executions_[RUN], now=120.0)
+
+    assert (progress.stage, progress.items.total, progress.rate, progress.seconds_left) == (
+        "FoldGroups",
+        100,
+        10.0,
+        None,
+    )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from mapfold.client import UnknownRun, find_run, runs, show, stop
-from mapfold.client.values import Status
+from mapfold.client import UnknownRun, find_machine, find_run, oldest_running, run_entries, runs, show, stop
+from mapfold.client.values import ExecutionSummary, Page, StateMachine, Status
+from mapfold.errors import UsageError
 from tests.unit.client.fakes import EXECUTIONS, MAP_RUN, RUN, FakeAws, execution, map_run
 
 FLIGHTS = EXECUTIONS + "mapfold-flights:"
@@ -75,3 +78,44 @@ def test_a_stopped_run_says_who_stopped_it() -> None:
 
     assert aws.executions_[RUN].error == "Mapfold.Stopped"
     assert aws.records[RUN] == (103.0, "Mapfold.Stopped", "at the command line")
+
+
+def test_runs_of_several_jobs_are_not_listed_without_a_bound() -> None:
+    """Whoever wants to go that far back asks for one job."""
+    aws = FakeAws()
+    for number in range(60):
+        aws.has(execution(f"{FLIGHTS}{number}", started=number), execution(f"{WORDS}{number}", started=number))
+
+    class Short(FakeAws):
+        """Whose pages hold one run."""
+
+        def execution_page(
+            self, arn: str, *, status: Status | None = None, size: int = 1000, token: str | None = None
+        ) -> Page[ExecutionSummary]:
+            return aws.execution_page(arn, status=status, size=1, token=token)
+
+    with pytest.raises(UsageError, match="Name one with `job`"):
+        list(run_entries(Short(), list(aws.state_machines()), size=1000))
+
+
+def test_the_oldest_running_run_is_the_last_of_the_list() -> None:
+    """Those that have ended do not count."""
+    aws = FakeAws().has(
+        execution(FLIGHTS + "ended", started=1),
+        execution(FLIGHTS + "old", Status.RUNNING, started=2),
+        execution(FLIGHTS + "new", Status.RUNNING, started=3),
+    )
+
+    assert oldest_running(aws, find_machine(aws, "flights")) == (2, True)
+
+
+def test_not_more_than_ten_thousand_runs_are_looked_at_for_the_oldest() -> None:
+    """Then it is at least as old as the last of them."""
+
+    class Crowded(FakeAws):
+        def executions(self, machine_arn: str, status: Status | None = None) -> Iterator[ExecutionSummary]:
+            return (ExecutionSummary(FLIGHTS + "r", "r", Status.RUNNING, started=-i) for i in range(20_000))
+
+    machine = StateMachine("arn", "flights")
+
+    assert oldest_running(Crowded(), machine) == (-9_999, False)
