@@ -92,7 +92,7 @@ def serving(data: Path, *, python_path: str = "") -> Iterator[EmbeddedAws]:
 
     It and its workers import from `python_path` before all else.
     """
-    command = [sys.executable, "-m", "mapfold", "local", "--no-console"]
+    command = [sys.executable, "-m", "mapfold", "local", "--no-console", "--no-deploy"]
     options = ["--port", "0", "--aws-port", "0", "--data", str(data)]
     environment = outside_environment()
     if python_path:
