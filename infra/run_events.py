@@ -2,7 +2,7 @@
 
 The event itself is on the account's default bus for everybody: a rule of your own on `PATTERN`'s source and detail
 type, with the state machines that you want, gets it whole (`docs/deploy.md`). Child executions of a Distributed Map
-have another state machine ARN (`…/Map`), so that they are not told of.
+have another state machine ARN (`…/<label>`), so that they are not told of.
 """
 
 from __future__ import annotations

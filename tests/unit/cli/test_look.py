@@ -12,7 +12,7 @@ from mapfold.errors import JobError
 from tests.unit.cli.fakes import FakeFactory, FakeJob, LoadedFakes, call
 from tests.unit.client.fakes import EXECUTIONS, MAP_RUN, RUN, FakeAws, events, execution, map_run
 
-CHILDREN = EXECUTIONS + "mapfold-flights/Map:"
+CHILDREN = EXECUTIONS + "mapfold-flights/flights:"
 
 
 def world() -> FakeFactory:

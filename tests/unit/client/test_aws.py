@@ -149,7 +149,7 @@ def test_map_runs_come_oldest_first(stubbed: Stubbed) -> None:
     earlier = {**common, "mapRunArn": MAP_RUN, "startDate": datetime.fromtimestamp(100, UTC)}
     stubbed.sfn.add_response("list_map_runs", {"mapRuns": [later, earlier]})
 
-    assert [run.label for run in stubbed.aws.map_runs(RUN)] == ["Map", "FoldGroups"]
+    assert [run.label for run in stubbed.aws.map_runs(RUN)] == ["flights", "FoldGroups"]
 
 
 def test_a_map_run_counts_items_and_children_apart(stubbed: Stubbed) -> None:

@@ -11,7 +11,7 @@ from mapfold.client.values import Json, Status
 from mapfold.errors import ServiceError
 from tests.unit.client.fakes import EXECUTIONS, MAP_RUN, RUN, FakeAws, execution, map_run
 
-CHILD = EXECUTIONS + "mapfold-flights/Map:c1"
+CHILD = EXECUTIONS + "mapfold-flights/flights:c1"
 LINE = {"item": {"key": "a"}, "index": 7, "error": "ValueError", "message": "no", "traceback": "Traceback …"}
 
 

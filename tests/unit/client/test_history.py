@@ -6,7 +6,7 @@ from mapfold.client.history import all_events, history
 from mapfold.client.values import Event, Status
 from tests.unit.client.fakes import EXECUTIONS, MAP_RUN, RUN, FakeAws, events, execution, map_run
 
-CHILDREN = EXECUTIONS + "mapfold-flights/Map:"
+CHILDREN = EXECUTIONS + "mapfold-flights/flights:"
 MAPPED = events(
     ("ExecutionStarted", {}),
     ("TaskStateEntered", {"name": "Plan"}),

@@ -67,7 +67,7 @@ def test_a_shown_run_has_its_map_runs() -> None:
 
     view = show(aws, "r1")
 
-    assert (view.job, [run.label for run in view.map_runs]) == ("flights", ["Map"])
+    assert (view.job, [run.label for run in view.map_runs]) == ("flights", ["flights"])
 
 
 def test_a_stopped_run_says_who_stopped_it() -> None:

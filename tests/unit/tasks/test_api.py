@@ -18,7 +18,7 @@ from tests.unit.tasks.conftest import FakeLambdaContext
 from tests.unit.tasks.shared_events import rest_request
 
 FLIGHTS, WORDS = EXECUTIONS + "mapfold-flights:", EXECUTIONS + "mapfold-words:"
-CHILDREN = EXECUTIONS + "mapfold-flights/Map:"
+CHILDREN = EXECUTIONS + "mapfold-flights/flights:"
 SOURCE = {"uri": "s3://b/m.csv"}
 START = {"job": "flights", "source": "s3://b/m.csv"}
 
@@ -239,7 +239,7 @@ class TestLook:
         )
         assert (body["error"], body["cause"]) == ("Mapfold.ToleratedFailureExceeded", "3 of 9")
         assert body["result_uri"] == "s3://mapfold-runs/runs/r1/result.json"
-        assert [run["label"] for run in body["map_runs"]] == ["Map"]
+        assert [run["label"] for run in body["map_runs"]] == ["flights"]
 
     def test_a_run_that_runs_has_no_outcome_yet(self, caller: Caller) -> None:
         """Those members are not there."""

@@ -255,7 +255,7 @@ class TestSharedRoles:
             requests = (
                 Request("states:StartExecution", f"{states}:stateMachine:{machine}"),
                 Request("states:DescribeExecution", f"{states}:execution:{machine}:run-1"),
-                Request("states:DescribeMapRun", f"{states}:mapRun:{machine}/Map:uuid"),
+                Request("states:DescribeMapRun", f"{states}:mapRun:{machine}/words:uuid"),
             )
             assert [is_allowed(statements, request) for request in requests] == [allowed] * 3
 
