@@ -68,7 +68,7 @@ def answer(event: dict[str, Any], context: Any, aws: AwsClient) -> dict[str, Any
     try:
         _check_size(event.get("body"))
         app.context["aws"] = aws
-        answered: dict[str, Any] = app.resolve(event, cast(Any, context))
+        answered: dict[str, Any] = app.resolve(_as_json(event), cast(Any, context))
     except _BodyTooLarge as error:
         answered = _proxied(Refusal(413, "BodyTooLarge", str(error)))
     except Exception:  # one request's fault must not end as Lambda's own error, which says nothing to the caller
@@ -296,7 +296,13 @@ def redrive_run(run: RunId) -> Response[str]:
     return _json(status_document(aws.find_execution(execution.arn) or execution))
 
 
-@app.get("/openapi.json", include_in_schema=False)
+@app.get(
+    "/openapi.json",
+    summary="Describe this API",
+    description="As an OpenAPI 3.1 document.",
+    operation_id="describeApi",
+    responses=answers(models.Description),
+)
 def describe_api() -> Response[str]:
     """This API in OpenAPI 3.1."""
     event = app.current_event
@@ -336,6 +342,15 @@ def only_known_parameters(app: APIGatewayRestResolver, next_middleware: NextMidd
 app.exception_handler([MapfoldError, ValidationException])(refuse)
 app.not_found(no_route)
 app.use(middlewares=[only_known_parameters])
+
+
+def _as_json(event: dict[str, Any]) -> dict[str, Any]:
+    """The event, with a body that is said to be a form as JSON: `curl --data` says so of whatever it sends."""
+    headers = dict(event.get("headers") or {})
+    for name, value in headers.items():
+        if name.lower() == "content-type" and str(value).startswith("application/x-www-form-urlencoded"):
+            headers[name] = "application/json"
+    return {**event, "headers": headers}
 
 
 class _BodyTooLarge(Exception):

@@ -21,8 +21,10 @@ import boto3
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +68,14 @@ class EmbeddedAws:
     def dynamodb(self) -> DynamoDBClient:
         return session().client("dynamodb", endpoint_url=f"http://127.0.0.1:{self.aws_port}")
 
+    @property
+    def sqs(self) -> SQSClient:
+        return session().client("sqs", endpoint_url=f"http://127.0.0.1:{self.aws_port}")
+
+    @property
+    def events(self) -> EventBridgeClient:
+        return session().client("events", endpoint_url=f"http://127.0.0.1:{self.aws_port}")
+
     def client(self, service: str) -> Any:
         """Of any other service that moto has."""
         return session().client(service, endpoint_url=f"http://127.0.0.1:{self.aws_port}")  # type: ignore[call-overload]
@@ -82,7 +92,7 @@ def serving(data: Path, *, python_path: str = "") -> Iterator[EmbeddedAws]:
 
     It and its workers import from `python_path` before all else.
     """
-    command = [sys.executable, "-m", "mapfold", "local", "--no-console"]
+    command = [sys.executable, "-m", "mapfold", "local", "--no-console", "--no-deploy"]
     options = ["--port", "0", "--aws-port", "0", "--data", str(data)]
     environment = outside_environment()
     if python_path:

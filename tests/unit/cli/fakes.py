@@ -38,6 +38,9 @@ class FakeJob:
     tables: dict[str, tuple[str, ...]] = field(default_factory=lambda: {"daily": ("carrier", "day")})
     timeout_seconds: int = 60
     memory_mb: int = 512
+    environment: dict[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    most_at_once: int | None = None
     example_function: Callable[..., str] | None = None
 
     def child_type(self) -> tuple[str, str]:
