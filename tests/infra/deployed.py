@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import count, takewhile
 from pathlib import Path
-from typing import Any
-
-from aws_cdk.assertions import Template
+from typing import TYPE_CHECKING, Any
 
 from mapfold.job import LoadedJobs, load_jobs
+
+if TYPE_CHECKING:
+    from aws_cdk.assertions import Template
 
 Resource = Mapping[str, Any]
 
@@ -27,6 +28,8 @@ class Deployed:
     @cached_property
     def assertions(self) -> Template:
         """The template, for CDK's own assertions."""
+        from aws_cdk.assertions import Template  # starts Node, which most tests do without
+
         return Template.from_json(dict(self.template))
 
     @cached_property
@@ -55,12 +58,12 @@ class Deployed:
         """All resources of a type by logical id."""
         return {name: each for name, each in self.template["Resources"].items() if each["Type"] == type_}
 
-    def function(self, job: str, handler: str) -> Resource:
-        """The properties of one of a job's functions."""
+    def function(self, job: str | None, handler: str) -> Resource:
+        """The properties of one of a job's functions, or without a job of a shared one."""
         return self.named("AWS::Lambda::Function", self.function_id(job, handler))
 
-    def function_id(self, job: str, handler: str) -> str:
-        """The logical id of one of a job's functions."""
+    def function_id(self, job: str | None, handler: str) -> str:
+        """The logical id of one of a job's functions, or without a job of a shared one."""
         (found,) = (
             name
             for name, each in self.resources("AWS::Lambda::Function").items()

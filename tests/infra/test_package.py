@@ -31,10 +31,16 @@ print(len(files))
 """Imports every module of a package where nothing but it and what pip installed is to be found."""
 
 
-@pytest.mark.parametrize("handler", ["plan", "work", "fold", "finish", "close"])
-def test_a_package_imports_by_itself(stage: Deployed, handler: str) -> None:
+@pytest.mark.parametrize(
+    ("job", "handler"),
+    [
+        *(("orders", handler) for handler in ("plan", "work", "fold", "finish", "close")),
+        *((None, handler) for handler in ("api", "start", "watch")),
+    ],
+)
+def test_a_package_imports_by_itself(stage: Deployed, job: str | None, handler: str) -> None:
     """Each file of it is imported, those that only a function imports too, where this project's folder is not found."""
-    package = stage.package(stage.function("orders", handler))
+    package = stage.package(stage.function(job, handler))
 
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-B", "-c", IMPORT_ALL, str(package), sysconfig.get_path("purelib")],

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mapfold.job import load_job
 from tests.e2e.embedded import EmbeddedAws, mapfold
 from tests.e2e.permissions.calls import ACCOUNT, REGION, Recording
-from tests.e2e.permissions.iam import Request, like
+from tests.e2e.permissions.iam import Document, Request, is_allowed, like
 from tests.e2e.permissions.machine import requests_of
 from workflows.permissions import Statement, job_permissions, resolve, secret_arn, shared_permissions
 
@@ -45,6 +45,45 @@ class Grant:
     resource: str
 
 
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """All that was asked for. It outlives the embedded AWS on which it was."""
+
+    asked: tuple[Asked, ...]
+
+    def owners(self) -> list[str]:
+        """The jobs that ran, and SHARED if the shared functions were called."""
+        return sorted({asked.owner for asked in self.asked})
+
+    def requests(self, owner: str, role: str) -> set[Request]:
+        """All that a role asked for."""
+        return {asked.request for asked in self.asked if (asked.owner, asked.role) == (owner, role)}
+
+    def refused(self, policies: Mapping[str, Mapping[str, Sequence[Document]]]) -> list[str]:
+        """What the policies do not allow, a line each. policies: statements with real names, by owner and role."""
+        lines = {
+            f"{asked.owner} {asked.role} may not {asked.request}: {asked.seen[:300]}"
+            for asked in self.asked
+            if not is_allowed(policies[asked.owner][asked.role], asked.request)
+        }
+        return sorted(lines)
+
+    def as_text(self) -> str:
+        """For `from_text`."""
+        return json.dumps([asdict(asked) for asked in self.asked])
+
+    @staticmethod
+    def from_text(text: str) -> Replay:
+        """What `as_text` gave."""
+        return Replay(tuple(map(_asked, json.loads(text))))
+
+
+def _asked(document: dict[str, Any]) -> Asked:
+    request = document.pop("request")
+    context = tuple((key, value) for key, value in request["context"])
+    return Asked(**document, request=Request(request["action"], request["resource"], context))
+
+
 @dataclass(slots=True)
 class Stage:
     """Runs are one after the other here, so what the engine does belongs to the job that runs."""
@@ -72,14 +111,6 @@ class Stage:
         seen = f"the history of {execution_arn}"
         requests = requests_of(self.aws.stepfunctions, execution_arn)
         self.asked += (Asked(job, "state-machine", request, seen) for request in requests)
-
-    def owners(self) -> list[str]:
-        """The jobs that have run, and SHARED if the shared functions were called."""
-        return sorted({asked.owner for asked in self.asked})
-
-    def requests(self, owner: str, role: str) -> set[Request]:
-        """All that a role has asked for."""
-        return {asked.request for asked in self.asked if (asked.owner, asked.role) == (owner, role)}
 
 
 def _role_of(function: str, job: str) -> tuple[str, str]:
@@ -131,12 +162,12 @@ def _values_of_job(name: str) -> dict[str, str]:
     }
 
 
-def unused_grants(stage: Stage, deployed: Sequence[str]) -> list[Grant]:
+def unused_grants(replay: Replay, deployed: Sequence[str]) -> list[Grant]:
     """What nobody asked for, of all that the roles may do. Jobs are alike: one that asked for it is enough."""
     granted, used = set[Grant](), set[Grant]()
-    for owner in stage.owners():
+    for owner in replay.owners():
         for role, statements in permissions_of(owner, deployed).items():
-            requests = stage.requests(owner, role)
+            requests = replay.requests(owner, role)
             for statement in statements:
                 for grant, pattern in _grants(owner, role, statement):
                     granted.add(grant)

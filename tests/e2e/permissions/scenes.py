@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.e2e.embedded import EmbeddedAws, until_ended
 from tests.e2e.permissions.calls import Recording
-from tests.e2e.permissions.replay import FUNCTIONS, JOBS, ROOT, SHARED_FUNCTION, Stage
+from tests.e2e.permissions.replay import ROOT, SHARED_FUNCTION, Stage
 from tests.unit.tasks.shared_events import rest_request, sqs_batch
 
 DEPLOYED = ("listing",)
@@ -161,6 +161,3 @@ def use_the_queue(stage: Stage) -> None:
     for _ in range(2):
         assert invoke(stage.aws, "start", batch) == {"batchItemFailures": []}
     assert until_ended(stage.aws.stepfunctions, api_run(stage.aws).replace("by-api", "by-queue")) == "SUCCEEDED"
-
-
-__all__ = ["DEPLOYED", "FUNCTIONS", "JOBS", "play", "recorded"]

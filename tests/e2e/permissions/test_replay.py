@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from tests.e2e.embedded import serving
-from tests.e2e.permissions.calls import Recording
-from tests.e2e.permissions.iam import is_allowed, like
-from tests.e2e.permissions.replay import SHARED, Grant, Stage, permissions_of, policies_of, unused_grants
-from tests.e2e.permissions.scenes import DEPLOYED, play, recorded
+from tests.e2e.permissions.iam import like
+from tests.e2e.permissions.recording import replay_once
+from tests.e2e.permissions.replay import SHARED, Grant, Replay, permissions_of, policies_of, unused_grants
+from tests.e2e.permissions.scenes import DEPLOYED
 
-pytestmark = pytest.mark.timeout(300)
-
-RECORDER = Path(__file__).with_name("recorder") / "sitecustomize.py"
+pytestmark = pytest.mark.timeout(600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,58 +55,52 @@ UNUSED = (
 )
 
 
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """A recorded embedded AWS on which every job has run, in every way that it can end."""
-    data, recorder = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("recorder")
-    shutil.copy(RECORDER, recorder)
-    with serving(data, python_path=str(recorder)) as aws:
-        stage = recorded(aws, Recording(recorder))
-        play(stage)
-        yield stage
+@pytest.fixture(scope="session")
+def replay(tmp_path_factory: pytest.TempPathFactory) -> Replay:
+    """What the roles asked of IAM in real runs."""
+    return replay_once(tmp_path_factory)
 
 
 class TestReplay:
-    def test_every_call_of_the_runs_is_allowed(self, stage: Stage) -> None:
+    def test_every_call_of_the_runs_is_allowed(self, replay: Replay) -> None:
         """By the statements of the role that made it, with the names of the embedded AWS."""
-        policies = {owner: policies_of(owner, DEPLOYED) for owner in stage.owners()}
+        policies = {owner: policies_of(owner, DEPLOYED) for owner in replay.owners()}
 
-        refused = {
-            f"{asked.owner} {asked.role} may not {asked.request}: {asked.seen[:300]}"
-            for asked in stage.asked
-            if not is_allowed(policies[asked.owner][asked.role], asked.request)
-        }
+        refused = replay.refused(policies)
 
-        assert not refused, "\n".join(sorted(refused))
+        assert not refused, "\n".join(refused)
 
-    def test_nothing_is_allowed_that_no_run_needs(self, stage: Stage) -> None:
+    def test_nothing_is_allowed_that_no_run_needs(self, replay: Replay) -> None:
         """Every action of every statement was asked for on every resource that it names, or there is a reason."""
-        unused = unused_grants(stage, DEPLOYED)
+        unused = unused_grants(replay, DEPLOYED)
 
         unexplained = [grant for grant in unused if not any(each.covers(grant) for each in UNUSED)]
 
         assert not unexplained, "\n".join(map(str, unexplained))
 
-    def test_no_reason_is_for_something_that_is_used(self, stage: Stage) -> None:
+    def test_no_reason_is_for_something_that_is_used(self, replay: Replay) -> None:
         """A reason that no longer holds goes."""
-        unused = unused_grants(stage, DEPLOYED)
+        unused = unused_grants(replay, DEPLOYED)
 
         stale = [each for each in UNUSED if not any(each.covers(grant) for grant in unused)]
 
         assert stale == []
 
     @pytest.mark.parametrize("owner", ["everything", SHARED])
-    def test_every_role_was_seen_at_work(self, stage: Stage, owner: str) -> None:
+    def test_every_role_was_seen_at_work(self, replay: Replay, owner: str) -> None:
         """Otherwise the recorder would see nothing, and nothing would be refused."""
-        seen = {asked.role for asked in stage.asked if asked.owner == owner}
+        seen = {asked.role for asked in replay.asked if asked.owner == owner}
 
         assert seen == set(permissions_of(owner, DEPLOYED))
 
-    def test_a_call_that_no_statement_covers_is_refused(self, stage: Stage) -> None:
+    def test_a_call_that_no_statement_covers_is_refused(self, replay: Replay) -> None:
         """The same calls, of a role without one of its statements."""
-        statements = [each for each in policies_of("everything", DEPLOYED)["work"] if each["Sid"] != "SpillPartial"]
+        policies = {owner: policies_of(owner, DEPLOYED) for owner in replay.owners()}
+        policies["everything"]["work"] = [
+            statement for statement in policies["everything"]["work"] if statement["Sid"] != "SpillPartial"
+        ]
 
-        refused = [each for each in stage.requests("everything", "work") if not is_allowed(statements, each)]
+        (line,) = replay.refused(policies)
 
-        (request,) = refused
-        assert request.resource.endswith("/partials/map/000000000004.json")
+        assert line.startswith("everything work may not Request(action='s3:PutObject'")
+        assert "/partials/map/000000000004.json" in line
