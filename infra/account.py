@@ -1,4 +1,6 @@
-"""The AWS account that a deployment goes to: whether there are credentials, and whether CDK may deploy there."""
+"""The AWS account that a deployment goes to: whether there are credentials, whether CDK may deploy there, and whether API
+Gateway may write logs there.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.config import Stage
 from infra.errors import ToolError
+
+LOGS_ROLE_PARAMETER = "ApiLogsRole"
+"""Of the template: `create` or `existing` (`infra.http_api`)."""
 
 BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
 _LEAST_BOOTSTRAP_VERSION = 6
@@ -59,3 +64,15 @@ def check_bootstrap(session: boto3.Session, account: Account, *, command: str) -
         return  # who may not read the parameter may still deploy: the `cdk` command says what it lacks
     if version < _LEAST_BOOTSTRAP_VERSION:
         raise ToolError(f"CDK's stack in {account.region} is of version {version}, too old. Renew it: {command}")
+
+
+def lacks_api_logs_role(session: boto3.Session, account: Account) -> bool:
+    """Whether API Gateway has no role to write logs with. It has one for all APIs of an account and region, or none.
+
+    Who may not ask hears False: a role that is there must not be replaced.
+    """
+    try:
+        settings = session.client("apigateway", region_name=account.region).get_account()
+    except ClientError:
+        return False
+    return not settings.get("cloudwatchRoleArn")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import boto3
 
-from infra.account import Account, check_bootstrap, find_account
+from infra.account import LOGS_ROLE_PARAMETER, Account, check_bootstrap, find_account, lacks_api_logs_role
 from infra.config import load_stage
 from infra.errors import ToolError
 from infra.node import cdk_command, use_bundled_node
@@ -76,12 +76,13 @@ def deploy(options: argparse.Namespace, world: World) -> int:
     session = world.session()
     account = find_account(session, made.stage)
     check_bootstrap(session, account, command=f"{_called()} bootstrap --stage {made.stage.name}")
-    parameters = [word for each in options.parameter for word in ("--parameters", each)]
+    given = [*options.parameter, *_logs_role(options.parameter, session, account, world)]
+    parameters = [word for each in given for word in ("--parameters", each)]
     outputs = made.output.parent / f"{made.stage.name}-outputs.json"
     words = [made.stage.stack_name, "--app", str(made.output), "--outputs-file", str(outputs), *parameters]
     code = _cdk(world, account, "deploy", *words, *options.cdk)
     if code == 0:
-        world.say(f"deployed. Start a run with: mapfold start JOB SOURCE --on aws --stack {made.stage.stack_name}")
+        world.say(f"deployed. Start a run with: mapfold run JOB SOURCE --on aws --stack {made.stage.stack_name}")
     return code
 
 
@@ -153,6 +154,14 @@ def _cdk(world: World, account: Account, *words: str) -> int:
         "CDK_DISABLE_CLI_TELEMETRY": "true",
     }
     return world.run([*cdk_command(), *words], environment)
+
+
+def _logs_role(given: Sequence[str], session: boto3.Session, account: Account, world: World) -> list[str]:
+    """The parameter that lets the stack give API Gateway its role for logs, where the account has none."""
+    if any(each.startswith(f"{LOGS_ROLE_PARAMETER}=") for each in given) or not lacks_api_logs_role(session, account):
+        return []
+    world.say(f"API Gateway may not write logs in {account} yet: the stack sets its role for that, and leaves it there")
+    return [f"{LOGS_ROLE_PARAMETER}=create"]
 
 
 def _announcement(standing: Standing, account: Account, *, delete_data: bool) -> str:

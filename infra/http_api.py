@@ -20,10 +20,10 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from infra.account import LOGS_ROLE_PARAMETER
 from infra.api_document import Operation, operations
 
 STAGE = "v1"
-LOGS_ROLE_PARAMETER = "ApiLogsRole"
 
 ACCESS_LOG: Mapping[str, str] = {
     "time": "$context.requestTime",

@@ -131,7 +131,7 @@ class TestDeploy:
         scene = Scene(aws)
 
         code = command.deploy(
-            options("deploy", "--parameter", "AlarmEmail=a@example.org", "--", "--no-rollback"), scene.world
+            options("deploy", "--parameter", "AlarmsEmail=a@example.org", "--", "--no-rollback"), scene.world
         )
 
         ((words, environment),) = scene.run
@@ -145,10 +145,32 @@ class TestDeploy:
                 "--outputs-file",
                 "/build/cdk.out/dev-outputs.json",
             ),
-            *("--parameters", "AlarmEmail=a@example.org", "--no-rollback"),
+            *("--parameters", "AlarmsEmail=a@example.org", "--parameters", "ApiLogsRole=create", "--no-rollback"),
         ]
         assert (environment["AWS_REGION"], environment["CDK_DISABLE_CLI_TELEMETRY"]) == (REGION, "true")
-        assert scene.said[-1].endswith("mapfold start JOB SOURCE --on aws --stack mapfold-dev")
+        assert scene.said[-1].endswith("mapfold run JOB SOURCE --on aws --stack mapfold-dev")
+
+    def test_an_account_whose_apis_write_logs_already_keeps_its_role(self, aws: boto3.Session) -> None:
+        """The role is a setting of the whole account and region: the stack sets it only where there is none."""
+        bootstrapped(aws, version="21")
+        role = {"op": "replace", "path": "/cloudwatchRoleArn", "value": f"arn:aws:iam::{ACCOUNT}:role/logs"}
+        aws.client("apigateway").update_account(patchOperations=[role])
+        scene = Scene(aws)
+
+        command.deploy(options("deploy"), scene.world)
+
+        ((words, _),) = scene.run
+        assert "ApiLogsRole=create" not in words
+
+    def test_what_the_person_says_of_the_role_holds(self, aws: boto3.Session) -> None:
+        """A parameter that was given is not given a second time."""
+        bootstrapped(aws, version="21")
+        scene = Scene(aws)
+
+        command.deploy(options("deploy", "--parameter", "ApiLogsRole=existing"), scene.world)
+
+        ((words, _),) = scene.run
+        assert [word for word in words if word.startswith("ApiLogsRole")] == ["ApiLogsRole=existing"]
 
     def test_what_cdk_ends_with_is_what_the_command_ends_with(self, aws: boto3.Session) -> None:
         """And nothing is said of a success."""
