@@ -7,8 +7,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,11 +17,26 @@ from tests.e2e.embedded import ROOT, EmbeddedAws, mapfold, outside_environment, 
 from tests.integration.embedded.queues import arn
 from tests.integration.embedded.server import until
 
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_stepfunctions import SFNClient
+
 pytestmark = pytest.mark.timeout(180)
 
 JOBS = "tests/e2e/jobs"
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:mapfold-sums"
 QUEUE, DEAD = "mapfold-start", "mapfold-start-dead"
+
+
+@lru_cache
+def sqs(aws: EmbeddedAws) -> SQSClient:
+    """One client for all that is asked again and again: to make one takes longer than most calls."""
+    return aws.sqs
+
+
+@lru_cache
+def stepfunctions(aws: EmbeddedAws) -> SFNClient:
+    return aws.stepfunctions
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +60,7 @@ def manifest(*numbers: int) -> str:
 
 def runs(aws: EmbeddedAws, *, of: str) -> list[dict[str, Any]]:
     """The runs over the source `of`, each with its status and its result."""
-    sfn = aws.stepfunctions
+    sfn = stepfunctions(aws)
     found = []
     for line in sfn.list_executions(stateMachineArn=MACHINE)["executions"]:
         execution = sfn.describe_execution(executionArn=line["executionArn"])
@@ -61,13 +77,13 @@ def ended(aws: EmbeddedAws, *, of: str) -> list[dict[str, Any]]:
 
 
 def url(aws: EmbeddedAws, queue: str) -> str:
-    return aws.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    return sqs(aws).get_queue_url(QueueName=queue)["QueueUrl"]
 
 
 def waiting(aws: EmbeddedAws, queue: str) -> int:
     """The messages of a queue, received or not."""
     names: list[Any] = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    found = aws.sqs.get_queue_attributes(QueueUrl=url(aws, queue), AttributeNames=names)["Attributes"]
+    found = sqs(aws).get_queue_attributes(QueueUrl=url(aws, queue), AttributeNames=names)["Attributes"]
     return sum(int(number) for number in found.values())
 
 
@@ -77,7 +93,7 @@ def test_an_upload_starts_one_run_however_often_its_event_comes(deployed: Embedd
     another version. Objects that lie elsewhere start nothing.
     """
     source = "s3://mapfold-data/manifests/sums/daily.csv"
-    copies = deployed.sqs.create_queue(QueueName="copies")["QueueUrl"]
+    copies = sqs(deployed).create_queue(QueueName="copies")["QueueUrl"]
     deployed.events.put_rule(
         Name="copies", EventPattern=deployed.events.describe_rule(Name="mapfold-upload-sums")["EventPattern"]
     )
@@ -86,9 +102,9 @@ def test_an_upload_starts_one_run_however_often_its_event_comes(deployed: Embedd
     put(deployed, "manifests/others/daily.csv", manifest(1))
     put(deployed, "manifests/sums/daily.csv", manifest(1, 2, 3))
     (first,) = ended(deployed, of=source)
-    (event,) = deployed.sqs.receive_message(QueueUrl=copies, WaitTimeSeconds=1)["Messages"]
+    (event,) = sqs(deployed).receive_message(QueueUrl=copies, WaitTimeSeconds=1)["Messages"]
     for _ in range(3):
-        deployed.sqs.send_message(QueueUrl=url(deployed, QUEUE), MessageBody=event["Body"])
+        sqs(deployed).send_message(QueueUrl=url(deployed, QUEUE), MessageBody=event["Body"])
     until(lambda: waiting(deployed, QUEUE) == 0)
     again = runs(deployed, of=source)
     put(deployed, "manifests/sums/daily.csv", manifest(1, 2, 3))
@@ -105,7 +121,7 @@ def test_a_message_starts_a_run(deployed: EmbeddedAws) -> None:
     message = json.dumps({"job": "sums", "source": source, "name": "asked-for"})
 
     for _ in range(2):
-        deployed.sqs.send_message(QueueUrl=url(deployed, QUEUE), MessageBody=message)
+        sqs(deployed).send_message(QueueUrl=url(deployed, QUEUE), MessageBody=message)
     found = ended(deployed, of=source)
     until(lambda: waiting(deployed, QUEUE) == 0)
 
@@ -118,14 +134,14 @@ def test_a_message_that_cannot_be_carried_out_is_a_dead_letter(deployed: Embedde
     source = "s3://mapfold-data/beside.csv"
     put(deployed, "beside.csv", manifest(1))
     queue = url(deployed, QUEUE)
-    deployed.sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
+    sqs(deployed).set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
     bad = ["no JSON", json.dumps({"job": "nobody", "source": source})]
     good = json.dumps({"job": "sums", "source": source})
 
     for body in (*bad, good):
-        deployed.sqs.send_message(QueueUrl=queue, MessageBody=body)
+        sqs(deployed).send_message(QueueUrl=queue, MessageBody=body)
     until(lambda: waiting(deployed, DEAD) == 2 and waiting(deployed, QUEUE) == 0, within_seconds=60)
-    dead = deployed.sqs.receive_message(QueueUrl=url(deployed, DEAD), MaxNumberOfMessages=10)["Messages"]
+    dead = sqs(deployed).receive_message(QueueUrl=url(deployed, DEAD), MaxNumberOfMessages=10)["Messages"]
     found = ended(deployed, of=source)
 
     assert sorted(message["Body"] for message in dead) == sorted(bad)
