@@ -112,6 +112,14 @@ class Problem(Document):
     )
 
 
+class Description(BaseModel):
+    """The OpenAPI document of this API."""
+
+    openapi: str
+    info: dict[str, Any]
+    paths: dict[str, Any]
+
+
 class JobLine(Document):
     """A job that is deployed."""
 

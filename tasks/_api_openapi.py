@@ -9,7 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
-from aws_lambda_powertools.event_handler.openapi.models import APIKey, Server
 from pydantic import BaseModel
 
 from tasks._api_models import Problem
@@ -49,6 +48,9 @@ def openapi(app: APIGatewayRestResolver, *, base: str) -> dict[str, Any]:
 
 @cache
 def _document(app: APIGatewayRestResolver) -> str:
+    # Here, for they cost a cold start 60 ms, and most workers are never asked for the document.
+    from aws_lambda_powertools.event_handler.openapi.models import APIKey, Server
+
     document = json.loads(
         app.get_openapi_json_schema(
             title="Mapfold",

@@ -296,7 +296,13 @@ def redrive_run(run: RunId) -> Response[str]:
     return _json(status_document(aws.find_execution(execution.arn) or execution))
 
 
-@app.get("/openapi.json", include_in_schema=False)
+@app.get(
+    "/openapi.json",
+    summary="Describe this API",
+    description="As an OpenAPI 3.1 document.",
+    operation_id="describeApi",
+    responses=answers(models.Description),
+)
 def describe_api() -> Response[str]:
     """This API in OpenAPI 3.1."""
     event = app.current_event

@@ -87,6 +87,7 @@ def mapfold(context: click.Context, debug: bool) -> None:
     mapfold redrive RUN                  let a run that was stopped or timed out go on
     mapfold definition JOB               a job's state machine in the Amazon States Language
     mapfold policy JOB                   what a job's functions may do on AWS, and why
+    mapfold deploy                       bring the jobs to the embedded AWS, to be started by API, upload or queue
     mapfold local                        keep the embedded AWS running, for boto3 or the AWS CLI
 
     \b
@@ -339,15 +340,51 @@ def redrive(factory: Factory, output: Output, place: Place, run_: str, jobs_fold
 
 
 @mapfold.command()
+@click.argument("names", metavar="[JOB]...", nargs=-1)
+@_jobs
+@_json
+@_place
+@_handed
+def deploy(
+    factory: Factory, output: Output, place: Place, names: tuple[str, ...], jobs_folder: Path, as_json: bool
+) -> int:
+    """Bring JOBs, or all of the folder, to the embedded AWS, with what starts runs of them.
+
+    What is there as it should be is left alone: after an edit only what differs is made anew. `mapfold local` does this
+    by itself when it starts. Then a run of JOB is started by an upload, a message, or a request:
+
+    \b
+    aws s3 cp manifest.csv s3://mapfold-data/manifests/JOB/manifest.csv
+    aws sqs send-message --queue-url http://127.0.0.1:8084/123456789012/mapfold-start \
+        --message-body '{"job": "JOB", "source": "s3://mapfold-data/manifest.csv"}'
+    curl http://127.0.0.1:8083/api/runs -H 'Content-Type: application/json' \\
+        -d '{"job": "JOB", "source": "s3://mapfold-data/manifest.csv"}'
+
+    The same object version, and the same message, start one run, however often they are delivered. Messages that cannot
+    be carried out are in the queue mapfold-start-dead after five tries. To AWS, `make deploy` deploys.
+    """
+    from mapfold.cli.deploy import DeployOptions
+    from mapfold.cli.deploy import deploy as deploy_jobs
+
+    options = DeployOptions(place=place, jobs_folder=jobs_folder, jobs=names, as_json=as_json)
+    return deploy_jobs(options, factory, output)
+
+
+@mapfold.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=8083, show_default=True, help="Step Functions, Lambda.")
 @click.option("--aws-port", type=click.IntRange(0, 65535), default=8084, show_default=True, help="S3, DynamoDB, …")
 @_data
+@_jobs
+@click.option("--no-deploy", is_flag=True, help="Without deploying the folder's jobs.")
 @click.option("--no-console", is_flag=True, help="Without the web console.")
 @click.option("--until-eof", is_flag=True, hidden=True, help="Stop when stdin ends.")
-def local(port: int, aws_port: int, data: Path, no_console: bool, until_eof: bool) -> int:
+def local(
+    port: int, aws_port: int, data: Path, jobs_folder: Path, no_deploy: bool, no_console: bool, until_eof: bool
+) -> int:
     """Serve the embedded AWS until Ctrl-C.
 
-    It prints `ready http://127.0.0.1:PORT` when it answers. Then any SDK works against it:
+    It prints `ready http://127.0.0.1:PORT` when it answers, and then deploys the jobs of the folder, where there is one
+    (see `mapfold deploy --help` for how an upload, a message or a request starts a run). Any SDK works against it:
 
     \b
     export AWS_ENDPOINT_URL=http://127.0.0.1:8084
@@ -355,11 +392,19 @@ def local(port: int, aws_port: int, data: Path, no_console: bool, until_eof: boo
     export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_DEFAULT_REGION=us-east-1
     aws stepfunctions list-state-machines
 
-    `mapfold run` and the other commands find it by its data directory.
+    `mapfold run` and the other commands find it by its data directory. `mapfold deploy` and `mapfold run` bring the
+    code of jobs that were edited meanwhile.
     """
     from mapfold.cli.serve import serve_local
 
-    return serve_local(port=port, aws_port=aws_port, data=data, console=not no_console, until_eof=until_eof)
+    return serve_local(
+        port=port,
+        aws_port=aws_port,
+        data=data,
+        jobs_folder=None if no_deploy or until_eof else jobs_folder,
+        console=not no_console,
+        until_eof=until_eof,
+    )
 
 
 def _param(text: str) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from mapfold.errors import JobError, MapfoldError, UsageError
 
 if TYPE_CHECKING:
     from mapfold.client.aws import AwsClient
+    from mapfold.client.triggers import Triggers
     from mapfold.job import Job, LoadedJobs
 
 
@@ -124,6 +125,18 @@ class Factory:
         from mapfold.client import source_digest
 
         return source_digest([jobs_folder, *_code_folders(jobs_folder.resolve().parent)])
+
+    def shared_digest(self, jobs_folder: Path) -> str:
+        """A digest of the code that the functions run which all jobs share."""
+        from mapfold.client import source_digest
+
+        return source_digest(_code_folders(jobs_folder.resolve().parent))
+
+    def triggers(self, connection: Connection) -> Triggers:
+        """What starts runs there."""
+        from mapfold.client.triggers import Triggers
+
+        return Triggers(connection.aws)
 
     def example(self, job: Job, connection: Connection) -> str | None:
         """Let the job put its example into the embedded AWS; gives the SOURCE, or None if it has no example."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mapfold.cli.deploy import job_plan
 from mapfold.cli.ending import follow_to_the_end
 from mapfold.cli.factory import Connection, Factory, Place
 from mapfold.cli.output import Output
-from mapfold.client import carry_out, check_run_name, new_run_id, plan_deployment, start, substitutions
+from mapfold.client import carry_out, check_run_name, new_run_id, start
 from mapfold.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,20 +52,8 @@ def run(options: RunOptions, factory: Factory, output: Output) -> int:
 
 def deploy(job: Job, jobs_folder: Path, factory: Factory, connection: Connection, output: Output) -> None:
     """Bring a job to the embedded AWS as it is now: machine, functions, tables, bucket."""
-    aws = connection.aws
-    bucket = aws.target.runs_bucket
-    arns = substitutions(job.name, region=aws.region, account=aws.account, runs_bucket=bucket)
-    deployment = plan_deployment(
-        job.name,
-        definition=factory.deployed_definition(job, arns),
-        jobs_folder=jobs_folder,
-        timeout_seconds=job.timeout_seconds,
-        memory_mb=job.memory_mb,
-        tables=job.tables,
-        runs_bucket=bucket,
-        digest=factory.source_digest(jobs_folder),
-    )
-    if any(change.action == "replaced" for change in carry_out(deployment, aws)):
+    deployment = job_plan(job, jobs_folder, factory, connection)
+    if any(change.action == "replaced" for change in carry_out(deployment, connection.aws)):
         output.note("the source has changed since the last run: deployed again")
 
 

@@ -11,8 +11,13 @@ from pathlib import Path
 from mapfold.errors import UsageError
 
 
-def serve_local(*, port: int, aws_port: int, data: Path, console: bool, until_eof: bool) -> int:
-    """Serve until a signal comes or, with `until_eof`, whoever started us is gone. 130 after Ctrl-C."""
+def serve_local(
+    *, port: int, aws_port: int, data: Path, jobs_folder: Path | None, console: bool, until_eof: bool
+) -> int:
+    """Serve until a signal comes or, with `until_eof`, whoever started us is gone. 130 after Ctrl-C.
+
+    The jobs of `jobs_folder`, where there is such a folder, are deployed once it answers.
+    """
     try:
         from mapfold.local.server import serve
     except ImportError as error:
@@ -21,7 +26,18 @@ def serve_local(*, port: int, aws_port: int, data: Path, console: bool, until_eo
         ) from error
     if until_eof:
         threading.Thread(target=_stop_at_eof, name="until-eof", daemon=True).start()
-    return serve(port=port, aws_port=aws_port, data=data, console=console)
+    return serve(
+        port=port,
+        aws_port=aws_port,
+        data=data,
+        console=console,
+        companion=_deploying(jobs_folder) if jobs_folder is not None and jobs_folder.is_dir() else None,
+    )
+
+
+def _deploying(jobs_folder: Path) -> list[str]:
+    """A process of its own: what a job's module does when it is imported stays out of the server."""
+    return [sys.executable, "-m", "mapfold", "deploy", "--jobs", str(jobs_folder)]
 
 
 def _stop_at_eof() -> None:

@@ -462,6 +462,10 @@ class AwsClient:
         """The boto3 client itself, for a job's example that puts its own input."""
         return self._s3
 
+    def boto3_client(self, service: str) -> Any:
+        """The boto3 client of a service that has no methods here. Call it inside `speaking()`."""
+        return self._client(service)
+
     def at(self, target: Target) -> AwsClient:
         """This client's credentials and connections, for another target in the same region."""
         return AwsClient(target, clients=self._clients)

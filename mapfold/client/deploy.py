@@ -1,7 +1,7 @@
 """Deploy a job to the embedded AWS: first a plan as data, then carried out, as often as one likes.
 
 1. `plan_deployment` says what the job needs: buckets, tables, five Lambda functions that run the source folder in
-   place, the state machine.
+   place, the state machine. What all jobs share, and what starts them, is in `shared.py`.
 2. `carry_out` makes what is missing and re-makes what differs, all at once, and leaves the rest alone. A function
    carries a digest of the source in its environment: after an edit it is made again, so that no warm worker goes on
    with the old code.
@@ -24,6 +24,7 @@ from typing import Protocol
 from mapfold.client.arns import function_arn, function_name, machine_arn, machine_name
 from mapfold.client.target import DATA_BUCKET, RUNS_TABLE
 from mapfold.client.values import FunctionFacts, Json
+from mapfold.errors import MapfoldError
 
 SOURCE_DIGEST = "MAPFOLD_SOURCE_DIGEST"
 _ROLES = ("plan", "work", "fold", "finish", "close")
@@ -117,25 +118,28 @@ def plan_deployment(
     tables: Mapping[str, Sequence[str]],
     runs_bucket: str,
     digest: str,
+    data_bucket: str = DATA_BUCKET,
+    environment: Mapping[str, str] | None = None,
 ) -> Deployment:
     """What the job `job` needs. `definition` has its substitutions made; `digest` is `source_digest` of its code.
 
     timeout_seconds and memory_mb are the work function's. Code runs in the folder that holds `jobs_folder`.
+    `environment`: variables of its functions beside those that every job has.
     """
     folder = jobs_folder.resolve().parent
-    environment = {
+    variables = {
+        **(environment or {}),
         "MAPFOLD_JOB": job,
         "MAPFOLD_JOBS": jobs_folder.name,
         "MAPFOLD_RUNS_BUCKET": runs_bucket,
         "MAPFOLD_RUNS_TABLE": RUNS_TABLE,
-        "POWERTOOLS_SERVICE_NAME": job,
-        "POWERTOOLS_METRICS_NAMESPACE": "Mapfold",
-        "POWERTOOLS_TRACE_DISABLED": "true",  # there is no X-Ray daemon beside a local worker
-        SOURCE_DIGEST: hashlib.sha256(f"{folder} {digest}".encode()).hexdigest()[:16],
+        "MAPFOLD_DATA_BUCKET": data_bucket,
+        "MAPFOLD_TABLES": json.dumps({name: name for name in tables}, separators=(",", ":")),
+        **local_variables(job, folder=folder, digest=digest),
     }
     return Deployment(
         job=job,
-        buckets=(DATA_BUCKET, runs_bucket),
+        buckets=(data_bucket, runs_bucket),
         tables={RUNS_TABLE: ("run_id",), **{name: tuple(keys) for name, keys in tables.items()}},
         functions=tuple(
             FunctionPlan(
@@ -143,7 +147,7 @@ def plan_deployment(
                 handler=f"tasks.{role}.handler",
                 timeout_seconds=timeout_seconds if role == "work" else _OTHERS_SECONDS,
                 memory_mb=memory_mb if role == "work" else _OTHERS_MEMORY_MB,
-                environment=environment,
+                environment=variables,
             )
             for role in _ROLES
         ),
@@ -153,17 +157,66 @@ def plan_deployment(
     )
 
 
+def local_variables(service: str, *, folder: Path, digest: str) -> dict[str, str]:
+    """Variables of a function that runs `folder` in place, whose code has this digest."""
+    return {
+        "POWERTOOLS_SERVICE_NAME": service,
+        "POWERTOOLS_METRICS_NAMESPACE": "Mapfold",
+        "POWERTOOLS_TRACE_DISABLED": "true",  # there is no X-Ray daemon beside a local worker
+        SOURCE_DIGEST: hashlib.sha256(f"{folder} {digest}".encode()).hexdigest()[:16],
+    }
+
+
 def carry_out(deployment: Deployment, aws: Deploys) -> list[Change]:
     """Make AWS what the plan says; gives what had to be changed. Harmless to repeat."""
-    steps: list[Callable[[], Change | None]] = [
+    done = all_at_once(steps(deployment, aws))
+    if done.errors:
+        raise done.errors[0]
+    return done.changes
+
+
+Step = Callable[[], Change | None]
+"""Makes one thing as it should be; None where it was so. Harmless to repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of some steps. `left`: how many found everything as it should be."""
+
+    changes: list[Change]
+    left: int
+    errors: list[MapfoldError]
+
+
+def steps(deployment: Deployment, aws: Deploys) -> list[Step]:
+    """What to do for a job, in any order."""
+    return [
         *(partial(_bucket, aws, name) for name in deployment.buckets),
         *(partial(_table, aws, name, keys) for name, keys in deployment.tables.items()),
-        *(partial(_function, aws, plan, deployment.folder) for plan in deployment.functions),
+        *functions(deployment.functions, deployment.folder, aws),
         partial(_machine, aws, deployment),
     ]
+
+
+def functions(plans: Iterable[FunctionPlan], folder: Path, aws: Deploys) -> list[Step]:
+    """What to do for functions that run `folder` in place."""
+    return [partial(_function, aws, plan, folder) for plan in plans]
+
+
+def all_at_once(todo: Sequence[Step]) -> Done:
+    """Take all steps, several at a time. One that fails keeps no other from being taken."""
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="deploy") as pool:
-        changes = list(pool.map(lambda step: step(), steps))
-    return [change for change in changes if change is not None]
+        outcomes = list(pool.map(_taken, todo))
+    errors = [outcome for outcome in outcomes if isinstance(outcome, MapfoldError)]
+    changes = [outcome for outcome in outcomes if isinstance(outcome, Change)]
+    return Done(changes, outcomes.count(None), errors)
+
+
+def _taken(step: Step) -> Change | MapfoldError | None:
+    try:
+        return step()
+    except MapfoldError as error:
+        return error
 
 
 def source_digest(folders: Iterable[Path]) -> str:

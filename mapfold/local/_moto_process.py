@@ -90,6 +90,10 @@ def create_application() -> Any:
     """
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+    from mapfold.local import told_events
+
+    told_events.install()
+
     class Dispatcher(DomainDispatcherApplication):
         get_backend_for_host = lru_cache(maxsize=1024)(DomainDispatcherApplication.get_backend_for_host)
 

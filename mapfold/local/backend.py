@@ -20,6 +20,10 @@ async def _nothing_to_resume() -> int:
     return 0
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
     """What the service needs of those behind it, and the routes that they answer themselves."""
@@ -30,6 +34,8 @@ class Backend:
     routes: Sequence[BaseRoute] = ()
     resume: Callable[[], Awaitable[int]] = _nothing_to_resume
     """Go on with the executions that had not ended when the process before us did; how many there are."""
+    after_ready: Callable[[], None] = _nothing
+    """Begin with what can wait until the server answers: nobody's start should take longer for it."""
 
 
 OpenBackend = Callable[[Path, Store, Endpoints], AbstractAsyncContextManager[Backend]]
@@ -39,19 +45,21 @@ OpenBackend = Callable[[Path, Store, Endpoints], AbstractAsyncContextManager[Bac
 @asynccontextmanager
 async def open_backend(data: Path, store: Store, endpoints: Endpoints) -> AsyncIterator[Backend]:
     """The real one: Lambda workers and the engine. Leaving it cuts executions off first, then ends workers."""
+    from mapfold.local import api_gateway
     from mapfold.local.engine import Engine as RealEngine
     from mapfold.local.lambda_ import LambdaService, default_max_workers
     from mapfold.local.map_run import PatientS3, identity, patience_of
     from mapfold.states import compile_machine
 
-    s3: Callable[[], Any] = SharedClient(endpoints).s3  # each asks for a client by its own type
+    clients = SharedClient(endpoints)
+    s3: Callable[[], Any] = clients.s3  # each asks for a client by its own type
     once: Callable[[], Any] = SharedClient(endpoints, attempts=1).s3
     patient = PatientS3(once, patience_seconds=patience_of(os.environ))  # it tries again by itself
     workers = default_max_workers()
     # Plan shapes a run by how much can run at once: here that is what this machine's cores bear, not AWS's thousand.
     environment = {**endpoints.worker_environment(), "MAPFOLD_CONCURRENCY": str(workers)}
     lambda_service = LambdaService(
-        data=data, region=endpoints.region, environment=environment, max_workers=workers, s3=s3
+        data=data, region=endpoints.region, environment=environment, max_workers=workers, s3=s3, sqs=clients.sqs
     )
     async with (
         lambda_service,
@@ -62,8 +70,9 @@ async def open_backend(data: Path, store: Store, endpoints: Endpoints) -> AsyncI
                 engine=engine,
                 children=identity,
                 check_definition=lambda text, express: _compile(compile_machine, text, express),
-                routes=lambda_service.routes(),
+                routes=[*lambda_service.routes(), *api_gateway.routes(lambda_service)],
                 resume=engine.resume,
+                after_ready=lambda_service.event_sources.start,
             )
         finally:
             patient.give_up()  # nobody waits for S3 while everything ends

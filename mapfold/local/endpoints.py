@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
 
 _PREFIX = "AWS_ENDPOINT_URL_"
 _OURS = frozenset({f"{_PREFIX}SFN", f"{_PREFIX}LAMBDA"})
@@ -71,6 +72,11 @@ class Endpoints:
         client: DynamoDBClient = self._client("dynamodb")
         return client
 
+    def sqs(self) -> SQSClient:
+        """A client of whatever serves SQS. It tries once: who polls tries again by itself."""
+        client: SQSClient = self._client("sqs", 1)
+        return client
+
     def _client(self, service: str, attempts: int = 5) -> Any:
         import boto3
         from botocore.config import Config
@@ -102,6 +108,7 @@ class SharedClient:
         self._endpoints, self._attempts = endpoints, attempts
         self._lock = threading.Lock()
         self._s3: S3Client | None = None
+        self._sqs: SQSClient | None = None
 
     def s3(self) -> S3Client:
         """The one S3 client. Call it in a thread."""
@@ -109,6 +116,13 @@ class SharedClient:
             if self._s3 is None:
                 self._s3 = self._endpoints.s3(attempts=self._attempts)
             return self._s3
+
+    def sqs(self) -> SQSClient:
+        """The one SQS client. Call it in a thread."""
+        with self._lock:
+            if self._sqs is None:
+                self._sqs = self._endpoints.sqs()
+            return self._sqs
 
 
 def _is_same(url: str, other: str) -> bool:

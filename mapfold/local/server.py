@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
@@ -28,6 +28,7 @@ import uvloop
 
 from mapfold.errors import MapfoldError, ServiceError
 from mapfold.local.backend import OpenBackend, open_backend
+from mapfold.local.companion import accompany
 from mapfold.local.endpoints import Endpoints, region_of
 from mapfold.local.garbage import rare_collections
 from mapfold.local.moto import HOST, MotoServer, listen, open_moto
@@ -45,14 +46,17 @@ KEEP_ALIVE_SECONDS = 75
 """Longer than SDKs leave a connection unused, so that they never write to one that we are just closing."""
 
 
-def serve(*, port: int, aws_port: int, data: Path, console: bool = True) -> int:
+def serve(*, port: int, aws_port: int, data: Path, console: bool = True, companion: Sequence[str] | None = None) -> int:
     """Serve in the foreground until a signal comes: 130 after SIGINT, 0 after SIGTERM.
 
-    Port 0 is any free one. Prints `ready http://127.0.0.1:<port>` when it answers. Raises StoreError (the data
+    `companion` is a command to run once it answers, with endpoints in its environment that lead to it. Port 0 is any
+    free one. Prints `ready http://127.0.0.1:<port>` when it answers. Raises StoreError (the data
     directory is in use, or its disk is full) or ServiceError (a port is taken, moto does not start or ends).
     """
     del console  # the console has no pages yet
-    settings = Settings(port=port, aws_port=aws_port, data=data.absolute(), environment=dict(os.environ))
+    settings = Settings(
+        port=port, aws_port=aws_port, data=data.absolute(), environment=dict(os.environ), companion=companion
+    )
     return run(settings, open_backend)
 
 
@@ -64,6 +68,7 @@ class Settings:
     aws_port: int
     data: Path
     environment: Mapping[str, str]
+    companion: Sequence[str] | None = None
 
 
 def run(settings: Settings, backend: OpenBackend) -> int:
@@ -137,16 +142,23 @@ class _Server:
                     going_on = await behind.resume()
                     if going_on:
                         log.warning("going on with %d execution(s) that had not ended", going_on)
-                    await self._answer(server, store, moto)
+                    await self._answer(server, store, moto, behind.after_ready, endpoints)
             left = len((await store.unfinished()).executions)
             if left:
                 log.warning("%d execution(s) had not ended; the next start on %s goes on with them", left, data)
 
-    async def _answer(self, server: _HttpServer, store: Store, moto: MotoServer) -> None:
+    async def _answer(
+        self,
+        server: _HttpServer,
+        store: Store,
+        moto: MotoServer,
+        after_ready: Callable[[], None],
+        endpoints: Endpoints,
+    ) -> None:
         """Answer requests until we are told to stop, or something that we cannot do without has failed."""
         async with asyncio.TaskGroup() as tasks:
             answering = tasks.create_task(server.serve([self._bound]), name="http")
-            ready = tasks.create_task(self._say_ready(server), name="ready")
+            ready = tasks.create_task(self._be_ready(server, after_ready, endpoints), name="ready")
             told = tasks.create_task(self._stop.wait(), name="stop")
             failed = tasks.create_task(store.failed.wait(), name="store-failure")
             ended = tasks.create_task(moto.ended(), name="moto-end")
@@ -160,8 +172,14 @@ class _Server:
         if not self._stop.is_set():
             raise ServiceError(f"moto ended while it was needed; its log is {moto.log}")
 
-    async def _say_ready(self, server: _HttpServer) -> None:
+    async def _be_ready(self, server: _HttpServer, after_ready: Callable[[], None], endpoints: Endpoints) -> None:
         await server.ready.wait()
+        self._say_ready()
+        after_ready()
+        if self._settings.companion is not None:
+            await accompany(self._settings.companion, endpoints.worker_environment())
+
+    def _say_ready(self) -> None:
         self._serving = True
         sys.stdout.write(f"ready http://{HOST}:{self._port}\n")
         sys.stdout.flush()

@@ -21,8 +21,10 @@ import boto3
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +68,14 @@ class EmbeddedAws:
     def dynamodb(self) -> DynamoDBClient:
         return session().client("dynamodb", endpoint_url=f"http://127.0.0.1:{self.aws_port}")
 
+    @property
+    def sqs(self) -> SQSClient:
+        return session().client("sqs", endpoint_url=f"http://127.0.0.1:{self.aws_port}")
+
+    @property
+    def events(self) -> EventBridgeClient:
+        return session().client("events", endpoint_url=f"http://127.0.0.1:{self.aws_port}")
+
     def client(self, service: str) -> Any:
         """Of any other service that moto has."""
         return session().client(service, endpoint_url=f"http://127.0.0.1:{self.aws_port}")  # type: ignore[call-overload]
@@ -77,13 +87,14 @@ def session() -> boto3.Session:
 
 
 @contextmanager
-def serving(data: Path, *, python_path: str = "") -> Iterator[EmbeddedAws]:
+def serving(data: Path, *, python_path: str = "", jobs: Path | None = None) -> Iterator[EmbeddedAws]:
     """`mapfold local` on free ports over the folder `data`; its stderr goes to a file there.
 
-    It and its workers import from `python_path` before all else.
+    It and its workers import from `python_path` before all else. `jobs` is the folder whose jobs it deploys by itself.
     """
     command = [sys.executable, "-m", "mapfold", "local", "--no-console"]
-    options = ["--port", "0", "--aws-port", "0", "--data", str(data)]
+    deployed = ["--no-deploy"] if jobs is None else ["--jobs", str(jobs)]
+    options = ["--port", "0", "--aws-port", "0", "--data", str(data), *deployed]
     environment = outside_environment()
     if python_path:
         environment["PYTHONPATH"] = os.pathsep.join((python_path, environment["PYTHONPATH"]))

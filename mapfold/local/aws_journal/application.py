@@ -21,6 +21,7 @@ from mapfold.local.aws_journal.errors import NotKept
 from mapfold.local.aws_journal.journal import Journal
 from mapfold.local.aws_journal.long_polls import (
     NOTHING_NEW_SECONDS,
+    SOON_SECONDS,
     Poll,
     has_messages,
     settings_request,
@@ -68,6 +69,7 @@ class Journaled:
         self._deliveries = Deliveries()
         self.turn = threading.Lock()
         self._changed = threading.Condition()
+        self._changes = 0
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         answer = self._answer(environ)
@@ -96,8 +98,7 @@ class Journaled:
                 return self._receive(request)
             with self._my_turn():
                 answer = self._change(request)
-            with self._changed:
-                self._changed.notify_all()
+            self._tell_of_change()
             return answer
         except NotKept as error:
             self._bodies.remove(side)
@@ -132,9 +133,15 @@ class Journaled:
             if request.side is not None:
                 body.close()
 
-    def _change(self, request: _Request, *, keep: Callable[[Answer], bool] = lambda answer: True) -> Answer:
+    def _change(
+        self,
+        request: _Request,
+        *,
+        keep: Callable[[Answer], bool] = lambda answer: True,
+        moment: float | None = None,
+    ) -> Answer:
         """Do it, and have it in the journal unless it was refused, or `keep` says that it changed nothing."""
-        seed, moment = secrets.randbits(62), self._clock()
+        seed, moment = secrets.randbits(62), self._clock() if moment is None else moment
         start = self._journal.begin(Record(request.environ, request.body, seed, moment, request.side))
         try:
             with reproducible(seed, moment), outgoing(self._deliveries.send):
@@ -153,25 +160,43 @@ class Journaled:
 
     def _receive(self, request: _Request) -> Answer:
         """ReceiveMessage: it may wait for messages, and must not do so in its turn."""
-        with self._my_turn():
-            poll = Poll.of(self._ask(_Request(*settings_request(request.environ, request.body), None)), request.body)
+        asked = _Request(*settings_request(request.environ, request.body), None)
         once = _Request(request.environ, without_wait(request.environ, request.body), None)
-        deadline = time.monotonic() + poll.wait_seconds
+        deadline: float | None = None
         while True:
-            found: list[bytes] = []
-
-            def keep(answer: Answer, found: list[bytes] = found) -> bool:
-                found.append(answer.content())
-                return poll.moves_messages or has_messages(found[0])
-
+            seen, looked_at = self._changes, time.monotonic()
             with self._my_turn():
-                answer = self._change(once, keep=keep)
-            content = found[0] if found else answer.content()
-            left = deadline - time.monotonic()
-            if answer.code != 200 or has_messages(content) or left <= 0:
-                return Answer(answer.status, answer.headers, [content])
-            with self._changed:
-                self._changed.wait(min(left, NOTHING_NEW_SECONDS))
+                moment = self._clock()
+                with reproducible(0, moment):  # what is visible when we look is what is visible when we receive
+                    poll = Poll.of(self._ask(asked), request.body)
+                deadline = looked_at + poll.wait_seconds if deadline is None else deadline
+                left = deadline - time.monotonic()
+                if not poll.is_empty or left <= 0:
+                    answer, content = self._receive_once(once, poll, moment)
+                    if answer.code != 200 or has_messages(content) or left <= 0:
+                        return Answer(answer.status, answer.headers, [content])
+            self._wait_for_change(seen, min(left, NOTHING_NEW_SECONDS))
+            time.sleep(max(0.0, min(looked_at + SOON_SECONDS, deadline) - time.monotonic()))  # others have their turns
+
+    def _receive_once(self, once: _Request, poll: Poll, moment: float) -> tuple[Answer, bytes]:
+        """The answer, and its content whole. It is in the journal if it has messages, or may have moved some."""
+        found: list[bytes] = []
+
+        def keep(answer: Answer) -> bool:
+            found.append(answer.content())
+            return poll.moves_messages or has_messages(found[0])
+
+        answer = self._change(once, keep=keep, moment=moment)
+        return answer, found[0] if found else answer.content()
+
+    def _wait_for_change(self, seen: int, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._changes != seen, seconds)
+
+    def _tell_of_change(self) -> None:
+        with self._changed:
+            self._changes += 1
+            self._changed.notify_all()
 
 
 def _not_kept(environ: dict[str, Any], error: NotKept) -> Answer:

@@ -8,7 +8,7 @@ here counts as one that may have read all there is, so that what came before it 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.etree import ElementTree
@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 from mapfold.local.aws_journal.changes import action_of
 from mapfold.local.aws_journal.dynamodb_effects import Tables
 from mapfold.local.aws_journal.effect import OPAQUE, PLAIN, Cells, Effect
+from mapfold.local.aws_journal.event_rules import EventRules
 from mapfold.local.aws_journal.records import Record
 
 LoadBody = Callable[[Record], bytes]
@@ -49,7 +50,11 @@ class Effects:
         self._load_body = load_body
         self._cells = Cells()
         self._tables = Tables(self._cells)
+        self._rules = EventRules()
+        self._outbox = self._cells.new()
+        """What was sent because of a change to an object. Nothing takes its place."""
         self._plain_buckets: set[str] = set()
+        self._telling_buckets: set[str] = set()
         self._other_buckets: set[str] = set()
         self._others_make_buckets = False
         self._uploads: dict[str, int] = {}
@@ -63,7 +68,7 @@ class Effects:
                 return self._of(record)
             self._distrust(record)
         except ValueError:  # a URL that is none
-            self._others_make_buckets = True
+            self._do_not_know()
         return OPAQUE
 
     def _of(self, record: Record) -> Effect:
@@ -85,8 +90,15 @@ class Effects:
             return PLAIN
         if service == "s3" and not operation and _PATH_STYLE.fullmatch(environ.get("HTTP_HOST", "")):
             return self._s3(record)
-        self._others_make_buckets = True  # CloudFormation does
+        if service == "events":
+            self._rules.note(operation, self._load_body(record))
+            return PLAIN  # no target of a rule is an object or an item
+        self._do_not_know()  # CloudFormation makes buckets, and rules
         return OPAQUE
+
+    def _do_not_know(self) -> None:
+        self._others_make_buckets = True
+        self._rules.distrust()
 
     def _distrust(self, record: Record) -> None:
         """Whatever this request would have made of buckets and tables is not known any more."""
@@ -97,7 +109,7 @@ class Effects:
         if not key:
             self._plain_buckets.discard(bucket)
             self._other_buckets.add(bucket)
-            self._others_make_buckets = True
+            self._do_not_know()
 
     # --- S3 -----------------------------------------------------------------------------------------------
 
@@ -115,6 +127,9 @@ class Effects:
             self._made(bucket, plain="HTTP_X_AMZ_BUCKET_OBJECT_LOCK_ENABLED" not in record.environ)
             return PLAIN
         if method == "PUT" and query and set(query) <= _SETTINGS:
+            return PLAIN
+        if method == "PUT" and set(query) == {"notification"} and _tells_event_bridge_only(self._load_body(record)):
+            self._telling_buckets.add(bucket)
             return PLAIN
         self._plain_buckets.discard(bucket)
         if method == "DELETE" and not query:
@@ -144,7 +159,7 @@ class Effects:
                 keys.append(element.text or "")
         if versions:
             return OPAQUE
-        return self._replacing(bucket, tuple(self._object_cell(bucket, key) for key in keys), deletes=True)
+        return self._replacing(bucket, keys, deletes=True)
 
     def _object(self, environ: Mapping[str, Any], bucket: str, key: str, query: Mapping[str, list[str]]) -> Effect:
         method, names = environ["REQUEST_METHOD"], set(query)
@@ -154,11 +169,11 @@ class Effects:
         if names and not (method in ("PUT", "DELETE") and names <= {"tagging", "acl"}):
             return OPAQUE
         if names:
-            return Effect(changes=(cell,))
+            return Effect(changes=(cell, *self._sent(bucket, [key])))
         if method == "PUT":
-            return self._replacing(bucket, (cell,), reads=(*self._sources(environ), *_conditions(environ, cell)))
+            return self._replacing(bucket, [key], reads=(*self._sources(environ), *_conditions(environ, cell)))
         if method == "DELETE":
-            return self._replacing(bucket, (cell,), reads=_conditions(environ, cell), deletes=True)
+            return self._replacing(bucket, [key], reads=_conditions(environ, cell), deletes=True)
         return OPAQUE
 
     def _upload(self, environ: Mapping[str, Any], bucket: str, key: str, query: Mapping[str, list[str]]) -> Effect:
@@ -179,10 +194,10 @@ class Effects:
             return Effect(replaces=(upload,), deletes=True, surely=True)
         if method == "POST":
             cell = self._object_cell(bucket, key)
-            conditions = _conditions(environ, cell)
-            if bucket in self._plain_buckets:
+            conditions, sent = _conditions(environ, cell), self._sent(bucket, [key])
+            if bucket in self._plain_buckets and not sent:
                 return Effect(replaces=(cell,), reads=conditions, consumes=(upload,))
-            return Effect(changes=(cell,), reads=conditions, consumes=(upload,))
+            return Effect(changes=(cell, *sent), reads=conditions, consumes=(upload,))
         return OPAQUE
 
     def _upload_cell(self, bucket: str, key: str, upload_id: str) -> int | None:
@@ -194,11 +209,18 @@ class Effects:
         return self._uploads[upload_id]
 
     def _replacing(
-        self, bucket: str, cells: tuple[int, ...], *, reads: tuple[int, ...] = (), deletes: bool = False
+        self, bucket: str, keys: Sequence[str], *, reads: tuple[int, ...] = (), deletes: bool = False
     ) -> Effect:
-        if bucket not in self._plain_buckets:
-            return Effect(changes=cells, reads=reads)
+        cells, sent = tuple(self._object_cell(bucket, key) for key in keys), self._sent(bucket, keys)
+        if sent or bucket not in self._plain_buckets:
+            return Effect(changes=(*cells, *sent), reads=reads)
         return Effect(replaces=cells, reads=reads, deletes=deletes)
+
+    def _sent(self, bucket: str, keys: Sequence[str]) -> tuple[int, ...]:
+        """The cell of what is sent, if something may be."""
+        if bucket in self._telling_buckets and any(self._rules.may_match(bucket, key) for key in keys):
+            return (self._outbox,)
+        return ()
 
     def _sources(self, environ: Mapping[str, Any]) -> tuple[int, ...]:
         source = environ.get("HTTP_X_AMZ_COPY_SOURCE")
@@ -209,6 +231,15 @@ class Effects:
 
     def _object_cell(self, bucket: str, key: str) -> int:
         return self._cells.number(("object", bucket, key))
+
+
+def _tells_event_bridge_only(body: bytes) -> bool:
+    """Whether this NotificationConfiguration names no queue, topic or function."""
+    try:
+        root = ElementTree.fromstring(body)
+    except ElementTree.ParseError:
+        return False
+    return all(element.tag.rpartition("}")[2] == "EventBridgeConfiguration" for element in root)
 
 
 def _conditions(environ: Mapping[str, Any], cell: int) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """ReceiveMessage in steps that do not wait, so that a consumer of a queue holds nobody else up.
 
-How long it may wait, and whether receiving moves messages to a dead-letter queue, is asked of the queue first.
+How long it may wait, and whether receiving moves messages to a dead-letter queue, is asked of the queue first. While
+there is no message to be seen, that is all that is asked: a consumer that waits leaves nothing in the journal.
 """
 
 from __future__ import annotations
@@ -18,31 +19,43 @@ from mapfold.local.aws_journal.requests import Answer
 NOTHING_NEW_SECONDS = 1.0
 """Even when nothing was sent: a message may have become visible again."""
 
+SOON_SECONDS = 0.05
+"""Between two looks, however much changes meanwhile: a map run's puts and updates come by the thousand a second."""
+
+SOON_SECONDS = 0.05
+"""Between two looks, however much changes meanwhile: a map run's puts and updates come by the thousand a second."""
+
 _LONGEST_WAIT_SECONDS = 20.0
-_ATTRIBUTES = ["ReceiveMessageWaitTimeSeconds", "RedrivePolicy"]
+_ATTRIBUTES = ["ReceiveMessageWaitTimeSeconds", "RedrivePolicy", "ApproximateNumberOfMessages"]
 _MESSAGES = re.compile(rb'"Messages": ?\[ ?\{|<Message>')
 
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """How a ReceiveMessage goes: how long it waits, and whether even one that finds nothing may change something."""
+    """How a ReceiveMessage goes: how long it waits, and whether even one that finds nothing may change something.
+
+    `is_empty`: no message is to be seen now. One that was seen too often is, until receiving moves it away.
+    """
 
     wait_seconds: float
     moves_messages: bool
+    is_empty: bool
 
     @classmethod
     def of(cls, settings: Answer, body: bytes) -> Self:
         """From GetQueueAttributes' answer and the request's body. Nothing is waited for at a queue that is not found."""
         content = settings.content()
         if settings.code != 200:
-            return cls(0.0, True)  # moto may find it: by the path, which names it too
+            return cls(0.0, True, False)  # moto may find it: by the path, which names it too
         attributes = orjson.loads(content).get("Attributes") or {}
         asked = _fields(body).get("WaitTimeSeconds", attributes.get("ReceiveMessageWaitTimeSeconds", 0))
         try:
             wait = float(asked)
         except (TypeError, ValueError):
             wait = 0.0  # moto will say what is wrong with it
-        return cls(min(max(wait, 0.0), _LONGEST_WAIT_SECONDS), "RedrivePolicy" in attributes)
+        is_empty = attributes.get("ApproximateNumberOfMessages") == "0"
+        moves_messages = "RedrivePolicy" in attributes and not is_empty
+        return cls(min(max(wait, 0.0), _LONGEST_WAIT_SECONDS), moves_messages, is_empty)
 
 
 def settings_request(environ: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:

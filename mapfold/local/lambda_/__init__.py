@@ -7,6 +7,7 @@ How its parts play together, from the outside in:
 - `functions.py`  what a function is; `registry.py` keeps them in SQLite; `code.py` unpacks their zips.
 - `fleet.py`      who gets a worker: a FIFO of calls per function, a bound that follows the cores.
 - `workers.py`    one warm worker: its process, its connection, its life cycle (`lifecycle.py`), its deadline.
+- `event_sources/` queues whose messages functions are invoked with.
 - `runtime_api.py` the Lambda Runtime API that `awslambdaric` in the worker speaks.
 - `logs.py`       what workers print, kept for each invocation.
 """

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mapfold.local.lambda_.errors import LambdaError, invalid_parameter, request_too_large, validation_failed
+from mapfold.local.lambda_.event_sources import api as event_sources
 from mapfold.local.lambda_.functions import LATEST, LOCAL_BUCKET, Function, configuration
 from mapfold.local.lambda_.invocations import MAX_SYNC_PAYLOAD_BYTES
 from mapfold.local.lambda_.requests import Settings, parsed_body
@@ -47,6 +48,10 @@ def routes(service: LambdaService) -> list[Route]:
         ("PUT", "/{name}/code", _update_code),
     ]
     found = [Route(_FUNCTIONS + path, _endpoint(service, handler), methods=[method]) for method, path, handler in table]
+    found += [
+        Route(path, _endpoint(service, _on_mappings(handler)), methods=[method])
+        for method, path, handler in event_sources.handlers()
+    ]
     return [*found, Route("/mapfold/logs/{request_id}", _endpoint(service, _get_log), methods=["GET"])]
 
 
@@ -58,6 +63,10 @@ async def _get_log(service: LambdaService, request: Request) -> Response:
         message = f"No log is kept of an invocation {request_id}: there was none, or it printed nothing."
         raise LambdaError("ResourceNotFoundException", message, 404)
     return Response(log, media_type="text/plain; charset=utf-8")
+
+
+def _on_mappings(handler: event_sources.Handler) -> Handler:
+    return lambda service, request: handler(service.event_sources, request)
 
 
 def _endpoint(service: LambdaService, handler: Handler) -> Callable[[Request], Awaitable[Response]]:

@@ -21,6 +21,7 @@ from starlette.routing import Route
 from mapfold.local.lambda_ import api
 from mapfold.local.lambda_.code import Code, place_code
 from mapfold.local.lambda_.errors import LambdaError, function_not_found, request_too_large
+from mapfold.local.lambda_.event_sources import EventSourceMappings
 from mapfold.local.lambda_.fleet import Fleet, Pool, default_max_workers
 from mapfold.local.lambda_.functions import LATEST, Function, Scope
 from mapfold.local.lambda_.invocations import MAX_ASYNC_PAYLOAD_BYTES, MAX_SYNC_PAYLOAD_BYTES, Call, Invocation
@@ -29,6 +30,7 @@ from mapfold.local.lambda_.store import LambdaStore
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
 
 
 class LambdaService:
@@ -37,7 +39,8 @@ class LambdaService:
     `data` is the folder for its SQLite file and unpacked zips. `environment` goes into every worker (endpoints,
     credentials, region). `max_workers` bounds the worker processes of all functions, by default twice the cores.
     A worker that has not loaded its handler after `init_timeout_seconds` is killed; AWS gives 10 s, a laptop that
-    starts several at once needs more. `s3` is asked for a client when a function's zip lies in a bucket.
+    starts several at once needs more. `s3` is asked for a client when a function's zip lies in a bucket, `sqs` when an
+    event source mapping needs one.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class LambdaService:
         max_workers: int | None = None,
         init_timeout_seconds: float = 30.0,
         s3: Callable[[], S3Client] | None = None,
+        sqs: Callable[[], SQSClient] | None = None,
     ) -> None:
         self.scope = Scope(region, account)
         self.max_workers = max_workers or default_max_workers()
@@ -58,6 +62,7 @@ class LambdaService:
         self._environment = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region, **(environment or {})}
         self._init_timeout_seconds = init_timeout_seconds
         self._s3 = s3
+        self.event_sources = EventSourceMappings(scope=self.scope, store=self._store, functions=self, sqs=sqs)
         self._functions: dict[str, Function] = {}
         self._changes = asyncio.Lock()
         self._targets: dict[tuple[str, str | None], tuple[Pool, bytes]] = {}
@@ -80,6 +85,7 @@ class LambdaService:
                 keep_log=self._store.keep_log,
             )
             stack.callback(self._fleet.stop)
+            await stack.enter_async_context(self.event_sources)
             self._stack = stack.pop_all()
         return self
 
@@ -227,6 +233,7 @@ class LambdaService:
             del self._functions[function.name]
             self._targets.clear()
             self._fleet.remove(function, self.scope.arn(function.name))
+            self.event_sources.functions_changed()
 
     # --- helpers ------------------------------------------------------------------------------------------------
 
@@ -263,6 +270,7 @@ class LambdaService:
         self._functions[function.name] = function
         self._targets.clear()
         self._fleet.replace(function)
+        self.event_sources.functions_changed()
 
     async def _place(self, name: str, code: Mapping[str, Any]) -> Code:
         return await asyncio.to_thread(place_code, code, folder=self._code_folder / name, s3=self._s3)

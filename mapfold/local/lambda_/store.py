@@ -1,4 +1,4 @@
-"""What survives a restart: functions and logs, in one SQLite file that one thread writes.
+"""What survives a restart: functions, event source mappings and logs, in one SQLite file that one thread writes.
 
 Logs are written in batches: a map of thousands of printing handlers costs a transaction every 100 ms, not each.
 """
@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from mapfold.local.lambda_.event_sources.mapping import EventSourceMapping
 from mapfold.local.lambda_.functions import Function
 from mapfold.local.lambda_.logs import LogRecord
 from mapfold.local.store import StoreError, naming
@@ -30,6 +31,7 @@ _MAX_PENDING_BYTES = 64 * 1024 * 1024
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS functions (name TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS event_source_mappings (uuid TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS logs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     request_id TEXT NOT NULL, function TEXT NOT NULL, version TEXT NOT NULL, started REAL NOT NULL,
@@ -79,6 +81,20 @@ class LambdaStore:
     async def delete_function(self, name: str) -> None:
         """Forget the function; its logs stay."""
         await self._run(lambda: self._write("DELETE FROM functions WHERE name = ?", [(name,)]))
+
+    async def mappings(self) -> list[EventSourceMapping]:
+        """All event source mappings."""
+        rows = await self._run(lambda: self._read("SELECT document FROM event_source_mappings"))
+        return [EventSourceMapping(**json.loads(document)) for (document,) in rows]
+
+    async def put_mapping(self, mapping: EventSourceMapping) -> None:
+        """Keep `mapping`, in place of what had its UUID."""
+        row = (mapping.uuid, json.dumps(asdict(mapping)))
+        await self._run(lambda: self._write("INSERT OR REPLACE INTO event_source_mappings VALUES (?, ?)", [row]))
+
+    async def delete_mapping(self, uuid: str) -> None:
+        """Forget the mapping."""
+        await self._run(lambda: self._write("DELETE FROM event_source_mappings WHERE uuid = ?", [(uuid,)]))
 
     def keep_log(self, record: LogRecord) -> None:
         """Write `record` soon. If the disk does not keep up, logs are dropped (and counted), never memory filled."""

@@ -49,7 +49,7 @@ def descendants(pid: int) -> list[int]:
 def session(data: Path, *, environment: Mapping[str, str] | None = None) -> Iterator[Session]:
     """`mapfold local` over the folder `data`. It ends with the block, if the block did not end it."""
     data.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "mapfold", "local", "--no-console", "--data", str(data)]
+    command = [sys.executable, "-m", "mapfold", "local", "--no-console", "--no-deploy", "--data", str(data)]
     ports = ["--port", "0", "--aws-port", "0"]
     with (
         (data / "stderr.txt").open("w") as stderr,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import os
 import resource
 import signal
@@ -284,3 +285,72 @@ def test_a_full_disk_refuses_changes_and_loses_nothing(tmp_path: Path) -> None:
     assert seen == (b"before", [])
     assert objects == [b"before", b"after"]
     assert len(list((tmp_path / "data" / "aws" / "bodies").iterdir())) == 0
+
+
+def test_a_consumer_that_waits_leaves_nothing_in_the_journal(tmp_path: Path) -> None:
+    """
+    Not even at a queue with a dead-letter queue, where a message that was received too often is moved when somebody
+    asks; a message that is moved so is where it was moved to after a kill.
+    """
+    journal = tmp_path / "data" / "aws" / "journal"
+    with moto(tmp_path / "data") as opened:
+        sqs = client(opened.port, "sqs")
+        dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
+        policy = '{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:123456789012:dead", "maxReceiveCount": 1}'
+        url = sqs.create_queue(QueueName="queue", Attributes={"RedrivePolicy": policy, "VisibilityTimeout": "0"})[
+            "QueueUrl"
+        ]
+        size = journal.stat().st_size
+        waited = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1)
+        left = journal.stat().st_size - size
+        sqs.send_message(QueueUrl=url, MessageBody="bad")
+        first, second = (sqs.receive_message(QueueUrl=url).get("Messages", []) for _ in range(2))
+        sqs.close()
+
+    with moto(tmp_path / "data") as again:
+        sqs = client(again.port, "sqs")
+        moved = sqs.receive_message(QueueUrl=dead)["Messages"]
+        sqs.close()
+
+    assert (waited.get("Messages"), left) == (None, 0)
+    assert ([message["Body"] for message in first], second) == (["bad"], [])
+    assert [message["Body"] for message in moved] == ["bad"]
+
+
+def test_what_an_upload_told_event_bridge_is_there_after_a_kill(tmp_path: Path) -> None:
+    """A message that a rule sent to a queue for an object is in it, though the object was put again, or deleted."""
+    pattern = '{"source": ["aws.s3"], "detail-type": ["Object Created", "Object Deleted"], "detail": {"object": {"key": [{"prefix": "manifests/"}]}}}'
+    with moto(tmp_path / "data") as opened:
+        s3, sqs, events = (client(opened.port, service) for service in ("s3", "sqs", "events"))
+        sqs.create_queue(QueueName="queue")
+        s3.create_bucket(Bucket="data")
+        s3.put_bucket_notification_configuration(
+            Bucket="data", NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+        events.put_rule(Name="rule", EventPattern=pattern)
+        target = {"Id": "queue", "Arn": "arn:aws:sqs:us-east-1:123456789012:queue"}
+        events.put_targets(Rule="rule", Targets=[target])
+        for key in ("manifests/a", "other", "other", "manifests/a"):
+            s3.put_object(Bucket="data", Key=key, Body=b"x")
+        s3.delete_object(Bucket="data", Key="manifests/a")
+        url = sqs.get_queue_url(QueueName="queue")["QueueUrl"]
+        seen = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)["Messages"]
+        messages_before = sorted(message["Body"] for message in seen)
+        for each in (s3, sqs, events):
+            each.close()
+
+    with moto(tmp_path / "data") as again:
+        sqs = client(again.port, "sqs")
+        url = sqs.get_queue_url(QueueName="queue")["QueueUrl"]
+        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+        sqs.close()
+
+    told = [json.loads(message["Body"]) for message in messages]
+    sequencers = {event["detail"]["object"]["sequencer"] for event in told}
+    assert len(sequencers) == 3
+    assert messages_before == sorted(message["Body"] for message in messages)
+    assert sorted((event["detail-type"], event["detail"]["object"]["key"]) for event in told) == [
+        ("Object Created", "manifests/a"),
+        ("Object Created", "manifests/a"),
+        ("Object Deleted", "manifests/a"),
+    ]

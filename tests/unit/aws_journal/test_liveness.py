@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from mapfold.local.aws_journal.effects import Effects
@@ -25,6 +26,10 @@ TAG_A = s3("PUT", "/b/a", "tagging")
 TABLE = create_table()
 STREAM: dict[str, Any] = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}}
 OPAQUE = record("POST", "/never/heard/of")
+TELLING = s3(
+    "PUT", "/b", "notification", b"<NotificationConfiguration><EventBridgeConfiguration/></NotificationConfiguration>"
+)
+MANIFEST = s3("PUT", "/b/manifests/m")
 IF_ABSENT = {"ConditionExpression": "attribute_not_exists(k)"}
 
 
@@ -38,6 +43,27 @@ def assume_role(account: str) -> Record:
         HTTP_AUTHORIZATION=S3.replace("/s3/", "/sts/"),
         CONTENT_TYPE="application/x-www-form-urlencoded; charset=utf-8",
     )
+
+
+def events(operation: str, **request: Any) -> Record:
+    """A request to EventBridge."""
+    return record(
+        "POST",
+        "/",
+        body=orjson.dumps(request),
+        HTTP_AUTHORIZATION=S3.replace("/s3/", "/events/"),
+        HTTP_X_AMZ_TARGET=f"AWSEvents.{operation}",
+    )
+
+
+def rule(**detail: Any) -> Record:
+    """A rule on what S3 tells, for objects with such details."""
+    pattern = {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": detail}
+    return events("PutRule", Name="r", EventPattern=orjson.dumps(pattern).decode())
+
+
+OF_MANIFESTS = rule(bucket={"name": ["b"]}, object={"key": [{"prefix": "manifests/"}]})
+OF_SUFFIX = rule(object={"key": [{"suffix": "m"}]})
 
 
 def upload(step: str, upload_id: str = "u") -> Record:
@@ -71,6 +97,14 @@ UPLOADED = [upload("begin"), upload("part"), upload("complete")]
         pytest.param([BUCKET, A, A, VERSIONS, A], "+-+++", id="the version that was there before there were any"),
         pytest.param([BUCKET, VERSIONS, BUCKET, A, A], "+++++", id="a bucket with versions that was made again"),
         pytest.param([BUCKET, BUCKET, A, A], "++-+", id="a bucket that was made again"),
+        pytest.param([BUCKET, TELLING, OF_MANIFESTS, A, A, DELETE_A], "+++---", id="of which no rule wants to hear"),
+        pytest.param([BUCKET, TELLING, A, OF_MANIFESTS, A], "++-++", id="put again when there was a rule for others"),
+        pytest.param([BUCKET, TELLING, OF_MANIFESTS, MANIFEST, MANIFEST], "+++++", id="of each of which a rule heard"),
+        pytest.param([BUCKET, TELLING, OF_SUFFIX, A, A], "+++++", id="of which a rule may want to hear"),
+        pytest.param([BUCKET, TELLING, events("CreateArchive"), A, A], "+++++", id="an archive has a rule of its own"),
+        pytest.param([BUCKET, OF_MANIFESTS, MANIFEST, MANIFEST], "++-+", id="of a bucket that tells nobody"),
+        pytest.param([BUCKET, s3("PUT", "/b", "notification"), A, A], "++++", id="of a bucket that tells anybody"),
+        pytest.param([events("PutTargets"), BUCKET, A, A], "++-+", id="who asked EventBridge looked at no object"),
         pytest.param([OPAQUE, BUCKET, A, A], "++++", id="a bucket that may have been there, with versions"),
         pytest.param([A, A], "++", id="a bucket that nobody saw made may have versions"),
         pytest.param([BUCKET, *UPLOADED], "++++", id="an upload"),

@@ -269,6 +269,7 @@ class TestLook:
             ("/runs/r1/history", models.History),
             ("/runs/r1/children", models.Children),
             ("/runs/r1/result", models.Result),
+            ("/openapi.json", models.Description),
         ],
     )
     def test_an_answer_is_what_the_openapi_document_says(
@@ -533,6 +534,7 @@ class TestOpenApi:
             "GET /runs/{run}/result",
             "POST /runs/{run}/stop",
             "POST /runs/{run}/redrive",
+            "GET /openapi.json",
         }
 
     def test_every_operation_says_what_it_answers(self) -> None:
