@@ -61,6 +61,10 @@ def synthesize(order: Order, *, check: Callable[[App], object] | None = None) ->
     stage = load_stage(order.stage, order.stages_file)
     jobs = load_jobs(order.jobs_folder)
     findings = [Finding(error.at, error.problem, error.fix) for error in jobs.errors]
+    if not jobs and not jobs.errors:
+        findings.append(
+            Finding(f"{order.jobs_folder.name}/", "there is no job in it", "Write one, or name a folder with --jobs")
+        )
     findings += _mistaken_overrides(stage, jobs, order)
     requirements = Requirements(order.build)
     packages = Packages(order.jobs_folder, requirements, build=order.build)

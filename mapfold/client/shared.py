@@ -45,7 +45,7 @@ class MakesTriggers(Protocol):
 
     def ensure_queue(self, name: str, attributes: Mapping[str, str]) -> str | None: ...
     def ensure_mapping(self, queue_arn: str, function: str) -> str | None: ...
-    def ensure_notification(self, bucket: str) -> str | None: ...
+    def ensure_notification(self, bucket: str) -> None: ...
     def ensure_rule(self, name: str, pattern: str, *, queue_arn: str) -> str | None: ...
 
 
@@ -134,7 +134,8 @@ def _mapping(aws: Deploys, triggers: MakesTriggers) -> Change | None:
 
 
 def _notification(bucket: str, triggers: MakesTriggers) -> Change | None:
-    return _change(triggers.ensure_notification(bucket), "notification of bucket", bucket)
+    triggers.ensure_notification(bucket)
+    return None
 
 
 def _rule(job: str, bucket: str, aws: Deploys, triggers: MakesTriggers) -> Change | None:

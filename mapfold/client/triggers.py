@@ -61,18 +61,19 @@ class Triggers:
             return None
         return CREATED
 
-    def ensure_notification(self, bucket: str) -> str | None:
-        """The bucket tells EventBridge of its objects; whom else it tells stays."""
+    def ensure_notification(self, bucket: str) -> None:
+        """The bucket tells EventBridge of its objects; whom else it tells stays.
+
+        Nothing says whether it did before: moto leaves it out of what it answers, so it is told each time.
+        """
         s3 = self._client("s3")
         with speaking():
             told = s3.get_bucket_notification_configuration(Bucket=bucket)
             told.pop("ResponseMetadata", None)
-            if "EventBridgeConfiguration" in told:
-                return None
-            s3.put_bucket_notification_configuration(
-                Bucket=bucket, NotificationConfiguration={**told, "EventBridgeConfiguration": {}}
-            )
-        return CREATED
+            if "EventBridgeConfiguration" not in told:
+                s3.put_bucket_notification_configuration(
+                    Bucket=bucket, NotificationConfiguration={**told, "EventBridgeConfiguration": {}}
+                )
 
     def ensure_rule(self, name: str, pattern: str, *, queue_arn: str) -> str | None:
         """A rule of EventBridge that sends what matches the pattern to the queue."""

@@ -92,6 +92,13 @@ def test_every_broken_job_is_said(order: Order) -> None:
     assert [line.split(":")[0] for line in problems(order).splitlines()] == ["jobs/empty.py", "jobs/wrong.py"]
 
 
+def test_a_folder_without_jobs_is_said(order: Order) -> None:
+    """A stage of nothing could not be started: roles would have statements about no resource."""
+    (order.jobs_folder / "counts.py").unlink()
+
+    assert problems(order) == "jobs/: there is no job in it. Write one, or name a folder with --jobs."
+
+
 def test_a_table_whose_key_changed_is_said(order: Order) -> None:
     """CloudFormation would replace it, and its data with it."""
     order.tables_record.write_text(json.dumps({"seen": ["bucket", "key"]}))

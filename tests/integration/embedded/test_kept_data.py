@@ -333,6 +333,9 @@ def test_what_an_upload_told_event_bridge_is_there_after_a_kill(tmp_path: Path) 
         for key in ("manifests/a", "other", "other", "manifests/a"):
             s3.put_object(Bucket="data", Key=key, Body=b"x")
         s3.delete_object(Bucket="data", Key="manifests/a")
+        url = sqs.get_queue_url(QueueName="queue")["QueueUrl"]
+        seen = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)["Messages"]
+        messages_before = sorted(message["Body"] for message in seen)
         for each in (s3, sqs, events):
             each.close()
 
@@ -343,6 +346,9 @@ def test_what_an_upload_told_event_bridge_is_there_after_a_kill(tmp_path: Path) 
         sqs.close()
 
     told = [json.loads(message["Body"]) for message in messages]
+    sequencers = {event["detail"]["object"]["sequencer"] for event in told}
+    assert len(sequencers) == 3
+    assert messages_before == sorted(message["Body"] for message in messages)
     assert sorted((event["detail-type"], event["detail"]["object"]["key"]) for event in told) == [
         ("Object Created", "manifests/a"),
         ("Object Created", "manifests/a"),
