@@ -2,9 +2,10 @@
 
 Each function's package is made as for a deployment, and zipped. Its import is timed in a fresh process that finds the
 package's files uncompiled, as Lambda does, whose /var/task cannot be written to; the job's module is imported too, as
-the first invocation does. Two figures: the whole, and our share, for which boto3, Powertools and all else that Lambda's
-runtime and the layer bring were imported before the clock started. The goals are for our share: what the others cost is
-the same for any function that uses them, and is shown beside it.
+the first invocation does. Milliseconds are those of CPU, so that what else the machine does is not measured. Two figures:
+the whole, and our share, for which boto3, Powertools and all else that Lambda's runtime and the layer bring were imported
+before the clock started. The goals are for our share: what the others cost is the same for any function that uses them,
+and is shown beside it.
 """
 
 from __future__ import annotations
@@ -39,10 +40,10 @@ sys.path = [package, *(path for path in sys.path if path != checkout)]
 for module in before:
     importlib.import_module(module)
 known = set(sys.modules)
-started = time.perf_counter()
+started = time.process_time()
 for module in modules:
     importlib.import_module(module)
-seconds = time.perf_counter() - started
+seconds = time.process_time() - started
 brought = [
     name for name in sys.modules if name not in known
     and "site-packages" in (getattr(sys.modules[name], "__file__", None) or "")
@@ -53,7 +54,7 @@ print(json.dumps([seconds, brought]))
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One function: bytes of its zip, milliseconds of its import, whole and ours."""
+    """One function: bytes of its zip, milliseconds of CPU of its import, whole and ours."""
 
     handler: str
     zipped: int
@@ -105,7 +106,7 @@ def _measured(handler: str, package: Path, modules: list[str]) -> Measured:
 
 
 def timed_import(package: Path, before: list[str], modules: list[str]) -> tuple[float, list[str]]:
-    """The seconds that a fresh process imports `modules`, and what of site-packages that brought with it.
+    """The seconds of CPU in which a fresh process imports `modules`, and what of site-packages that brought with it.
 
     `before` was imported already. The checkout, which the editable install finds, is not looked into: what a package
     lacks fails here.

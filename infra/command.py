@@ -54,7 +54,7 @@ class World:
     @staticmethod
     def real() -> World:
         """The real one."""
-        return World(os.environ, _synthesize, boto3.Session, _run, input, _say)
+        return World(os.environ, _synthesize, _session, _run, input, _say)
 
 
 def synth(options: argparse.Namespace, world: World) -> int:
@@ -188,6 +188,11 @@ def _short(path: Path) -> str:
 def _synthesize(order: Order) -> Synthesized:
     use_bundled_node(os.environ)
     return synthesize(order)
+
+
+def _session() -> boto3.Session:
+    """boto3 reads AWS_DEFAULT_REGION alone; AWS_REGION, as every other SDK and the `cdk` command have it, comes first."""
+    return boto3.Session(region_name=os.environ.get("AWS_REGION"))
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from infra.errors import Finding
+from infra.foreign_imports import missing_imports
 from infra.requirements import Requirements
 from mapfold.job import Job
 
@@ -118,9 +120,21 @@ class Packages:
         files = closure(f"tasks.{handler}", self._sources)
         if handler in _WITHOUT_JOB:
             return self._written(files)
-        files |= closure(f"{self.jobs_name}.{Path(job.file).stem}", self._sources)
+        return self._written({**self._brought(job), **files, **self._modules(job)})
+
+    def missing_imports(self, job: Job) -> list[Finding]:
+        """What the job's own modules import that none of its functions will have."""
+        own = {place: path for place, path in self._modules(job).items() if place.startswith(f"{self.jobs_name}/")}
+        brought = {place.partition("/")[0].removesuffix(".py") for place in self._brought(job)}
+        return list(missing_imports(job.name, own, brought | self._sources.folders.keys()))
+
+    def _modules(self, job: Job) -> dict[str, Path]:
+        return closure(f"{self.jobs_name}.{Path(job.file).stem}", self._sources)
+
+    def _brought(self, job: Job) -> dict[str, Path]:
+        """The files of the packages that the job requires."""
         installed = self._requirements.of_job(job)
-        return self._written({**(_files_under(installed) if installed else {}), **files})
+        return _files_under(installed) if installed else {}
 
     def of_shared(self, handler: str) -> Path:
         """The package of a function that belongs to no job."""

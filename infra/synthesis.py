@@ -61,29 +61,42 @@ def synthesize(order: Order, *, check: Callable[[App], object] | None = None) ->
     stage = load_stage(order.stage, order.stages_file)
     jobs = load_jobs(order.jobs_folder)
     findings = [Finding(error.at, error.problem, error.fix) for error in jobs.errors]
+    if not jobs and not jobs.errors:
+        findings.append(
+            Finding(f"{order.jobs_folder.name}/", "there is no job in it", "Write one, or name a folder with --jobs")
+        )
     findings += _mistaken_overrides(stage, jobs, order)
+    requirements = Requirements(order.build)
+    packages = Packages(order.jobs_folder, requirements, build=order.build)
+    findings += [finding for job in jobs.values() for finding in packages.missing_imports(job)]
     if findings:
         raise ConfigurationError(findings)
     tables = check_record(jobs.values(), order.tables_record)
-    template = _build(order, stage, jobs, check)
+    template = _build(order, stage, jobs, packages, requirements, check)
     check_template(template, jobs)
     return Synthesized(stage, jobs, order.output, template, write_record(tables, order.tables_record))
 
 
-def _build(order: Order, stage: Stage, jobs: LoadedJobs, check: Callable[[App], object] | None) -> Mapping[str, Any]:
+def _build(
+    order: Order,
+    stage: Stage,
+    jobs: LoadedJobs,
+    packages: Packages,
+    requirements: Requirements,
+    check: Callable[[App], object] | None,
+) -> Mapping[str, Any]:
     from aws_cdk import App, Environment  # needs JSII_NODE, and a second
 
     from infra.stack import MapfoldStack
 
     context = {**json.loads(CDK_JSON.read_text())["context"], **_OURS}
     app = App(outdir=str(order.output), context=context)
-    requirements = Requirements(order.build)
     stack = MapfoldStack(
         app,
         stage=stage,
         jobs=jobs,
         tables=declared_tables(jobs.values()),
-        packages=Packages(order.jobs_folder, requirements, build=order.build),
+        packages=packages,
         requirements=requirements,
         environment=Environment(account=stage.account or order.account, region=stage.region or order.region),
     )

@@ -16,6 +16,7 @@ name nothing) is said by `check`, which the loader calls for every module.
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import sys
 import typing
@@ -335,7 +336,9 @@ class Job:
             if not isinstance(self.requirements, str) or Path(self.requirements).name != self.requirements:
                 fix = 'Write the name of a lock file beside the module, such as requirements="orders.lock"'
                 raise self._error(f"requirements is {self.requirements!r}", fix)
-            self._refuse(requirements_mistake(Path(self.file).parent / self.requirements))
+            if not os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
+                # In a function the packages are there already, and the lock stayed where it was deployed from.
+                self._refuse(requirements_mistake(Path(self.file).parent / self.requirements))
 
     def _check_access(self) -> None:
         """What the job's code reaches on AWS."""

@@ -357,7 +357,8 @@ def deploy(
     aws s3 cp manifest.csv s3://mapfold-data/manifests/JOB/manifest.csv
     aws sqs send-message --queue-url http://127.0.0.1:8084/123456789012/mapfold-start \
         --message-body '{"job": "JOB", "source": "s3://mapfold-data/manifest.csv"}'
-    curl http://127.0.0.1:8083/api/runs -d '{"job": "JOB", "source": "s3://mapfold-data/manifest.csv"}'
+    curl http://127.0.0.1:8083/api/runs -H 'Content-Type: application/json' \\
+        -d '{"job": "JOB", "source": "s3://mapfold-data/manifest.csv"}'
 
     The same object version, and the same message, start one run, however often they are delivered. Messages that cannot
     be carried out are in the queue mapfold-start-dead after five tries. To AWS, `make deploy` deploys.

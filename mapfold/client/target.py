@@ -114,7 +114,10 @@ def environment_target(environment: Mapping[str, str]) -> Target | None:
 
 def aws_target(*, profile: str | None, region: str | None, environment: Mapping[str, str]) -> Target:
     """The real AWS, with what the profile or the environment says about credentials and region."""
-    return Target(profile=profile, region=region, runs_bucket=_runs_bucket(environment))
+    # boto3 reads AWS_DEFAULT_REGION by itself, and not AWS_REGION, which every other SDK and the AWS CLI know.
+    return Target(
+        profile=profile, region=region or environment.get("AWS_REGION"), runs_bucket=_runs_bucket(environment)
+    )
 
 
 def lambda_target(environment: Mapping[str, str], function_arn: str) -> Target:

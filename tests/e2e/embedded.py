@@ -87,13 +87,14 @@ def session() -> boto3.Session:
 
 
 @contextmanager
-def serving(data: Path, *, python_path: str = "") -> Iterator[EmbeddedAws]:
+def serving(data: Path, *, python_path: str = "", jobs: Path | None = None) -> Iterator[EmbeddedAws]:
     """`mapfold local` on free ports over the folder `data`; its stderr goes to a file there.
 
-    It and its workers import from `python_path` before all else.
+    It and its workers import from `python_path` before all else. `jobs` is the folder whose jobs it deploys by itself.
     """
-    command = [sys.executable, "-m", "mapfold", "local", "--no-console", "--no-deploy"]
-    options = ["--port", "0", "--aws-port", "0", "--data", str(data)]
+    command = [sys.executable, "-m", "mapfold", "local", "--no-console"]
+    deployed = ["--no-deploy"] if jobs is None else ["--jobs", str(jobs)]
+    options = ["--port", "0", "--aws-port", "0", "--data", str(data), *deployed]
     environment = outside_environment()
     if python_path:
         environment["PYTHONPATH"] = os.pathsep.join((python_path, environment["PYTHONPATH"]))

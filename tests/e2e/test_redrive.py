@@ -13,41 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.embedded import ROOT, mapfold, outside_environment, serving
+from tests.e2e.held import write_held
 
 pytestmark = pytest.mark.timeout(120)
-
-JOB = '''\
-"""A job for tests: waits until it may end, and notes that it was called."""
-
-import time
-from pathlib import Path
-
-from mapfold import Context, Job, Manifest
-
-job = Job("held", source=Manifest())
-
-
-@job.map
-def one(item: dict[str, str], context: Context) -> int:
-    folder = Path(context.params["folder"])
-    (folder / "called").touch()
-    while not (folder / "open").exists():
-        time.sleep(0.02)  # this is the job's own work, and a file is no event to wait for
-    return sum(int(row["n"]) for row in context.storage.rows(item))
-
-
-@job.fold
-def add(one: int, other: int) -> int:
-    return one + other
-
-
-@job.example
-def three_objects(context: Context) -> str:
-    for n in (1, 2, 3):
-        context.storage.put(f"s3://mapfold-data/held/{n}.csv", f"n\\n{n}\\n")
-    lines = "".join(f"mapfold-data,held/{n}.csv\\n" for n in (1, 2, 3))
-    return context.storage.put("s3://mapfold-data/manifests/held.csv", lines)
-'''
 
 
 def test_a_run_that_ctrl_c_stopped_goes_on(tmp_path: Path) -> None:
@@ -55,8 +23,7 @@ def test_a_run_that_ctrl_c_stopped_goes_on(tmp_path: Path) -> None:
     Its record is closed by the stop and opened by the redrive; what the embedded AWS does not keep (the example's
     objects) is there again. A second redrive is refused: it has succeeded.
     """
-    (tmp_path / "jobs").mkdir()
-    (tmp_path / "jobs" / "held.py").write_text(JOB)
+    write_held(tmp_path)
     own = ["--data", str(tmp_path / "data"), "--jobs", str(tmp_path / "jobs")]
     code, said = interrupted("run", "held", "--name", "one", "--param", f"folder={tmp_path}", *own, when=tmp_path)
     (tmp_path / "open").touch()

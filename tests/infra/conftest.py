@@ -12,13 +12,15 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 from infra.errors import ToolError
 from infra.node import use_bundled_node
-from tests.infra.deployed import Deployed
+
+if TYPE_CHECKING:
+    from tests.infra.deployed import Deployed
 
 HERE = Path(__file__).parent
 JOB_FOLDERS = (HERE.parents[1] / "jobs", HERE.parent / "fixtures" / "jobs", HERE.parent / "e2e" / "jobs", HERE / "jobs")
@@ -55,6 +57,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Deployed:
             _synthesize(folder)
     if not (folder / "template.json").is_file():
         pytest.fail("another test tried to synthesize the stage, and failed: see there", pytrace=False)
+    from tests.infra.deployed import Deployed
+
     return Deployed(folder, json.loads((folder / "template.json").read_text()))
 
 

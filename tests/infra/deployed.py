@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import count, takewhile
 from pathlib import Path
-from typing import Any
-
-from aws_cdk.assertions import Template
+from typing import TYPE_CHECKING, Any
 
 from mapfold.job import LoadedJobs, load_jobs
+
+if TYPE_CHECKING:
+    from aws_cdk.assertions import Template
 
 Resource = Mapping[str, Any]
 
@@ -27,6 +28,8 @@ class Deployed:
     @cached_property
     def assertions(self) -> Template:
         """The template, for CDK's own assertions."""
+        from aws_cdk.assertions import Template  # starts Node, which most tests do without
+
         return Template.from_json(dict(self.template))
 
     @cached_property

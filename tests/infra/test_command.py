@@ -84,6 +84,15 @@ class TestAccount:
         ):
             find_account(boto3.Session(), Stage(name="dev"))
 
+    def test_the_region_is_that_of_either_variable(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """boto3 knows AWS_DEFAULT_REGION alone; AWS_REGION, which all others know, comes first."""
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        monkeypatch.delenv("AWS_REGION", raising=False)
+        by_default = World.real().session().region_name
+        monkeypatch.setenv("AWS_REGION", REGION)
+
+        assert (by_default, World.real().session().region_name) == ("us-east-1", REGION)
+
     def test_without_credentials_it_says_how_to_get_some(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """No variable, no file, no machine's role."""
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,9 +16,9 @@ import pytest
 from moto import mock_aws
 from moto.stepfunctions.models import StepFunctionBackend
 
-from infra.synthesis import Order, synthesize
 from mapfold.client import AwsClient, aws_target, runs, stack_target
 from tasks import _client, api, start
+from tests.infra.deployed import Deployed
 from tests.infra.on_moto import ACCOUNT, REGION, STACK, MotoDeployment, deploy
 from tests.unit.tasks.shared_events import rest_request, sqs_batch, upload
 
@@ -27,13 +26,6 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 Invoke = Callable[[Handler, dict[str, Any]], dict[str, Any]]
 
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:mapfold-dev-flight-delays"
-
-
-@pytest.fixture(scope="module")
-def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The stage dev of this repository with its jobs."""
-    folder = tmp_path_factory.mktemp("deployed")
-    return synthesize(Order("dev", build=folder, tables_record=folder / "tables.json")).output
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +43,10 @@ def environment() -> Iterator[pytest.MonkeyPatch]:
 
 
 @pytest.fixture(scope="module")
-def deployment(assembly: Path, environment: pytest.MonkeyPatch) -> Iterator[MotoDeployment]:
-    """An account of moto's with the stage in it."""
+def deployment(stage: Deployed, environment: pytest.MonkeyPatch) -> Iterator[MotoDeployment]:
+    """An account of moto's with the stage in it, and every job."""
     with mock_aws():
-        yield deploy(assembly)
+        yield deploy(stage.assembly)
     _client.forget()
 
 
@@ -120,7 +112,7 @@ def test_the_outputs_are_what_the_command_line_reads(deployment: MotoDeployment)
     """Every key that `mapfold … --stack` and docs/deploy.md name; each bucket and table is there."""
     outputs = deployment.outputs
 
-    assert (outputs["MachinePrefix"], outputs["Jobs"]) == ("mapfold-dev-", "flight-delays")
+    assert (outputs["MachinePrefix"], outputs["Jobs"]) == ("mapfold-dev-", "flight-delays,orders,sums,words")
     assert outputs["Table0"].startswith("flight-delays-daily=")
     assert outputs.keys() >= {"StartQueueUrl", "DeadLetterQueueUrl", "ApiUrl", "RunEventsTopic", "DashboardUrl"}
     for bucket in ("DataBucket", "RunsBucket"):
@@ -184,9 +176,12 @@ def test_an_upload_rule_sends_to_the_start_queue(deployment: MotoDeployment) -> 
     """EventBridge has one rule for the job's folder of the data bucket, whose target is the queue."""
     events = boto3.client("events")
     patterns = {rule["Name"]: json.loads(rule.get("EventPattern", "{}")) for rule in events.list_rules()["Rules"]}
-    (rule,) = (name for name, pattern in patterns.items() if pattern.get("source") == ["aws.s3"])
+    wanted = {
+        "bucket": {"name": [deployment.outputs["DataBucket"]]},
+        "object": {"key": [{"prefix": "manifests/flight-delays/"}]},
+    }
+    (rule,) = (name for name, pattern in patterns.items() if pattern.get("detail") == wanted)
 
     (target,) = events.list_targets_by_rule(Rule=rule)["Targets"]
 
-    assert patterns[rule]["detail"]["bucket"]["name"] == [deployment.outputs["DataBucket"]]
     assert target["Arn"].endswith(deployment.outputs["StartQueueUrl"].rpartition("/")[2])

@@ -10,12 +10,19 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.permissions.recording import replay_once
 from tests.e2e.permissions.replay import FUNCTIONS, JOBS, ROOT, SHARED, Replay
 from tests.infra.deployed import Deployed, Resource
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 STAGES = "[dev]\n"
+
+
+@pytest.fixture(scope="session")
+def replay(tmp_path_factory: pytest.TempPathFactory) -> Replay:
+    """What the roles asked of IAM in real runs."""
+    return replay_once(tmp_path_factory)
 
 
 def synthesized(folder: Path) -> Deployed:

@@ -16,7 +16,9 @@ from aws_cdk import aws_sns as sns
 from cdk_nag import AwsSolutionsChecks
 
 from infra.synthesis import Order, synthesize
+from tests.infra.deployed import Deployed
 
+STAGES = Path(__file__).parent / "stages.toml"
 FINDING = Mapping[str, Any]
 
 
@@ -26,10 +28,17 @@ def judge(app: App) -> None:
 
 
 @pytest.fixture(scope="module")
-def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The stage dev of this repository with its jobs, judged; a finding that nobody answered for ends synth."""
+def assembly(stage: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stage with every job, judged; a finding that nobody answered for ends synth."""
     folder = tmp_path_factory.mktemp("judged")
-    return synthesize(Order("dev", build=folder, tables_record=folder / "tables.json"), check=judge).output
+    order = Order(
+        "dev",
+        jobs_folder=stage.folder / "jobs",
+        stages_file=STAGES,
+        tables_record=folder / "tables.json",
+        build=folder,
+    )
+    return synthesize(order, check=judge).output
 
 
 @pytest.fixture(scope="module")

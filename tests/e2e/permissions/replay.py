@@ -21,6 +21,7 @@ FUNCTIONS = ("plan", "work", "fold", "finish", "close")
 
 SHARED = "shared"
 """The owner of the roles api, start and watch. Other roles are owned by the job of this name."""
+SHARED_ROLES = ("api", "start", "watch")
 SHARED_FUNCTION = "replayed-"
 """What the names of the shared functions begin with here."""
 
@@ -117,8 +118,9 @@ def _role_of(function: str, job: str) -> tuple[str, str]:
     """The owner of a Lambda function and its role; the engine, "", works for the state machine of `job`."""
     if not function:
         return job, "state-machine"
-    if function.startswith(SHARED_FUNCTION):
-        return SHARED, function.removeprefix(SHARED_FUNCTION)
+    for prefix in (SHARED_FUNCTION, "mapfold-"):
+        if function.removeprefix(prefix) in SHARED_ROLES:
+            return SHARED, function.removeprefix(prefix)
     return job, function.removeprefix(f"mapfold-{job}-")
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import pytest
 
 from tests.e2e.permissions.iam import like
+from tests.e2e.permissions.recording import replay_once
 from tests.e2e.permissions.replay import SHARED, Grant, Replay, permissions_of, policies_of, unused_grants
 from tests.e2e.permissions.scenes import DEPLOYED
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,12 @@ UNUSED = (
         resource="*:express:*",
     ),
 )
+
+
+@pytest.fixture(scope="session")
+def replay(tmp_path_factory: pytest.TempPathFactory) -> Replay:
+    """What the roles asked of IAM in real runs."""
+    return replay_once(tmp_path_factory)
 
 
 class TestReplay:

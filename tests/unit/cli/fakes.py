@@ -17,11 +17,14 @@ from mapfold.cli.factory import Connection, Factory, Place
 from mapfold.cli.output import Streams
 from mapfold.client.values import Json
 from mapfold.errors import JobError, UsageError
-from tests.unit.client.fakes import FakeAws
+from tests.unit.client.fakes import FakeAws, FakeTriggers
 
 
+@dataclass
 class FakeSource:
     """Takes any URI but one that is none."""
+
+    key_name: str = "Key"
 
     def parse_uri(self, uri: str) -> dict[str, str]:
         if not uri.startswith("s3://"):
@@ -62,6 +65,7 @@ class FakeFactory(Factory):
     known: LoadedFakes = field(default_factory=lambda: LoadedFakes(flights=FakeJob()))
     places: list[Place] = field(default_factory=list)
     is_own: bool = False
+    made: FakeTriggers = field(default_factory=FakeTriggers)
 
     def jobs(self, folder: Path) -> Any:
         return self.known
@@ -82,6 +86,12 @@ class FakeFactory(Factory):
 
     def source_digest(self, jobs_folder: Path) -> str:
         return "digest"
+
+    def shared_digest(self, jobs_folder: Path) -> str:
+        return "shared"
+
+    def triggers(self, connection: Connection) -> Any:
+        return self.made
 
     def example(self, job: Any, connection: Connection) -> str | None:
         return str(job.example_function(None)) if job.example_function else None

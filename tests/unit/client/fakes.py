@@ -273,3 +273,37 @@ class FakeAws:
 
 def _summary(one: Execution) -> ExecutionSummary:
     return ExecutionSummary(one.arn, one.name, one.status, one.started, one.stopped, redrive_count=one.redrive_count)
+
+
+@dataclass
+class FakeTriggers:
+    """What was made, by name; `order` of it."""
+
+    queues: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    mappings: dict[str, str] = field(default_factory=dict)
+    rules: dict[str, tuple[str, str]] = field(default_factory=dict)
+    telling: set[str] = field(default_factory=set)
+    order: list[str] = field(default_factory=list)
+
+    def ensure_queue(self, name: str, attributes: Mapping[str, str]) -> str | None:
+        self.order.append(name)
+        if self.queues.get(name) == attributes:
+            return None
+        action = "replaced" if name in self.queues else "created"
+        self.queues[name] = attributes
+        return action
+
+    def ensure_mapping(self, queue_arn: str, function: str) -> str | None:
+        if self.mappings.get(queue_arn) == function:
+            return None
+        self.mappings[queue_arn] = function
+        return "created"
+
+    def ensure_notification(self, bucket: str) -> None:
+        self.telling.add(bucket)
+
+    def ensure_rule(self, name: str, pattern: str, *, queue_arn: str) -> str | None:
+        if self.rules.get(name) == (pattern, queue_arn):
+            return None
+        self.rules[name] = (pattern, queue_arn)
+        return "created"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mapfold.client import environment_target, lambda_target, local_target
+from mapfold.client import aws_target, environment_target, lambda_target, local_target
 from mapfold.errors import UsageError
 
 PORTS = {"service_url": "http://127.0.0.1:1", "aws_url": "http://127.0.0.1:2"}
@@ -32,6 +32,17 @@ def test_the_region_is_the_environments() -> None:
     assert local_target(**PORTS, environment=both).region == "eu-west-1"
     assert local_target(**PORTS, environment={"AWS_DEFAULT_REGION": "eu-west-2"}).region == "eu-west-2"
     assert local_target(**PORTS, environment={}).region == "us-east-1"
+
+
+def test_the_real_aws_is_in_the_region_of_the_command_line_or_of_the_environment() -> None:
+    """AWS_REGION is the environment's, as for the AWS CLI; what boto3 knows by itself is left to it."""
+    environment = {"AWS_REGION": "eu-west-1"}
+    said, of_environment, unsaid = (
+        aws_target(profile=None, region=region, environment=given).region
+        for region, given in (("us-west-2", environment), (None, environment), (None, {}))
+    )
+
+    assert (said, of_environment, unsaid) == ("us-west-2", "eu-west-1", None)
 
 
 def test_the_region_that_the_embedded_aws_says_it_is_in_comes_first() -> None:

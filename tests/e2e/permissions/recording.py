@@ -1,8 +1,9 @@
-"""One recording for all tests of this folder."""
+"""One recording for all tests that ask for it: made by whichever of pytest's workers is first."""
 
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 from pathlib import Path
 
@@ -16,23 +17,23 @@ from tests.e2e.permissions.scenes import play, recorded
 RECORDER = Path(__file__).with_name("recorder") / "sitecustomize.py"
 
 
-@pytest.fixture(scope="session")
-def replay(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Replay:
+def replay_once(tmp_path_factory: pytest.TempPathFactory) -> Replay:
     """What was asked of IAM while every job ran, in every way that it can end, and every route of the API was called.
 
-    It takes a minute, so one of pytest's workers does it, and the others wait.
+    It takes a minute, so one worker does it, and the others wait.
     """
-    base = tmp_path_factory.getbasetemp()
-    shared = base if worker_id == "master" else base.parent
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
     file = shared / "asked.json"
     with (shared / "asked.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not file.exists():
-            file.write_text(record(tmp_path_factory).as_text())
+            file.write_text(_record(tmp_path_factory).as_text())
     return Replay.from_text(file.read_text())
 
 
-def record(tmp_path_factory: pytest.TempPathFactory) -> Replay:
+def _record(tmp_path_factory: pytest.TempPathFactory) -> Replay:
     """Play it on an embedded AWS whose processes are recorded."""
     data, recorder = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("recorder")
     shutil.copy(RECORDER, recorder)
