@@ -68,7 +68,7 @@ def answer(event: dict[str, Any], context: Any, aws: AwsClient) -> dict[str, Any
     try:
         _check_size(event.get("body"))
         app.context["aws"] = aws
-        answered: dict[str, Any] = app.resolve(event, cast(Any, context))
+        answered: dict[str, Any] = app.resolve(_as_json(event), cast(Any, context))
     except _BodyTooLarge as error:
         answered = _proxied(Refusal(413, "BodyTooLarge", str(error)))
     except Exception:  # one request's fault must not end as Lambda's own error, which says nothing to the caller
@@ -342,6 +342,15 @@ def only_known_parameters(app: APIGatewayRestResolver, next_middleware: NextMidd
 app.exception_handler([MapfoldError, ValidationException])(refuse)
 app.not_found(no_route)
 app.use(middlewares=[only_known_parameters])
+
+
+def _as_json(event: dict[str, Any]) -> dict[str, Any]:
+    """The event, with a body that is said to be a form as JSON: `curl --data` says so of whatever it sends."""
+    headers = dict(event.get("headers") or {})
+    for name, value in headers.items():
+        if name.lower() == "content-type" and str(value).startswith("application/x-www-form-urlencoded"):
+            headers[name] = "application/json"
+    return {**event, "headers": headers}
 
 
 class _BodyTooLarge(Exception):

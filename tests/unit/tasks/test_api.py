@@ -205,8 +205,16 @@ class TestStart:
         """It may be no JSON at all."""
         assert caller.post("/runs", "{" * 70_000).error == (413, "BodyTooLarge")
 
+    def test_a_body_that_curl_takes_for_a_form_is_read_as_json(self, caller: Caller) -> None:
+        """`curl --data` says so of whatever it sends, and many forget the header. No form is taken."""
+        event = rest_request("POST", "/runs", body=START)
+        event["headers"] = {"content-type": "application/x-www-form-urlencoded"}
+
+        assert caller.ask(event).status == 201
+        assert caller.ask({**event, "body": "job=flights"}).error == (400, "BadRequest")
+
     def test_a_body_that_is_not_json_is_refused(self, caller: Caller) -> None:
-        """By its type: a form would be read otherwise."""
+        """By its type."""
         event = rest_request("POST", "/runs", body="job=flights")
         event["headers"]["Content-Type"] = "text/plain"
 
