@@ -10,6 +10,9 @@ from pathlib import Path
 
 from mapfold.errors import UsageError
 
+USUAL_JOBS = Path("jobs")
+"""It may be missing: nothing is deployed then."""
+
 
 def serve_local(
     *, port: int, aws_port: int, data: Path, jobs_folder: Path | None, console: bool, until_eof: bool
@@ -18,6 +21,8 @@ def serve_local(
 
     The jobs of `jobs_folder`, where there is such a folder, are deployed once it answers.
     """
+    if jobs_folder is not None and jobs_folder != USUAL_JOBS and not jobs_folder.is_dir():
+        raise UsageError(f"there is no folder {jobs_folder}. Name the folder of jobs with --jobs, or add --no-deploy.")
     try:
         from mapfold.local.server import serve
     except ImportError as error:

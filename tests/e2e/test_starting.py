@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 
 from tests.e2e.embedded import ROOT, EmbeddedAws, mapfold, outside_environment, ready, serving
 from tests.integration.embedded.queues import arn
-from tests.integration.embedded.server import until
+from tests.integration.embedded.server import session, until
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -148,6 +150,33 @@ def test_a_message_that_cannot_be_carried_out_is_a_dead_letter(deployed: Embedde
     assert [run["result"] for run in found] == [1]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="where the parent's end ends workers and moto")
+def test_each_message_starts_one_run_though_all_is_killed_in_between(tmp_path: Path) -> None:
+    """
+    What was received at the kill is received again, and finds the run that it had started: its name is made of the
+    message's id.
+    """
+    source = "s3://mapfold-data/killed.csv"
+    with session(tmp_path / "data") as first:
+        assert mapfold("deploy", "sums", "--jobs", JOBS, environment=first.aws.environment).code == 0
+        put(first.aws, "sums/1.csv", "n\n1\n")
+        put(first.aws, "killed.csv", manifest(1))
+        queue = url(first.aws, QUEUE)
+        sqs(first.aws).set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "2"})
+        message = json.dumps({"job": "sums", "source": source})
+        sent = [sqs(first.aws).send_message(QueueUrl=queue, MessageBody=message)["MessageId"] for _ in range(12)]
+        until(lambda: runs(first.aws, of=source))
+        first.end(signal.SIGKILL)
+
+    with session(tmp_path / "data") as second:
+        until(lambda: waiting(second.aws, QUEUE) == 0, within_seconds=60)
+        found = ended(second.aws, of=source)
+        dead = waiting(second.aws, DEAD)
+
+    assert sorted(run["name"] for run in found) == sorted(f"sums-{message_id}" for message_id in sent)
+    assert ({run["result"] for run in found}, dead) == ({1}, 0)
+
+
 def test_mapfold_local_deploys_the_jobs_and_says_which_are_broken(tmp_path: Path) -> None:
     """The one that is broken hides no other, and is one line; after an edit `mapfold deploy` brings the new code."""
     jobs = tmp_path / "project" / "jobs"
@@ -196,12 +225,24 @@ def test_mapfold_local_is_ready_before_it_deploys(tmp_path: Path) -> None:
     ) as server:
         assert server.stdout is not None
         aws = ready(server.stdout, tmp_path)
-        machines = aws.stepfunctions.list_state_machines()["stateMachines"]
+        machines = state_machines(aws)
         server.terminate()
         server.wait(5)
         rest = server.stdout.read()
 
     assert (machines, rest) == ([], "")
+
+
+def state_machines(aws: EmbeddedAws) -> Any:
+    """Asked at once: to make an SDK's client takes as long as to deploy something."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{aws.port}/",
+        b"{}",
+        {"X-Amz-Target": "AWSStepFunctions.ListStateMachines", "Content-Type": "application/x-amz-json-1.0"},
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=10) as answer:
+        return json.load(answer)["stateMachines"]
 
 
 def test_on_aws_deploying_is_infras(tmp_path: Path) -> None:

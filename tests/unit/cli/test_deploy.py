@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mapfold.cli.factory import Factory
@@ -99,6 +100,14 @@ def test_the_functions_have_what_the_job_declares() -> None:
     assert (environment["LEVEL"], json.loads(environment["MAPFOLD_SECRETS"])) == ("5", {"db": "db"})
     assert (environment["MAPFOLD_CONCURRENCY"], environment["MAPFOLD_DATA_BUCKET"]) == ("1", "mapfold-data")
     assert json.loads(environment["MAPFOLD_TABLES"]) == {"daily": "daily"}
+
+
+def test_a_folder_of_jobs_that_is_not_there_is_said_before_anything_is_served(tmp_path: Path) -> None:
+    """Unless it is the usual one: whoever has no jobs wants an embedded AWS all the same."""
+    said = call(FakeFactory(), "local", "--jobs", str(tmp_path / "nowhere"))
+
+    assert said.code == 2
+    assert f"there is no folder {tmp_path / 'nowhere'}" in str(said.error)
 
 
 def test_on_aws_it_says_what_deploys() -> None:
