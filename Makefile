@@ -10,10 +10,13 @@ PYTHON ?= $(shell for candidate in $(CANDIDATES); do \
 BIN := .venv/bin
 FLIGHTS := data/nycflights13/flights.csv
 UV_VERSION := 0.13.9
-SOURCES := mapfold workflows tasks jobs tests benchmarks examples
+SOURCES := mapfold workflows tasks jobs infra tests benchmarks examples
+ASL_VALIDATOR := tests/infra/asl_validator/node_modules/.package-lock.json
+STAGE ?= dev
+JOBS ?= jobs
 
 .DEFAULT_GOAL := help
-.PHONY: run test lint format definitions bench data lock clean help
+.PHONY: run test lint format definitions synth diff deploy destroy bench data lock clean help
 .SUFFIXES:
 
 run: .venv/ready $(FLIGHTS)  ## the main job, end to end on the embedded AWS: a year of flights, folded
@@ -21,10 +24,10 @@ run: .venv/ready $(FLIGHTS)  ## the main job, end to end on the embedded AWS: a 
 	$(BIN)/mapfold run flight-delays --json > .mapfold/flight-delays.json
 	@$(BIN)/python -m examples.flights.report .mapfold/flight-delays.json
 
-test: .venv/ready $(FLIGHTS)  ## every test that needs no AWS account (ARGS='-k name' for some of them)
+test: .venv/infra $(FLIGHTS) $(ASL_VALIDATOR)  ## every test that needs no AWS account (ARGS='-k name' for some of them)
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
-lint: .venv/ready  ## ruff and mypy, both strict
+lint: .venv/infra  ## ruff and mypy, both strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -36,12 +39,25 @@ format: .venv/ready  ## put code into shape
 definitions: .venv/ready  ## write each job's state machine to workflows/JOB.asl.json
 	$(BIN)/python -m workflows
 
+synth: .venv/infra  ## what a stage is on AWS, as CloudFormation's template and packages, in build/ (STAGE=dev, JOBS=jobs)
+	$(BIN)/python -m infra synth --stage $(STAGE) --jobs $(JOBS)
+
+diff: .venv/infra  ## what a deployment would change (STAGE=dev)
+	$(BIN)/python -m infra diff --stage $(STAGE) --jobs $(JOBS) $(ARGS)
+
+deploy: .venv/infra  ## make the AWS account what the stage says (STAGE=dev; ARGS='--parameter KEY=VALUE')
+	$(BIN)/python -m infra deploy --stage $(STAGE) --jobs $(JOBS) $(ARGS)
+
+destroy: .venv/infra  ## delete the stage's stack; asks first, and keeps the data (STAGE=dev, DELETE_DATA=yes)
+	$(BIN)/python -m infra destroy --stage $(STAGE) $(if $(filter yes,$(DELETE_DATA)),--delete-data)
+
 bench: .venv/ready $(FLIGHTS)  ## what we claim about speed, measured on this machine (several minutes)
 	$(BIN)/python -m benchmarks.children
 	$(BIN)/python -m benchmarks.pass_children
 	$(BIN)/python -m benchmarks.readers
 	$(BIN)/python -m benchmarks.start_and_end
 	$(BIN)/python -m benchmarks.main_job
+	$(BIN)/python -m benchmarks.package
 
 data: $(FLIGHTS)  ## fetch the flights of 2013 (8.7 MB, once)
 
@@ -52,7 +68,7 @@ lock: build/uv/ready  ## pin the dependencies anew (UPGRADE=--upgrade for the ne
 	$(COMPILE) --extra infra --constraint requirements.lock --output-file requirements-infra.lock
 
 clean:  ## remove the environment, the data and everything that runs left behind
-	rm -rf .venv .mapfold data build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis benchmarks/results
+	rm -rf .venv .mapfold data build dist $(dir $(ASL_VALIDATOR)) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis benchmarks/results
 	find $(wildcard $(SOURCES)) -name __pycache__ -prune -exec rm -rf {} +
 
 help:  ## this list
@@ -77,6 +93,11 @@ help:  ## this list
 	@echo "Setting up AWS CDK and Node in .venv; this happens once."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --require-hashes \
 		-r requirements-infra.lock
+	@touch $@
+
+# The validator of the jobs' state machines, for the tests. It needs no script of its packages' to be run.
+$(ASL_VALIDATOR): tests/infra/asl_validator/package-lock.json | .venv/infra
+	@$(BIN)/npm ci --prefix $(<D) --ignore-scripts --no-audit --no-fund --loglevel error
 	@touch $@
 
 # Order-only: what was fetched, or put there by hand, is never old.

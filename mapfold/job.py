@@ -16,28 +16,17 @@ name nothing) is said by `check`, which the loader calls for every module.
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from mapfold._declaration import declaration_mistakes
 from mapfold._loading import LoadedJobs, load_job, load_jobs
-from mapfold.access import Mistake, Network, Permission, prefix_mistake
+from mapfold.access import Network, Permission
 from mapfold.errors import JobError
-from mapfold.function_settings import environment_mistake, requirements_mistake
-from mapfold.limits import (
-    CRASH_RETRIES,
-    EXPRESS_LIMIT_SECONDS,
-    LAMBDA_MEMORY_MB,
-    LAMBDA_STORAGE_MB,
-    LAMBDA_TIMEOUT_LIMIT_SECONDS,
-    MAX_CONCURRENCY,
-    MAX_ITEMS_PER_BATCH,
-    RETRY_MARGIN_SECONDS,
-    START_MARGIN_SECONDS,
-)
+from mapfold.limits import CRASH_RETRIES, EXPRESS_LIMIT_SECONDS, RETRY_MARGIN_SECONDS, START_MARGIN_SECONDS
 from mapfold.sources import Source
 
 __all__ = ["ChildType", "Job", "LoadedJobs", "load_job", "load_jobs"]
@@ -45,8 +34,6 @@ __all__ = ["ChildType", "Job", "LoadedJobs", "load_job", "load_jobs"]
 Function = TypeVar("Function", bound=Callable[..., Any])
 ChildType = Literal["STANDARD", "EXPRESS"]
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-_TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
 _PARAMETERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "map": (("item", "context"),),
     "fold": (("a", "b"),),
@@ -278,86 +265,8 @@ class Job:
         raise self._error(f"@job.{role} cannot be called as it will be: {found}", f"Write it as {shapes}")
 
     def _check_declaration(self) -> None:
-        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
-            fix = "Use at most 40 lower-case letters, digits and hyphens, a letter or digit first"
-            raise self._error("its name is not allowed", fix)
-        if not isinstance(self.source, Source):
-            fix = "Use Manifest(), CsvRows(), JsonLines(), JsonArray() or Objects()"
-            raise self._error(f"its source is {self.source!r}", fix)
-        self._check_whole("timeout_seconds", self.timeout_seconds, 1, LAMBDA_TIMEOUT_LIMIT_SECONDS)
-        self._check_whole("memory_mb", self.memory_mb, LAMBDA_MEMORY_MB.start, LAMBDA_MEMORY_MB.stop - 1)
-        self._check_whole("batch_items", self.batch_items, 1, MAX_ITEMS_PER_BATCH)
-        self._check_whole("concurrency", self.concurrency, 1, MAX_CONCURRENCY)
-        self._check_whole("tolerated_failure_count", self.tolerated_failure_count, 0, MAX_ITEMS_PER_BATCH)
-        self._check_percentage()
-        self._check_children()
-        for name, keys in self.tables.items():
-            self._check_table(name, keys)
-        self._check_functions()
-        self._check_access()
-
-    def _check_whole(self, field: str, value: object, low: int, high: int) -> None:
-        optional = field not in ("timeout_seconds", "memory_mb", "ephemeral_storage_mb")
-        if value is None and optional:
-            return
-        if type(value) is not int or not low <= value <= high:
-            raise self._error(f"{field} is {value!r}", f"Use a whole number from {low:,} to {high:,}")
-
-    def _check_percentage(self) -> None:
-        value = self.tolerated_failure_percentage
-        if value is not None and (type(value) not in (int, float) or not 0 <= value <= 100):
-            raise self._error(f"tolerated_failure_percentage is {value!r}", "Use a number from 0 to 100")
-
-    def _check_children(self) -> None:
-        if self.children not in ("auto", "standard", "express"):
-            raise self._error(f"children is {self.children!r}", 'Use "auto", "standard" or "express"')
-        longest = EXPRESS_LIMIT_SECONDS - START_MARGIN_SECONDS
-        if self.children == "express" and self.timeout_seconds > longest:
-            problem = f'children is "express", whose limit is 5 minutes, and timeout_seconds {self.timeout_seconds}'
-            raise self._error(problem, f'Use children="standard", or a timeout_seconds of at most {longest}')
-
-    def _check_table(self, name: object, keys: object) -> None:
-        if not isinstance(name, str) or not _TABLE_NAME.fullmatch(name):
-            fix = "DynamoDB wants 3 to 255 letters, digits, `_`, `-` and `.`"
-            raise self._error(f"the table name {name!r} is not allowed", fix)
-        named = isinstance(keys, (tuple, list)) and len(keys) in (1, 2) and all(k and isinstance(k, str) for k in keys)
-        if not named:
-            fix = f'Write tables={{{name!r}: ("partition_key",)}} or ("partition_key", "sort_key")'
-            raise self._error(f"the keys of table {name!r} are {keys!r}", fix)
-
-    def _check_functions(self) -> None:
-        """What Lambda is told about the job's functions."""
-        storage = LAMBDA_STORAGE_MB
-        self._check_whole("ephemeral_storage_mb", self.ephemeral_storage_mb, storage.start, storage.stop - 1)
-        self._check_whole("reserved_concurrency", self.reserved_concurrency, 1, MAX_CONCURRENCY)
-        self._refuse(environment_mistake(self.environment))
-        if self.requirements is not None:
-            if not isinstance(self.requirements, str) or Path(self.requirements).name != self.requirements:
-                fix = 'Write the name of a lock file beside the module, such as requirements="orders.lock"'
-                raise self._error(f"requirements is {self.requirements!r}", fix)
-            self._refuse(requirements_mistake(Path(self.file).parent / self.requirements))
-
-    def _check_access(self) -> None:
-        """What the job's code reaches on AWS."""
-        for field, prefixes in (("reads", self.reads), ("writes", self.writes)):
-            if isinstance(prefixes, str):
-                raise self._error(f"{field} is {prefixes!r}", f"Write a tuple: {field}=({prefixes!r},)")
-            for prefix in prefixes:
-                self._refuse(prefix_mistake(prefix), field)
-        if isinstance(self.permissions, Permission):
-            raise self._error("permissions is one alone", f"Write a tuple: permissions=({self.permissions!r},)")
-        for permission in self.permissions:
-            if not isinstance(permission, Permission):
-                fix = "Use Permission(actions=…, resources=…, because=…)"
-                raise self._error(f"permissions has {permission!r}", fix)
-        if self.network is not None and not isinstance(self.network, Network):
-            fix = "Use Network(vpc=…, subnets=…, security_groups=…)"
-            raise self._error(f"network is {self.network!r}", fix)
-
-    def _refuse(self, mistake: Mistake | None, field: str = "") -> None:
-        if mistake is not None:
-            problem, fix = mistake
-            raise self._error(f"{field}: {problem}" if field else problem, fix)
+        for problem, fix in declaration_mistakes(self):
+            raise self._error(problem, fix)
 
     def _hints_of(self, role: str) -> dict[str, Any]:
         if role not in self._hints:

@@ -384,7 +384,7 @@ class AwsClient:
 
     def object_size(self, bucket: str, key: str) -> int | None:
         """Bytes of an object, or None if there is none."""
-        answer = self._find("404", lambda: self._s3.head_object(Bucket=bucket, Key=key))
+        answer = self._find_object(bucket, key, "404", lambda: self._s3.head_object(Bucket=bucket, Key=key))
         return None if answer is None else int(answer["ContentLength"])
 
     def object_text(self, bucket: str, key: str) -> str:
@@ -394,7 +394,8 @@ class AwsClient:
 
     def object_lines(self, bucket: str, key: str) -> Iterator[bytes] | None:
         """The lines of an object as a stream, or None if there is no such object (or bucket)."""
-        answer = self._find(("NoSuchKey", "NoSuchBucket"), lambda: self._s3.get_object(Bucket=bucket, Key=key))
+        missing = ("NoSuchKey", "NoSuchBucket")
+        answer = self._find_object(bucket, key, missing, lambda: self._s3.get_object(Bucket=bucket, Key=key))
         return None if answer is None else _lines(answer["Body"])
 
     def object_range(self, bucket: str, key: str, *, start: int, length: int) -> tuple[bytes, int] | None:
@@ -403,7 +404,9 @@ class AwsClient:
         No bytes where it ends before `start`; the size is `start` then.
         """
         where = f"bytes={start}-{start + length - 1}"
-        answer = self._find(
+        answer = self._find_object(
+            bucket,
+            key,
             ("NoSuchKey", "NoSuchBucket", "InvalidRange"),
             lambda: self._s3.get_object(Bucket=bucket, Key=key, Range=where),
         )
@@ -494,6 +497,25 @@ class AwsClient:
             if error.code in ((missing,) if isinstance(missing, str) else missing):
                 return None
             raise
+
+    def _find_object(self, bucket: str, key: str, missing: str | tuple[str, ...], call: Any) -> Any:
+        """As `_find`, of an object.
+
+        S3 says "access denied" of an object that is not there to who may not list the whole bucket, as a stage's API
+        may not. A listing of that key alone tells the two apart.
+        """
+        try:
+            return self._find(missing, call)
+        except ServiceError as error:
+            if error.code in ("403", "AccessDenied") and not self._may_be_there(bucket, key):
+                return None
+            raise
+
+    def _may_be_there(self, bucket: str, key: str) -> bool:
+        try:
+            return key in self.object_keys(bucket, key)
+        except ServiceError:  # not even that may be listed
+            return True
 
     def _created(self, taken: str, call: Callable[[], Any]) -> bool:
         """Whether `call` created a thing; False where it is refused with the code that says that it is there.

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
+BESIDE = ROOT / "tests" / "fixtures" / "docs"
+"""Where the files are that a page's module has beside itself, such as the lock of its packages."""
 PAGES = [
     page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if "```python" in page.read_text()
 ]
@@ -21,6 +23,6 @@ def test_the_python_of_a_page_runs(page: Path) -> None:
     module: dict[str, Any] = {"__name__": "page"}
 
     for block in blocks:
-        exec(compile(block, str(page), "exec"), module)  # noqa: S102 - to run it is the test
+        exec(compile(block, str(BESIDE / page.name), "exec"), module)  # noqa: S102 - to run it is the test
 
     module["job"].check()

@@ -73,7 +73,7 @@ def _fold() -> Iterator[Statement]:
     yield Statement(
         "ReadPartials",
         ("s3:GetObject",),
-        run_objects("map/*", "fold/*", "partials/*"),
+        run_objects("map/*", "fold/*", "partials/map/*", "partials/group-*"),
         "Fold reads what the map runs wrote, and the partials that were too large for a payload.",
     )
     yield listing(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from workflows.permissions.resources import RUNS_TABLE, STATES, key_use, logs, run_objects, traces
+from workflows.permissions.resources import RUNS_BUCKET, RUNS_TABLE, STATES, key_use, listing, logs, run_objects, traces
 from workflows.permissions.statement import Statement
 
 
@@ -31,8 +31,17 @@ def _api(jobs: Sequence[str]) -> Iterator[Statement]:
     yield Statement(
         "LookAtRuns",
         ("states:DescribeExecution", "states:GetExecutionHistory", "states:ListMapRuns"),
-        (*_executions(jobs), *_children(jobs)),
-        "The API shows runs, their history, and their child executions.",
+        _executions(jobs),
+        "The API shows runs and their history.",
+    )
+    yield Statement(
+        "LookAtChildren",
+        ("states:DescribeExecution",),
+        _children(jobs),
+        "The API shows why child executions of these runs failed.",
+    )
+    yield Statement(
+        "LookAtMapRuns", ("states:DescribeMapRun",), _map_runs(jobs), "The API shows how far the map runs of a run are."
     )
     yield Statement(
         "ListRuns",
@@ -41,28 +50,29 @@ def _api(jobs: Sequence[str]) -> Iterator[Statement]:
         "The API lists the runs of the deployed jobs, and the children of their map runs.",
     )
     yield Statement(
-        "LookAtMapRuns",
-        ("states:DescribeMapRun",),
-        _map_runs(jobs),
-        "The API shows how far a run is.",
-    )
-    yield Statement(
         "StopAndRedriveRuns",
         ("states:StopExecution", "states:RedriveExecution"),
         _executions(jobs),
         "The API stops runs, and lets those go on that did not succeed.",
     )
     yield Statement(
-        "ReadRecords",
-        ("dynamodb:GetItem", "dynamodb:Scan"),
+        "KeepRecord",
+        ("dynamodb:UpdateItem",),
         (RUNS_TABLE,),
-        "The API finds runs that Step Functions has forgotten in the runs table.",
+        "The API closes the record of a run that it stops, and opens it again when the run goes on.",
     )
     yield Statement(
         "ReadResults",
         ("s3:GetObject",),
-        run_objects("result.json", "failures.jsonl"),
+        run_objects("result.json", "failures.jsonl", "failed/*"),
         "The API gives a run's result, or a link to it, and its failed items.",
+    )
+    yield listing(
+        "FindResults",
+        RUNS_BUCKET,
+        ("runs/*/result.json", "runs/*/failures.jsonl", "runs/*/failed/*"),
+        "The API looks for the failed items of a run that did not come to its end; S3 says that an object is not there "
+        "only to who may list it.",
     )
 
 
@@ -74,6 +84,12 @@ def _start(jobs: Sequence[str]) -> Iterator[Statement]:
         "Lambda polls the start queue in the function's name.",
     )
     yield _start_runs(jobs, "Messages of the queue start runs of the deployed jobs.")
+    yield Statement(
+        "LookForRuns",
+        ("states:DescribeExecution",),
+        _executions(jobs),
+        "A message that comes again finds the run that it started.",
+    )
 
 
 def _watch(jobs: Sequence[str]) -> Iterator[Statement]:
@@ -81,7 +97,7 @@ def _watch(jobs: Sequence[str]) -> Iterator[Statement]:
         "ListRuns",
         ("states:ListExecutions",),
         _machines(jobs),
-        "The oldest running run of each deployed job is looked for, to measure its age.",
+        "Watch looks for the oldest running run of each deployed job, to measure its age.",
     )
 
 
@@ -98,7 +114,8 @@ def _executions(jobs: Sequence[str]) -> tuple[str, ...]:
 
 
 def _children(jobs: Sequence[str]) -> tuple[str, ...]:
-    return tuple(f"{STATES}:execution:${{MachinePrefix}}{job}/*" for job in jobs)
+    """An EXPRESS child's ARN has a type of its own (Service Authorization Reference: labelled express)."""
+    return tuple(f"{STATES}:{kind}:${{MachinePrefix}}{job}/*" for job in jobs for kind in ("execution", "express"))
 
 
 def _map_runs(jobs: Sequence[str]) -> tuple[str, ...]:

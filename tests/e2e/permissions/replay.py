@@ -1,30 +1,36 @@
-"""Jobs that run on the embedded AWS, and what each role asked of IAM meanwhile."""
+"""A recorded embedded AWS: what each role asked of IAM while jobs ran, and what its policy says to that."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mapfold.job import Job, load_job
-from tests.e2e.embedded import EmbeddedAws, Ended, mapfold
+from mapfold.job import load_job
+from tests.e2e.embedded import EmbeddedAws, mapfold
 from tests.e2e.permissions.calls import ACCOUNT, REGION, Recording
-from tests.e2e.permissions.iam import Request, like
+from tests.e2e.permissions.iam import Document, Request, is_allowed, like
 from tests.e2e.permissions.machine import requests_of
-from workflows.permissions import Statement, job_permissions, resolve, secret_arn
+from workflows.permissions import Statement, job_permissions, resolve, secret_arn, shared_permissions
 
 JOBS = Path(__file__).with_name("jobs")
 ROOT = Path(__file__).parents[3]
 FUNCTIONS = ("plan", "work", "fold", "finish", "close")
 
+SHARED = "shared"
+"""The owner of the roles api, start and watch. Other roles are owned by the job of this name."""
+SHARED_ROLES = ("api", "start", "watch")
+SHARED_FUNCTION = "replayed-"
+"""What the names of the shared functions begin with here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request of a role, and where it was seen."""
+    """A request of a role, and where it was seen. owner: a job, or SHARED."""
 
-    job: str
+    owner: str
     role: str
     request: Request
     seen: str
@@ -40,9 +46,48 @@ class Grant:
     resource: str
 
 
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """All that was asked for. It outlives the embedded AWS on which it was."""
+
+    asked: tuple[Asked, ...]
+
+    def owners(self) -> list[str]:
+        """The jobs that ran, and SHARED if the shared functions were called."""
+        return sorted({asked.owner for asked in self.asked})
+
+    def requests(self, owner: str, role: str) -> set[Request]:
+        """All that a role asked for."""
+        return {asked.request for asked in self.asked if (asked.owner, asked.role) == (owner, role)}
+
+    def refused(self, policies: Mapping[str, Mapping[str, Sequence[Document]]]) -> list[str]:
+        """What the policies do not allow, a line each. policies: statements with real names, by owner and role."""
+        lines = {
+            f"{asked.owner} {asked.role} may not {asked.request}: {asked.seen[:300]}"
+            for asked in self.asked
+            if not is_allowed(policies[asked.owner][asked.role], asked.request)
+        }
+        return sorted(lines)
+
+    def as_text(self) -> str:
+        """For `from_text`."""
+        return json.dumps([asdict(asked) for asked in self.asked])
+
+    @staticmethod
+    def from_text(text: str) -> Replay:
+        """What `as_text` gave."""
+        return Replay(tuple(map(_asked, json.loads(text))))
+
+
+def _asked(document: dict[str, Any]) -> Asked:
+    request = document.pop("request")
+    context = tuple((key, value) for key, value in request["context"])
+    return Asked(**document, request=Request(request["action"], request["resource"], context))
+
+
 @dataclass(slots=True)
 class Stage:
-    """A recorded embedded AWS. Runs are one after the other, so what the engine does belongs to the run that is on."""
+    """Runs are one after the other here, so what the engine does belongs to the job that runs."""
 
     aws: EmbeddedAws
     recording: Recording
@@ -53,36 +98,48 @@ class Stage:
         """Run a job to its end, and note what it asked for. Gives the run's document."""
         name = f"{job}-{len(self.asked)}"
         options = ("--name", name, "--jobs", str(jobs), "--json")
-        ended: Ended = mapfold("run", job, source, *options, environment=self.aws.environment)
+        ended = mapfold("run", job, source, *options, environment=self.aws.environment)
         assert ended.code in (0, 1), ended.stderr
         document: dict[str, Any] = json.loads(ended.stdout)
         self.note(job, document["execution_arn"])
         return document
 
     def note(self, job: str, execution_arn: str) -> None:
-        """Note what was asked for since the last run, by the roles of `job`."""
+        """Note what was asked for since the last time, while an execution of `job` ran."""
         for call in self.recording.news():
-            role = call.function.removeprefix(f"mapfold-{job}-") if call.function else "state-machine"
-            self.asked += (Asked(job, role, request, str(call)) for request in call.requests(self.secrets))
+            owner, role = _role_of(call.function, job)
+            self.asked += (Asked(owner, role, request, str(call)) for request in call.requests(self.secrets))
         seen = f"the history of {execution_arn}"
         requests = requests_of(self.aws.stepfunctions, execution_arn)
         self.asked += (Asked(job, "state-machine", request, seen) for request in requests)
 
-    def jobs(self) -> list[str]:
-        """The jobs that have run."""
-        return sorted({asked.job for asked in self.asked})
+
+def _role_of(function: str, job: str) -> tuple[str, str]:
+    """The owner of a Lambda function and its role; the engine, "", works for the state machine of `job`."""
+    if not function:
+        return job, "state-machine"
+    for prefix in (SHARED_FUNCTION, "mapfold-"):
+        if function.removeprefix(prefix) in SHARED_ROLES:
+            return SHARED, function.removeprefix(prefix)
+    return job, function.removeprefix(f"mapfold-{job}-")
 
 
-def load(job: str) -> Job:
-    """A job of this folder, or of the project."""
-    folder = JOBS if (JOBS / f"{job.replace('-', '_')}.py").exists() else ROOT / "jobs"
-    return load_job(folder, job)
+def permissions_of(owner: str, deployed: Sequence[str]) -> Mapping[str, tuple[Statement, ...]]:
+    """The statements of the owner's roles, where these jobs are deployed."""
+    return shared_permissions(deployed) if owner == SHARED else job_permissions(_load(owner))
 
 
-def embedded_values(job: Job, role: str) -> dict[str, str]:
-    """What stands for the placeholders of a job's statements on the embedded AWS."""
-    function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:mapfold-{job.name}"
+def policies_of(owner: str, deployed: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """The statements of each role as a policy has them, with the names of the embedded AWS."""
     return {
+        role: [resolve(statement, embedded_values(owner, role)).as_document() for statement in statements]
+        for role, statements in permissions_of(owner, deployed).items()
+    }
+
+
+def embedded_values(owner: str, role: str) -> dict[str, str]:
+    """What stands for the placeholders of a role's statements on the embedded AWS."""
+    values = {
         "Partition": "aws",
         "Region": REGION,
         "Account": ACCOUNT,
@@ -90,41 +147,46 @@ def embedded_values(job: Job, role: str) -> dict[str, str]:
         "DataBucket": "mapfold-data",
         "RunsBucket": "mapfold-runs",
         "RunsTable": "mapfold-runs",
-        "LogGroup": f"/aws/lambda/mapfold-{job.name}-{role}",
-        **{f"{name.capitalize()}Function": f"{function}-{name}" for name in FUNCTIONS},
-        **{f"Table.{table}": table for table in job.tables},
-        **{
-            f"Secret.{secret}": secret_arn(secret, partition="aws", region=REGION, account=ACCOUNT)
-            for secret in job.secrets
-        },
+        "LogGroup": f"/aws/lambda/mapfold-{owner}-{role}",
+        "StartQueue": f"arn:aws:sqs:{REGION}:{ACCOUNT}:start",
     }
+    return values if owner == SHARED else values | _values_of_job(owner)
 
 
-def embedded_policies(job: Job) -> dict[str, list[dict[str, Any]]]:
-    """The statements of each role as a policy has them, with the names of the embedded AWS."""
+def _values_of_job(name: str) -> dict[str, str]:
+    job = _load(name)
+    function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:mapfold-{name}"
+    place = {"partition": "aws", "region": REGION, "account": ACCOUNT}
     return {
-        role: [resolve(statement, embedded_values(job, role)).as_document() for statement in statements]
-        for role, statements in job_permissions(job).items()
+        **{f"{role.capitalize()}Function": f"{function}-{role}" for role in FUNCTIONS},
+        **{f"Table.{table}": table for table in job.tables},
+        **{f"Secret.{secret}": secret_arn(secret, **place) for secret in job.secrets},
     }
 
 
-def unused_grants(stage: Stage) -> list[Grant]:
-    """What no run of any job asked for, of all that their roles may do. Jobs are alike: one that did is enough."""
+def unused_grants(replay: Replay, deployed: Sequence[str]) -> list[Grant]:
+    """What nobody asked for, of all that the roles may do. Jobs are alike: one that asked for it is enough."""
     granted, used = set[Grant](), set[Grant]()
-    for job in map(load, stage.jobs()):
-        for role, statements in job_permissions(job).items():
-            requests = {asked.request for asked in stage.asked if (asked.job, asked.role) == (job.name, role)}
+    for owner in replay.owners():
+        for role, statements in permissions_of(owner, deployed).items():
+            requests = replay.requests(owner, role)
             for statement in statements:
-                for grant, pattern in _grants(job, role, statement):
+                for grant, pattern in _grants(owner, role, statement):
                     granted.add(grant)
                     if any(each.action == grant.action and like(pattern, each.resource) for each in requests):
                         used.add(grant)
     return sorted(granted - used)
 
 
-def _grants(job: Job, role: str, statement: Statement) -> Iterator[tuple[Grant, str]]:
+def _grants(owner: str, role: str, statement: Statement) -> Iterator[tuple[Grant, str]]:
     """Each action on each resource, and the resource as it is named on the embedded AWS."""
-    real = resolve(statement, embedded_values(job, role))
+    real = resolve(statement, embedded_values(owner, role))
     for resource, pattern in zip(statement.resources, real.resources, strict=True):
         for action in statement.actions:
-            yield Grant(role, statement.sid, action, resource.replace(job.name, "JOB")), pattern
+            yield Grant(role, statement.sid, action, resource.replace(owner, "JOB")), pattern
+
+
+def _load(job: str) -> Any:
+    """A job of this folder, or of the project."""
+    folder = JOBS if (JOBS / f"{job.replace('-', '_')}.py").exists() else ROOT / "jobs"
+    return load_job(folder, job)

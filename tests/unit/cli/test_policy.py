@@ -15,7 +15,8 @@ from mapfold.job import load_jobs
 from tests.unit.cli.fakes import FakeFactory, call
 from tests.unit.client.fakes import FakeAws
 
-JOBS = Path(__file__).parents[2] / "fixtures" / "jobs"
+ROOT = Path(__file__).parents[3]
+JOBS = ROOT / "tests" / "fixtures" / "jobs"
 
 
 def policy(*arguments: str, factory: Factory | None = None) -> list[str]:
@@ -97,3 +98,11 @@ def test_what_cannot_be_shown_is_told(arguments: tuple[str, ...], told: str) -> 
 
     assert said.code == 2
     assert told in str(said.error)
+
+
+def test_the_page_shows_what_the_command_prints() -> None:
+    """docs/permissions.md has it word for word."""
+    said = call(Factory(environment={}), "policy", "flight-delays", "--role", "close", "--jobs", str(ROOT / "jobs"))
+
+    page = (ROOT / "docs" / "permissions.md").read_text()
+    assert f"```console\n$ mapfold policy flight-delays --role close\n{said.out}```" in page

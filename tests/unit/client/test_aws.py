@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import boto3
 import pytest
@@ -204,6 +205,31 @@ def test_an_object_that_is_not_there_has_no_lines(stubbed: Stubbed) -> None:
     stubbed.s3.add_client_error("get_object", "NoSuchKey")
 
     assert stubbed.aws.object_lines("b", "k") is None
+
+
+@pytest.mark.parametrize("listed", [{}, {"Contents": [{"Key": "runs/r/result.json.bak"}]}])
+def test_an_object_that_is_not_there_is_told_from_one_that_may_not_be_read(
+    stubbed: Stubbed, listed: dict[str, Any]
+) -> None:
+    """S3 refuses both alike to a role that may list some prefixes only; the listing of the key says which it is."""
+    key = "runs/r/result.json"
+    stubbed.s3.add_client_error("head_object", "403", http_status_code=403)
+    stubbed.s3.add_response("list_objects_v2", listed, {"Bucket": "b", "Prefix": key})
+
+    assert stubbed.aws.object_size("b", key) is None
+
+
+@pytest.mark.parametrize("may_list", [True, False])
+def test_an_object_that_may_not_be_read_is_refused(stubbed: Stubbed, may_list: bool) -> None:
+    """It is there, or nobody says that it is not."""
+    stubbed.s3.add_client_error("get_object", "AccessDenied", http_status_code=403)
+    if may_list:
+        stubbed.s3.add_response("list_objects_v2", {"Contents": [{"Key": "k"}]}, {"Bucket": "b", "Prefix": "k"})
+    else:
+        stubbed.s3.add_client_error("list_objects_v2", "AccessDenied", http_status_code=403)
+
+    with pytest.raises(ServiceError, match="GetObject was refused: AccessDenied"):
+        stubbed.aws.object_lines("b", "k")
 
 
 def test_a_function_that_is_not_there_is_none(stubbed: Stubbed) -> None:

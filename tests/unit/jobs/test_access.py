@@ -155,6 +155,12 @@ class TestRequirements:
 
         assert declared.requirements_file == tmp_path / "words.lock"
 
+    def test_in_a_function_the_lock_need_not_be_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Its packages are deployed with the job's module; the lock is not."""
+        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "mapfold-words-work")
+
+        assert job(requirements="words.lock").requirements == "words.lock"
+
     @pytest.mark.parametrize(
         "line", ["pg8000", "pg8000==1.31.2", "pg8000>=1 --hash=sha256:" + "a" * 64, "--index-url https://x", "./wheels"]
     )

@@ -205,3 +205,18 @@ mapfold.Context(job="x")
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+class TestSecrets:
+    def test_a_declared_secret_is_given(self) -> None:
+        """A test hands in values; on Lambda they come from Secrets Manager."""
+        context = Context(job="orders", secrets={"orders/db": "open sesame"})
+
+        assert context.secret("orders/db") == "open sesame"
+
+    def test_a_secret_that_is_not_declared_is_refused(self) -> None:
+        """Its function could not read it on AWS."""
+        context = Context(job="orders", secrets={"orders/db": "open sesame"})
+
+        with pytest.raises(KeyError, match=r"declares no secret 'other' \(it has: orders/db\)\. Add it to Network\("):
+            context.secret("other")

@@ -108,6 +108,21 @@ class TestWork:
         assert {failure["error"] for failure in failures} == {OUT_OF_TIME}
         assert "batch_items" in failures[0]["message"]
 
+    def test_a_batch_reports_its_seconds_and_the_size_of_its_partial(
+        self, world: World, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """By job, beside the counts of its items, in one line of CloudWatch's embedded metric format."""
+        world.put_texts({"a": "one two"})
+
+        output = world.work(world.batch(["a"]))
+
+        metrics = next(json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line)
+        assert (metrics["job"], metrics["ItemsSucceeded"]) == ("words", [1.0])
+        assert metrics["PartialBytes"] == [len(json.dumps(output["partial"], separators=(",", ":")))]
+        assert 0 < metrics["BatchSeconds"][0] < 60
+        units = {metric["Name"]: metric["Unit"] for metric in metrics["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
+        assert (units["BatchSeconds"], units["PartialBytes"]) == ("Seconds", "Bytes")
+
     def test_setup_runs_once_in_a_warm_worker(self, world: World) -> None:
         """What it returned is the same object in every batch."""
         from tasks import work

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mapfold import CsvRows, Job, JsonArray, JsonLines, Manifest, Objects
+from mapfold import CsvRows, Job, JsonArray, JsonLines, Manifest, Network, Objects
 from mapfold.runs.plan import (
     ParamsTooLarge,
     PlanRequest,
@@ -52,6 +52,16 @@ class TestBatches:
         made = plan(world, batch_items=7, concurrency=20, most_at_once=2)
 
         assert made.max_concurrency == 2
+
+    def test_no_more_batches_than_the_database_has_connections_for(self, world: World) -> None:
+        """The lowest bound holds: of the job, of what Lambda reserves for it, of its connections, of the environment."""
+        network = Network(
+            "vpc-01234567", ("subnet-01234567",), ("sg-01234567",), connections=9, connections_per_worker=2
+        )
+
+        made = plan(world, concurrency=20, reserved_concurrency=8, network=network, most_at_once=6)
+
+        assert made.max_concurrency == 4
 
     def test_no_more_than_can_run_at_once(self, world: World) -> None:
         """The embedded AWS says how many workers it has: 1,000 items in 4 x 2 batches."""

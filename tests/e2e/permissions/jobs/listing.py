@@ -12,10 +12,12 @@ job = Job("listing", source=Objects(), batch_items=1, children="standard", reads
 
 @job.map
 def size(item: dict[str, Any], context: Context) -> int:
-    """The size of one object. It waits while the object that the run's param `gate` names says `shut`."""
+    """The size of one object, but of one named `bad`. It waits while the object that the param `gate` names says `shut`."""
+    if item["key"].endswith("bad"):
+        raise ValueError("it is bad")
     gate = context.params.get("gate")
     while gate and context.storage.text(gate) == "shut":
-        time.sleep(0.1)  # it waits for the test, which has no other way in
+        time.sleep(0.1)  # for the test, which has no other way in
     return int(item["size"])
 
 
