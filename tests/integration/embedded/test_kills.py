@@ -89,7 +89,8 @@ def test_a_run_that_is_killed_many_times_ends_as_if_it_never_had_been(
     No child that had succeeded is called again, the counters are right, every child's result is there exactly once, and
     the history is that of a run that nothing disturbed. The first kill comes right after StartExecution's answer.
     """
-    numbers = Numbers(tmp_path, child_type=child_type, output_type=output_type)
+    # A batch takes long enough for the run to be under way when the test's clients are ready, also on busy cores.
+    numbers = Numbers(tmp_path, child_type=child_type, output_type=output_type, seconds=0.1)
     run = Interrupted(tmp_path / "data", numbers)
     moments = sorted(random.randrange(len(numbers.batches)) for _ in range(KILLS - 1))
     with session(run.data) as opened:
