@@ -20,7 +20,8 @@ CLOUDWATCH = "cloudwatch.amazonaws.com"
 
 _OUR_ALARMS: Mapping[str, Any] = {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
 _CONDITIONS: Mapping[str, Mapping[str, Any]] = {
-    # EventBridge sends neither aws:SourceArn nor aws:SourceAccount to SNS and KMS: with a condition nothing arrives.
+    # "You can't use of Condition blocks in Amazon SNS topic policies for EventBridge" (its guide, "Using resource-based
+    # policies"), and the key policy that it gives for encrypted topics has none: with a condition nothing may arrive.
     EVENTBRIDGE: {},
     CLOUDWATCH: _OUR_ALARMS,
 }

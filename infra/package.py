@@ -27,6 +27,12 @@ from mapfold.job import Job
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build"
 
+MOST_UNZIPPED_BYTES = 262_144_000
+"""Lambda's quota for a function and its layers, unpacked: 250 MB."""
+
+LAYER_BYTES = 40_000_000
+"""Kept of it for Powertools' layer. What we bundle has 13 MB; the public one, with all extras, is not looked into here."""
+
 _WITHOUT_JOB = frozenset({"close"})
 """Handlers of a job that do not load its module: Close notes that it is broken."""
 
@@ -127,6 +133,15 @@ class Packages:
         own = {place: path for place, path in self._modules(job).items() if place.startswith(f"{self.jobs_name}/")}
         brought = {place.partition("/")[0].removesuffix(".py") for place in self._brought(job)}
         return list(missing_imports(job.name, own, brought | self._sources.folders.keys()))
+
+    def too_large(self, job: Job) -> Iterator[Finding]:
+        """That the job's packages are more than Lambda unpacks, if so: they are what makes a function large."""
+        files = {**self._brought(job), **closure("tasks.work", self._sources), **self._modules(job)}
+        size, room = sum(path.stat().st_size for path in files.values()), MOST_UNZIPPED_BYTES - LAYER_BYTES
+        if size > room:
+            found = f"its functions have {size:,} bytes, and Lambda takes {room:,} beside the layer of Powertools"
+            fix = "Require fewer or smaller packages, or let its code fetch from S3 what is data"
+            yield Finding(f"job {job.name!r}", found, fix)
 
     def _modules(self, job: Job) -> dict[str, Path]:
         return closure(f"{self.jobs_name}.{Path(job.file).stem}", self._sources)

@@ -68,7 +68,7 @@ def synthesize(order: Order, *, check: Callable[[App], object] | None = None) ->
     findings += _mistaken_overrides(stage, jobs, order)
     requirements = Requirements(order.build)
     packages = Packages(order.jobs_folder, requirements, build=order.build)
-    findings += [finding for job in jobs.values() for finding in packages.missing_imports(job)]
+    findings += [each for job in jobs.values() for each in (*packages.missing_imports(job), *packages.too_large(job))]
     if findings:
         raise ConfigurationError(findings)
     tables = check_record(jobs.values(), order.tables_record)

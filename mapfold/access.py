@@ -23,6 +23,7 @@ _SUBSTITUTED = ("Partition", "Region", "Account", "DataBucket")
 _ID = r"-([0-9a-f]{8}|[0-9a-f]{17})"
 _SECRET_NAME = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
 _SECRET_ARN = re.compile(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]{1,512}")
+_SECRET_ARN_SUFFIX = re.compile(r"-[A-Za-z0-9]{6}\Z")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _SPECIAL = re.compile(r"[*?]|\$\{")
 """What IAM would read as a pattern or a variable."""
@@ -179,3 +180,9 @@ def _check_secret(secret: object, at: str) -> None:
     if not isinstance(secret, str) or not allowed.fullmatch(secret):
         fix = "Write its name (letters, digits and /_+=.@-) or its ARN in Secrets Manager"
         raise JobError(f"secrets has {secret!r}", at=at, fix=fix)
+    if is_arn(secret) and not _SECRET_ARN_SUFFIX.search(secret):
+        problem = (
+            f"secrets has {secret!r}, which lacks the hyphen and six characters that Secrets Manager ends an ARN with"
+        )
+        fix = "Write the whole ARN, as `aws secretsmanager describe-secret` shows it, or the secret's name alone"
+        raise JobError(problem, at=at, fix=fix)

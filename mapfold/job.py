@@ -203,11 +203,18 @@ class Job:
         AWS starts up to 1,000 EXPRESS children a second for a map run, and 100 STANDARD ones; a STANDARD child costs
         $25 a million state transitions, an EXPRESS one $1 a million and its duration (reference: service quotas and
         pricing). An EXPRESS child is ended after five minutes, so it is taken where a batch with all its retries fits.
+        Where runs share a bound, a child also waits for those of other runs, and that may take longer.
         """
         worst = (1 + CRASH_RETRIES) * (self.timeout_seconds + START_MARGIN_SECONDS) + RETRY_MARGIN_SECONDS
         tries = f"{1 + CRASH_RETRIES} tries of {self.timeout_seconds} s and the waits between them"
         if self.children != "auto":
             return ("EXPRESS" if self.children == "express" else "STANDARD"), f"the job says children={self.children!r}"
+        if self.most_at_once is not None:
+            bound = f"all runs together have {self.most_at_once} at once"
+            return (
+                "STANDARD",
+                f"{bound}, and one that waits for another run's would be ended after 5 minutes as EXPRESS",
+            )
         if worst <= EXPRESS_LIMIT_SECONDS:
             return "EXPRESS", f"{tries} fit into 5 minutes: 1,000 children start a second, at $1 a million and duration"
         return "STANDARD", f"{tries} do not fit into 5 minutes: 100 children start a second, at $25 a million"

@@ -27,6 +27,17 @@ PAYLOAD_LIMIT_BYTES = 262_144
 CRASH_RETRIES = 2
 """How often `work` is tried again after a crash or a Lambda timeout."""
 
+THROTTLED_DELAY_SECONDS = 60
+THROTTLED_RETRIES = 5_000
+"""How often a call is made again that Lambda has no worker for: a run waits so for another that has what is
+reserved.
+
+With full jitter a wait is 30 s in the mean, and 5,000 of them are 41 hours, with a deviation of 20 minutes. Each try
+leaves TaskScheduled, TaskStarted and TaskFailed in the history, four events at most: 20,000 of the 25,000 that a
+STANDARD execution may have. What is left is for the other retries (13 tries), and for a redrive, which goes on with the
+same history.
+"""
+
 START_MARGIN_SECONDS = 10
 """A Task's clock runs on while Lambda makes a cold environment; its timeout leaves this much over the function's."""
 

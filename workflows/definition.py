@@ -14,7 +14,13 @@ from __future__ import annotations
 from typing import Any
 
 from mapfold.job import Job
-from mapfold.limits import CRASH_RETRIES, LAMBDA_TIMEOUT_LIMIT_SECONDS, START_MARGIN_SECONDS
+from mapfold.limits import (
+    CRASH_RETRIES,
+    LAMBDA_TIMEOUT_LIMIT_SECONDS,
+    START_MARGIN_SECONDS,
+    THROTTLED_DELAY_SECONDS,
+    THROTTLED_RETRIES,
+)
 
 Json = Any
 
@@ -178,9 +184,8 @@ def _invoke(function: str, payload: dict[str, Json], *, timeout: int) -> dict[st
 
 
 def _retries() -> list[dict[str, Json]]:
-    """Throttling and service errors many times, crashes and timeouts a few; errors of the code itself never."""
+    """Throttling for a day, service errors many times, crashes and timeouts a few; errors of the code itself never."""
     service = [
-        "Lambda.TooManyRequestsException",
         "Lambda.ServiceException",
         "Lambda.AWSLambdaException",
         "Lambda.SdkClientException",
@@ -189,6 +194,13 @@ def _retries() -> list[dict[str, Json]]:
     crashes = ["Sandbox.Timedout", "Runtime.ExitError", "Lambda.Unknown"]
     backoff = {"BackoffRate": 2, "JitterStrategy": "FULL"}
     return [
+        {
+            "ErrorEquals": ["Lambda.TooManyRequestsException"],
+            "IntervalSeconds": 1,
+            "MaxAttempts": THROTTLED_RETRIES,
+            "MaxDelaySeconds": THROTTLED_DELAY_SECONDS,
+            **backoff,
+        },
         {"ErrorEquals": service, "IntervalSeconds": 1, "MaxAttempts": 10, "MaxDelaySeconds": 30, **backoff},
         {"ErrorEquals": crashes, "IntervalSeconds": 2, "MaxAttempts": CRASH_RETRIES, "MaxDelaySeconds": 10, **backoff},
     ]

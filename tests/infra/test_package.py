@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.package import GOAL_BYTES, zipped_size
 from infra.package import ROOT, Packages, Sources, closure, imported
 from infra.requirements import Requirements
 from mapfold.job import Job, load_job
@@ -79,6 +81,43 @@ def test_a_package_has_its_own_job_and_the_jobs_helpers_that_it_imports(stage: D
     assert {path.name for path in of_orders.iterdir()} == {"orders.py", "_money.py"}
     assert {path.name for path in of_words.iterdir()} == {"words.py"}
     assert isinstance(load_job(of_words, "words"), Job)
+
+
+def test_every_package_is_small(stage: Deployed) -> None:
+    """Lambda fetches it at each cold start: 5 MB as a zip at most, of every function of every job here."""
+    sizes = {function["Description"]: zipped_size(stage.package(function)) for function in stage.functions()}
+
+    assert len(sizes) == 5 * len(stage.jobs) + 3
+    assert {name: size for name, size in sizes.items() if size > GOAL_BYTES} == {}
+
+
+def test_a_package_that_lambda_cannot_unpack_is_a_finding(tmp_path: Path) -> None:
+    """CloudFormation would tell after all has been uploaded."""
+    job = load_job(ROOT / "jobs", "flight-delays")
+    packages = Packages(ROOT / "jobs", Required(tmp_path / "installed"), build=tmp_path)
+
+    (tmp_path / "installed").mkdir()
+    library = tmp_path / "installed" / "library.so"
+    library.touch()
+    os.truncate(library, 200_000_000)
+    fitting = list(packages.too_large(job))
+    os.truncate(library, 230_000_000)
+    (finding,) = packages.too_large(job)
+
+    assert fitting == []
+    assert str(finding).startswith("job 'flight-delays': its functions have 230,")
+    assert "and Lambda takes 222,144,000 beside the layer of Powertools. Require fewer or smaller" in str(finding)
+
+
+class Required(Requirements):
+    """Requirements that are installed already, for whichever job."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._installed = folder
+
+    def of_job(self, job: Job) -> Path:
+        return self._installed
 
 
 def test_the_same_code_is_the_same_package(tmp_path: Path) -> None:

@@ -63,12 +63,14 @@ def test_each_line_of_the_message_is_a_json_text(template: Template) -> None:
 
 
 def test_the_topic_is_encrypted_and_only_eventbridge_publishes_without_a_role(template: Template) -> None:
-    """Its policy denies what comes without TLS, and allows EventBridge one action."""
+    """Its policy denies what comes without TLS, and allows EventBridge one action: without a condition, which EventBridge's
+    guide says that topic policies cannot have for it."""
     denied, allowed = statements(only(template, "AWS::SNS::TopicPolicy"))
 
     assert "KmsMasterKeyId" in only(template, "AWS::SNS::Topic")
     assert (denied["Effect"], denied["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
     assert (allowed["Action"], allowed["Principal"]) == ("sns:Publish", {"Service": "events.amazonaws.com"})
+    assert "Condition" not in allowed
 
 
 def test_the_services_may_encrypt_with_the_key_of_the_topics(template: Template) -> None:

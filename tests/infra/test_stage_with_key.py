@@ -10,6 +10,7 @@ import pytest
 
 from infra.synthesis import Order, synthesize
 from tests.infra.deployed import Deployed
+from workflows.permissions import job_permissions, shared_permissions
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
@@ -68,6 +69,17 @@ def test_a_function_may_use_the_key_as_far_as_it_reads_and_writes(stage: Deploye
     assert key_use(stage, "plan") == {"kms:Decrypt"}
     assert key_use(stage, "close") == set()
     assert key_use(stage, "start", job=None) == {"kms:Decrypt"}
+
+
+def test_roles_have_the_statements_that_are_derived_for_a_key_and_no_others(stage: Deployed) -> None:
+    """The replay looks at these for what is never used."""
+    permissions = job_permissions(stage.jobs["orders"], with_key=True)
+    shared = shared_permissions(list(stage.jobs), with_key=True)
+
+    for role, statements in (permissions | shared).items():
+        job = "orders" if role in permissions else None
+        resource = stage.machine("orders") if role == "state-machine" else stage.function(job, role)
+        assert [each["Sid"] for each in stage.statements(resource)] == [each.sid for each in statements]
 
 
 def test_functions_have_the_layer_that_the_stage_names(stage: Deployed) -> None:

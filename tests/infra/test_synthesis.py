@@ -11,6 +11,7 @@ import pytest
 from infra.errors import ConfigurationError
 from infra.foreign_imports import missing_imports
 from infra.node import cdk_command
+from infra.package import LAYER_BYTES
 from infra.synthesis import CDK_JSON, Order, synthesize
 from tests.infra.deployed import Deployed
 
@@ -53,6 +54,13 @@ def problems(order: Order) -> str:
         synthesize(order)
     assert not order.output.exists()
     return str(raised.value)
+
+
+def test_a_job_that_lambda_cannot_unpack_stops_synth(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here because nothing is left beside the layer."""
+    monkeypatch.setattr("infra.package.MOST_UNZIPPED_BYTES", LAYER_BYTES)
+
+    assert problems(order).startswith("job 'counts': its functions have ")
 
 
 @pytest.mark.parametrize(

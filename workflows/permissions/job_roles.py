@@ -169,9 +169,16 @@ def _network(job: Job) -> Iterator[Statement]:
     )
     yield Statement(
         "KeepNetworkInterfaces",
-        ("ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"),
+        ("ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"),
         (interfaces,),
-        "Lambda keeps those interfaces and removes them; their ids are not known before.",
+        "Lambda gives those interfaces their addresses; their ids are not known before.",
+    )
+    yield Statement(
+        "RemoveNetworkInterfaces",
+        ("ec2:DeleteNetworkInterface",),
+        (f"{ec2}:*/*",),
+        "Lambda removes those interfaces; its guide asks for all resource ids of the account here, where none is known "
+        "before, and the action itself takes nothing but network interfaces.",
     )
     yield Statement(
         "LookAtNetwork",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from mapfold.job import load_job
 from tests.e2e.embedded import EmbeddedAws, mapfold
 from tests.e2e.permissions.calls import ACCOUNT, REGION, Recording
-from tests.e2e.permissions.iam import Document, Request, is_allowed, like
+from tests.e2e.permissions.iam import Document, Request, as_list, is_allowed, like
 from tests.e2e.permissions.machine import requests_of
 from workflows.permissions import Statement, job_permissions, resolve, secret_arn, shared_permissions
 
@@ -124,16 +125,20 @@ def _role_of(function: str, job: str) -> tuple[str, str]:
     return job, function.removeprefix(f"mapfold-{job}-")
 
 
-def permissions_of(owner: str, deployed: Sequence[str]) -> Mapping[str, tuple[Statement, ...]]:
+def permissions_of(
+    owner: str, deployed: Sequence[str], *, with_key: bool = False
+) -> Mapping[str, tuple[Statement, ...]]:
     """The statements of the owner's roles, where these jobs are deployed."""
-    return shared_permissions(deployed) if owner == SHARED else job_permissions(_load(owner))
+    if owner == SHARED:
+        return shared_permissions(deployed, with_key=with_key)
+    return job_permissions(_load(owner), with_key=with_key)
 
 
-def policies_of(owner: str, deployed: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+def policies_of(owner: str, deployed: Sequence[str], *, with_key: bool = False) -> dict[str, list[dict[str, Any]]]:
     """The statements of each role as a policy has them, with the names of the embedded AWS."""
     return {
         role: [resolve(statement, embedded_values(owner, role)).as_document() for statement in statements]
-        for role, statements in permissions_of(owner, deployed).items()
+        for role, statements in permissions_of(owner, deployed, with_key=with_key).items()
     }
 
 
@@ -149,6 +154,7 @@ def embedded_values(owner: str, role: str) -> dict[str, str]:
         "RunsTable": "mapfold-runs",
         "LogGroup": f"/aws/lambda/mapfold-{owner}-{role}",
         "StartQueue": f"arn:aws:sqs:{REGION}:{ACCOUNT}:start",
+        "Key": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/of-the-stage",
     }
     return values if owner == SHARED else values | _values_of_job(owner)
 
@@ -164,26 +170,30 @@ def _values_of_job(name: str) -> dict[str, str]:
     }
 
 
-def unused_grants(replay: Replay, deployed: Sequence[str]) -> list[Grant]:
-    """What nobody asked for, of all that the roles may do. Jobs are alike: one that asked for it is enough."""
+def unused_grants(replay: Replay, policies: Mapping[str, Mapping[str, Sequence[Document]]]) -> list[Grant]:
+    """What nobody asked for, of all that the policies allow. Jobs are alike: one that asked for it is enough.
+
+    policies: statements with real names, by owner and role. What has no Sid is known as "".
+    """
+    jobs = [owner for owner in policies if owner != SHARED]
     granted, used = set[Grant](), set[Grant]()
-    for owner in replay.owners():
-        for role, statements in permissions_of(owner, deployed).items():
+    for owner, roles in policies.items():
+        for role, statements in roles.items():
             requests = replay.requests(owner, role)
-            for statement in statements:
-                for grant, pattern in _grants(owner, role, statement):
-                    granted.add(grant)
-                    if any(each.action == grant.action and like(pattern, each.resource) for each in requests):
-                        used.add(grant)
+            for grant, pattern in _grants(role, statements, jobs if owner == SHARED else [owner]):
+                granted.add(grant)
+                if any(like(grant.action, each.action) and like(pattern, each.resource) for each in requests):
+                    used.add(grant)
     return sorted(granted - used)
 
 
-def _grants(owner: str, role: str, statement: Statement) -> Iterator[tuple[Grant, str]]:
-    """Each action on each resource, and the resource as it is named on the embedded AWS."""
-    real = resolve(statement, embedded_values(owner, role))
-    for resource, pattern in zip(statement.resources, real.resources, strict=True):
-        for action in statement.actions:
-            yield Grant(role, statement.sid, action, resource.replace(owner, "JOB")), pattern
+def _grants(role: str, statements: Sequence[Document], jobs: Sequence[str]) -> Iterator[tuple[Grant, str]]:
+    """Each action on each resource, and the resource itself, which names a job."""
+    names = re.compile("|".join(map(re.escape, sorted(jobs, key=len, reverse=True))))
+    for statement in statements:
+        for resource in as_list(statement["Resource"]):
+            for action in as_list(statement["Action"]):
+                yield Grant(role, statement.get("Sid", ""), action, names.sub("JOB", resource)), resource
 
 
 def _load(job: str) -> Any:

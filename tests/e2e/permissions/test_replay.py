@@ -2,63 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 
-from tests.e2e.permissions.iam import like
 from tests.e2e.permissions.recording import replay_once
 from tests.e2e.permissions.replay import SHARED, Grant, Replay, permissions_of, policies_of, unused_grants
 from tests.e2e.permissions.scenes import DEPLOYED
+from tests.e2e.permissions.unused import UNUSED, unexplained
 
 pytestmark = pytest.mark.timeout(600)
-
-
-@dataclass(frozen=True, slots=True)
-class Unused:
-    """What a role may do and no run here asked for, with the reason. Action and resource are patterns of IAM's."""
-
-    sid: str
-    because: str
-    action: str = "*"
-    resource: str = "*"
-
-    def covers(self, grant: Grant) -> bool:
-        return grant.sid == self.sid and like(self.action, grant.action) and like(self.resource, grant.resource)
-
-
-NO_VPC = "The embedded Lambda puts no function into a network."
-WRITER = (
-    "AWS's guide asks for it of a ResultWriter, which uploads in parts; the embedded one never has to go on with them."
-)
-GROUPS = "As of the children of Map, which a run here stops and redrives."
-UNUSED = (
-    Unused("WriteOwnLogs", "Lambda itself writes logs, on AWS in the function's name; the embedded one, into a file."),
-    Unused("SendTraces", "There is no X-Ray locally: POWERTOOLS_TRACE_DISABLED is set."),
-    Unused("JoinNetwork", NO_VPC),
-    Unused("KeepNetworkInterfaces", NO_VPC),
-    Unused("LookAtNetwork", NO_VPC),
-    Unused("GiveUpUpload", "Only where an upload in parts fails in its middle, and moto's S3 does not fail."),
-    Unused("DeliverLogs", "The embedded Step Functions keeps histories itself and delivers no logs."),
-    Unused("WriteResults", WRITER, action="s3:ListMultipartUploadParts"),
-    Unused("WriteResults", WRITER, action="s3:AbortMultipartUpload"),
-    Unused("WriteResults", WRITER, action="s3:GetObject", resource="*/map/*"),
-    Unused("FollowAndStopChildren", "AWS's guide names children so; their ARNs are the next.", resource="*JOB:*"),
-    Unused("FollowAndStopChildren", GROUPS, action="states:StopExecution", resource="*/FoldGroups:*"),
-    Unused("RedriveChildren", GROUPS, resource="*/FoldGroups:*"),
-    Unused("TakeRequests", "The embedded Lambda polls queues itself."),
-    Unused(
-        "LookAtChildren",
-        "On the embedded AWS an EXPRESS child's ARN has a STANDARD one's form.",
-        resource="*:express:*",
-    ),
-)
 
 
 @pytest.fixture(scope="session")
 def replay(tmp_path_factory: pytest.TempPathFactory) -> Replay:
     """What the roles asked of IAM in real runs."""
     return replay_once(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def unused(replay: Replay) -> list[Grant]:
+    """What no run asked for, of all that the roles may do on a stage with a key of its own."""
+    return unused_grants(replay, {owner: policies_of(owner, DEPLOYED, with_key=True) for owner in replay.owners()})
 
 
 class TestReplay:
@@ -70,21 +33,19 @@ class TestReplay:
 
         assert not refused, "\n".join(refused)
 
-    def test_nothing_is_allowed_that_no_run_needs(self, replay: Replay) -> None:
+    def test_nothing_is_allowed_that_no_run_needs(self, unused: list[Grant]) -> None:
         """Every action of every statement was asked for on every resource that it names, or there is a reason."""
-        unused = unused_grants(replay, DEPLOYED)
+        assert unexplained(unused) == []
 
-        unexplained = [grant for grant in unused if not any(each.covers(grant) for each in UNUSED)]
-
-        assert not unexplained, "\n".join(map(str, unexplained))
-
-    def test_no_reason_is_for_something_that_is_used(self, replay: Replay) -> None:
+    def test_no_reason_is_for_something_that_is_used(self, unused: list[Grant]) -> None:
         """A reason that no longer holds goes."""
-        unused = unused_grants(replay, DEPLOYED)
+        assert [each for each in UNUSED if not any(each.covers(grant) for grant in unused)] == []
 
-        stale = [each for each in UNUSED if not any(each.covers(grant) for grant in unused)]
+    def test_statements_for_a_stage_with_a_key_are_looked_at_too(self, unused: list[Grant]) -> None:
+        """Not one of the roles that use the key is left out."""
+        roles = {grant.role for grant in unused if grant.action.startswith("kms:")}
 
-        assert stale == []
+        assert roles == {"plan", "work", "fold", "finish", "state-machine", "api", "start"}
 
     @pytest.mark.parametrize("owner", ["everything", SHARED])
     def test_every_role_was_seen_at_work(self, replay: Replay, owner: str) -> None:

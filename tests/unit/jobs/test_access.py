@@ -67,6 +67,10 @@ class TestNetwork:
             ({"security_groups": "sg-01234567"}, 'Write a tuple, such as security_groups=("…",)'),
             ({"secrets": ("a secret",)}, "secrets has 'a secret'. Write its name"),
             ({"secrets": ("arn:aws:ssm:us-east-1:123456789012:parameter/x",)}, "or its ARN in Secrets Manager"),
+            (
+                {"secrets": ("arn:aws:secretsmanager:us-east-1:123456789012:secret:orders/database",)},
+                "which lacks the hyphen and six characters that Secrets Manager ends an ARN with. Write the whole ARN",
+            ),
             ({"connections": 0}, "connections is 0. Use a whole number from 1"),
             ({"connections_per_worker": None}, "connections_per_worker is None"),
             ({"connections": 3, "connections_per_worker": 4}, "connections is 3, and one worker takes 4. Allow more"),
@@ -79,6 +83,12 @@ class TestNetwork:
 
         assert f"Network({given.get('vpc', VPC)!r})" in str(raised.value)
         assert told in str(raised.value)
+
+    def test_a_secret_is_named_by_its_name_or_its_whole_arn(self) -> None:
+        """IAM compares ARNs whole: one without its last six characters would match nothing, and fail in the first run."""
+        secrets = ("orders/database", "arn:aws:secretsmanager:us-east-1:123456789012:secret:orders/database-a1B2c3")
+
+        assert network(secrets=secrets).secrets == secrets
 
     @pytest.mark.parametrize(
         ("reserved", "connections", "per_worker", "most"),

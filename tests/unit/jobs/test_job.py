@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from mapfold import Context, CsvRows, Job, JobError, Manifest
+from mapfold import Context, CsvRows, Job, JobError, Manifest, Network
+
+NETWORK = Network("vpc-01234567", ("subnet-01234567",), ("sg-01234567",), connections=80)
 
 
 def declared(**limits: Any) -> Job:
@@ -133,6 +135,18 @@ class TestChildType:
 
         assert chosen == expected
         assert reason
+
+    @pytest.mark.parametrize("bound", [{"reserved_concurrency": 80}, {"network": NETWORK}])
+    def test_standard_where_runs_share_a_bound(self, bound: dict[str, Any]) -> None:
+        """A child waits for one of another run, and an EXPRESS one would be ended after five minutes of it."""
+        chosen, reason = declared(**bound).child_type()
+
+        assert chosen == "STANDARD"
+        assert reason.startswith("all runs together have 80 at once, and one that waits")
+
+    def test_a_job_may_say_express_all_the_same(self) -> None:
+        """Where its runs never overlap, say, EXPRESS children start ten times as fast."""
+        assert declared(reserved_concurrency=80, children="express").child_type()[0] == "EXPRESS"
 
 
 class TestTolerance:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,26 @@ class TestShape:
         for task in tasks:
             assert task["TimeoutSeconds"] > 0
             assert all(rule["JitterStrategy"] == "FULL" and "MaxDelaySeconds" in rule for rule in task["Retry"])
-            assert "Lambda.TooManyRequestsException" in task["Retry"][0]["ErrorEquals"]
+            assert task["Retry"][0]["ErrorEquals"] == ["Lambda.TooManyRequestsException"]
+
+    def test_throttling_alone_fails_nothing_for_a_day(self) -> None:
+        """A run waits for another of the same job that has all that is reserved. Waits are 0 to the full delay each."""
+        rule = build_definition(job())["States"]["Map"]["ItemProcessor"]["States"]["Work"]["Retry"][0]
+
+        longest = [
+            min(rule["IntervalSeconds"] * rule["BackoffRate"] ** min(retry, 30), rule["MaxDelaySeconds"])
+            for retry in range(rule["MaxAttempts"])
+        ]
+        deviation = math.sqrt(sum(seconds**2 / 12 for seconds in longest))
+        assert sum(longest) / 2 - 6 * deviation > 24 * 3600
+
+    def test_retries_never_fill_a_childs_history(self) -> None:
+        """A STANDARD execution fails at 25,000 events; a fifth of them is left for a redrive, which goes on with them."""
+        for name, task in every_state(build_definition(job())):
+            if task["Type"] == "Task":
+                tries = 1 + sum(rule["MaxAttempts"] for rule in task["Retry"])
+
+                assert 4 * tries + len(["ExecutionStarted", "TaskStateEntered", "ExecutionFailed"]) < 21_000, name
 
     def test_catchers_name_the_limit_that_all_does_not_cover(self) -> None:
         """States.ALL stands alone in the last catcher, States.DataLimitExceeded before it."""

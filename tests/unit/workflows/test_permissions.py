@@ -29,6 +29,9 @@ from workflows.permissions import (
 SERVICES: dict[str, Any] = json.loads((files("cfnlint.data.AdditionalSpecs") / "Policies.json").read_text())
 """AWS's Service Authorization Reference, as cfn-lint carries it: resource types of actions, and how their ARNs look."""
 
+WIDER = {("ec2:DeleteNetworkInterface", "arn:${Partition}:ec2:${Region}:${Account}:*/*")}
+"""What is wider than the action's own resource type, because Lambda's guide asks for it in these words."""
+
 NETWORK = Network("vpc-01234567", ("subnet-01234567",), ("sg-01234567",), secrets=("orders/db",), connections=9)
 FOLDER = RunFolder("${RunsBucket}", "run-1")
 
@@ -116,6 +119,7 @@ class TestEveryRole:
             for action in statement.actions
             for resource in statement.resources
             if resource.startswith("arn:")
+            and (action, resource) not in WIDER
             and not any(re.fullmatch(pattern, resource.replace("*", "x")) for pattern in arn_patterns(action))
         ]
 
@@ -232,6 +236,14 @@ class TestJobRoles:
             "subnet/subnet-01234567",
             "security-group/sg-01234567",
         ]
+
+    def test_lambda_may_remove_interfaces_as_its_guide_asks(self) -> None:
+        """ "Either specify a unique resource ID, or include all resource IDs": network-interface/* is neither."""
+        statements = policy_document(job_permissions(whole_job())["work"])["Statement"]
+
+        removing = [s["Resource"] for s in statements if "ec2:DeleteNetworkInterface" in s["Action"]]
+
+        assert removing == [["arn:${Partition}:ec2:${Region}:${Account}:*/*"]]
 
     def test_without_a_key_nobody_may_use_one(self) -> None:
         """With one, S3 alone uses it in a role's name."""
