@@ -83,7 +83,8 @@ class Alarms(Construct):
             added(job.work("Throttles"), job.executions("ExecutionThrottled"), label=f"{job.name}: throttled"),
             thresholds.throttles,
             f"Lambda refused invocations of {job.name}, or Step Functions delayed its transitions. The run goes on, "
-            "later. Lower the job's `concurrency`, or ask AWS for more concurrent executions or state transitions.",
+            "later. Several runs of a job that says `reserved_concurrency` or `connections` wait for each other like this. "
+            "Otherwise lower the job's `concurrency`, or ask AWS for more concurrent executions or state transitions.",
             periods=3,
         )
         self._alarm(
