@@ -22,6 +22,12 @@ STAGES_FILE = Path(__file__).parent / "stages.toml"
 PUBLIC_LAYER = "public"
 BUNDLED_LAYER = "bundled"
 
+STACK_TAG = "mapfold:stack"
+"""Of buckets and tables: its value is the name of their stack, which they outlive."""
+
+LAYER_PARAMETER = "PowertoolsLayer"
+"""Of the template: the SSM parameter with the ARN of the public layer."""
+
 LOG_RETENTION_DAYS = (
     1,
     3,
