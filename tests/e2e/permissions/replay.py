@@ -124,16 +124,16 @@ def _role_of(function: str, job: str) -> tuple[str, str]:
     return job, function.removeprefix(f"mapfold-{job}-")
 
 
-def permissions_of(owner: str, deployed: Sequence[str]) -> Mapping[str, tuple[Statement, ...]]:
-    """The statements of the owner's roles, where these jobs are deployed."""
-    return shared_permissions(deployed) if owner == SHARED else job_permissions(_load(owner))
+def permissions_of(owner: str) -> Mapping[str, tuple[Statement, ...]]:
+    """The statements of the owner's roles."""
+    return shared_permissions() if owner == SHARED else job_permissions(_load(owner))
 
 
-def policies_of(owner: str, deployed: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+def policies_of(owner: str) -> dict[str, list[dict[str, Any]]]:
     """The statements of each role as a policy has them, with the names of the embedded AWS."""
     return {
         role: [resolve(statement, embedded_values(owner, role)).as_document() for statement in statements]
-        for role, statements in permissions_of(owner, deployed).items()
+        for role, statements in permissions_of(owner).items()
     }
 
 
@@ -164,11 +164,11 @@ def _values_of_job(name: str) -> dict[str, str]:
     }
 
 
-def unused_grants(replay: Replay, deployed: Sequence[str]) -> list[Grant]:
+def unused_grants(replay: Replay) -> list[Grant]:
     """What nobody asked for, of all that the roles may do. Jobs are alike: one that asked for it is enough."""
     granted, used = set[Grant](), set[Grant]()
     for owner in replay.owners():
-        for role, statements in permissions_of(owner, deployed).items():
+        for role, statements in permissions_of(owner).items():
             requests = replay.requests(owner, role)
             for statement in statements:
                 for grant, pattern in _grants(owner, role, statement):

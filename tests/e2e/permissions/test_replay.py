@@ -9,7 +9,6 @@ import pytest
 from tests.e2e.permissions.iam import like
 from tests.e2e.permissions.recording import replay_once
 from tests.e2e.permissions.replay import SHARED, Grant, Replay, permissions_of, policies_of, unused_grants
-from tests.e2e.permissions.scenes import DEPLOYED
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -64,7 +63,7 @@ def replay(tmp_path_factory: pytest.TempPathFactory) -> Replay:
 class TestReplay:
     def test_every_call_of_the_runs_is_allowed(self, replay: Replay) -> None:
         """By the statements of the role that made it, with the names of the embedded AWS."""
-        policies = {owner: policies_of(owner, DEPLOYED) for owner in replay.owners()}
+        policies = {owner: policies_of(owner) for owner in replay.owners()}
 
         refused = replay.refused(policies)
 
@@ -72,7 +71,7 @@ class TestReplay:
 
     def test_nothing_is_allowed_that_no_run_needs(self, replay: Replay) -> None:
         """Every action of every statement was asked for on every resource that it names, or there is a reason."""
-        unused = unused_grants(replay, DEPLOYED)
+        unused = unused_grants(replay)
 
         unexplained = [grant for grant in unused if not any(each.covers(grant) for each in UNUSED)]
 
@@ -80,7 +79,7 @@ class TestReplay:
 
     def test_no_reason_is_for_something_that_is_used(self, replay: Replay) -> None:
         """A reason that no longer holds goes."""
-        unused = unused_grants(replay, DEPLOYED)
+        unused = unused_grants(replay)
 
         stale = [each for each in UNUSED if not any(each.covers(grant) for grant in unused)]
 
@@ -91,11 +90,11 @@ class TestReplay:
         """Otherwise the recorder would see nothing, and nothing would be refused."""
         seen = {asked.role for asked in replay.asked if asked.owner == owner}
 
-        assert seen == set(permissions_of(owner, DEPLOYED))
+        assert seen == set(permissions_of(owner))
 
     def test_a_call_that_no_statement_covers_is_refused(self, replay: Replay) -> None:
         """The same calls, of a role without one of its statements."""
-        policies = {owner: policies_of(owner, DEPLOYED) for owner in replay.owners()}
+        policies = {owner: policies_of(owner) for owner in replay.owners()}
         policies["everything"]["work"] = [
             statement for statement in policies["everything"]["work"] if statement["Sid"] != "SpillPartial"
         ]
