@@ -16,6 +16,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.config import STACK_TAG
+from mapfold.runs.records import EXPIRES_AT
 
 RUNS_TABLE_KEYS = ("run_id",)
 _UNFINISHED_UPLOAD_DAYS = 7
@@ -26,7 +27,8 @@ class Storage(Construct):
     """Buckets and tables of one stage.
 
     data_bucket: what jobs read; its object events go to EventBridge. runs_bucket: a folder a run, deleted after
-    `run_days`. runs_table: one item a run. tables: by the name that a job declares. key: the buckets' own KMS key;
+    `run_days`. runs_table: one item a run, deleted two weeks
+    after its folder. tables: by the name that a job declares. key: the buckets' own KMS key;
     tables have DynamoDB's.
     """
 
@@ -60,7 +62,7 @@ class Storage(Construct):
         )
         for bucket in (self._access_logs, self.data_bucket, self.runs_bucket):
             _keep_policy(bucket)
-        self.runs_table = self._table("RunsTable", RUNS_TABLE_KEYS, expires_at=None)
+        self.runs_table = self._table("RunsTable", RUNS_TABLE_KEYS, expires_at=EXPIRES_AT)
         self.tables: Mapping[str, dynamodb.Table] = {
             name: self._table(f"Table-{name}", keys, expires_at=expiry.get(name)) for name, keys in tables.items()
         }

@@ -80,7 +80,7 @@ def test_run_folders_go_after_the_days_that_the_stage_says(stage: Deployed) -> N
     rules = bucket(stage, "RunsBucket")["LifecycleConfiguration"]["Rules"]
 
     assert [(rule["Prefix"], rule["ExpirationInDays"]) for rule in rules if "ExpirationInDays" in rule] == [
-        ("runs/", 10)
+        ("runs/", 20)
     ]
 
 
