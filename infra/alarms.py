@@ -177,8 +177,9 @@ def failed_share(job: WatchedJob, namespace: str) -> cloudwatch.MathExpression:
     """The items of a job that failed, in percent of all that were worked on; 0 where none were."""
     # One graph shows all jobs, and no two metrics of a graph may have the same id.
     failed, succeeded = (f"{what}_{job.name.replace('-', '_')}" for what in ("failed", "succeeded"))
+    bad, all_ = f"FILL({failed}, 0)", f"(FILL({failed}, 0) + FILL({succeeded}, 0))"
     return cloudwatch.MathExpression(
-        expression=f"100 * FILL({failed}, 0) / MAX([FILL({failed}, 0) + FILL({succeeded}, 0), 1])",
+        expression=f"IF({all_} > 0, 100 * {bad} / {all_}, 0)",
         using_metrics={
             failed: job.own(namespace, "ItemsFailed"),
             succeeded: job.own(namespace, "ItemsSucceeded"),

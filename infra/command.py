@@ -12,11 +12,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import boto3
 
 from infra.account import LOGS_ROLE_PARAMETER, Account, check_bootstrap, find_account, lacks_api_logs_role
-from infra.config import load_stage
+from infra.concurrency import check_concurrency
+from infra.config import LAYER_PARAMETER, load_stage
 from infra.errors import ToolError
 from infra.node import cdk_command, use_bundled_node
 from infra.package import ROOT
@@ -25,6 +27,8 @@ from infra.synthesis import Order, Synthesized, synthesize
 from mapfold.errors import MapfoldError
 
 INTERRUPTED = 130
+
+_LEFTOVER = ", left by an earlier deployment or by a job that is no longer in the stack"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,7 +80,13 @@ def deploy(options: argparse.Namespace, world: World) -> int:
     session = world.session()
     account = find_account(session, made.stage)
     check_bootstrap(session, account, command=f"{_called()} bootstrap --stage {made.stage.name}")
-    given = [*options.parameter, *_logs_role(options.parameter, session, account, world)]
+    for line in check_concurrency(session, account, made):
+        world.say(line)
+    given = [
+        *options.parameter,
+        *_layer(options.parameter, made.template),
+        *_logs_role(options.parameter, session, account, world),
+    ]
     parameters = [word for each in given for word in ("--parameters", each)]
     outputs = made.output.parent / f"{made.stage.name}-outputs.json"
     words = [made.stage.stack_name, "--app", str(made.output), "--outputs-file", str(outputs), *parameters]
@@ -108,8 +118,8 @@ def destroy(options: argparse.Namespace, world: World) -> int:
         raise ToolError("that is not its name. Nothing was deleted.")
     if standing.is_there:
         removal.delete_stack(stage.stack_name)
-    for stored in standing.stored if options.delete_data else ():
-        removal.delete(stored)
+    if options.delete_data:
+        removal.delete_all(standing.stored)
     world.say(f"{stage.stack_name} is gone{'' if options.delete_data else '; what it stored is kept'}")
     return 0
 
@@ -156,6 +166,14 @@ def _cdk(world: World, account: Account, *words: str) -> int:
     return world.run([*cdk_command(), *words], environment)
 
 
+def _layer(given: Sequence[str], template: Mapping[str, Any]) -> list[str]:
+    """The template's own default for its layer: `cdk` keeps what the stack had before, so an update would never arrive."""
+    declared = template.get("Parameters", {}).get(LAYER_PARAMETER)
+    if declared is None or any(each.startswith(f"{LAYER_PARAMETER}=") for each in given):
+        return []
+    return [f"{LAYER_PARAMETER}={declared['Default']}"]
+
+
 def _logs_role(given: Sequence[str], session: boto3.Session, account: Account, world: World) -> list[str]:
     """The parameter that lets the stack give API Gateway its role for logs, where the account has none."""
     if any(each.startswith(f"{LOGS_ROLE_PARAMETER}=") for each in given) or not lacks_api_logs_role(session, account):
@@ -167,7 +185,7 @@ def _logs_role(given: Sequence[str], session: boto3.Session, account: Account, w
 def _announcement(standing: Standing, account: Account, *, delete_data: bool) -> str:
     what = f"the stack {standing.name}" if standing.is_there else f"what the stack {standing.name} has left"
     fate = "deleted with everything in it" if delete_data else "kept"
-    lines = [f"  {stored}: {fate}" for stored in standing.stored]
+    lines = [f"  {stored}{_LEFTOVER if stored.is_leftover else ''}: {fate}" for stored in standing.stored]
     return "\n".join([f"About to delete {what} in account {account.number}, {account.region}.", *lines])
 
 

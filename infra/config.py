@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +21,12 @@ STAGES_FILE = Path(__file__).parent / "stages.toml"
 
 PUBLIC_LAYER = "public"
 BUNDLED_LAYER = "bundled"
+
+STACK_TAG = "mapfold:stack"
+"""Of buckets and tables: its value is the name of their stack, which they outlive."""
+
+LAYER_PARAMETER = "PowertoolsLayer"
+"""Of the template: the SSM parameter with the ARN of the public layer."""
 
 LOG_RETENTION_DAYS = (
     1,
@@ -100,9 +106,10 @@ class JobOverrides(_Section):
     others_memory_mb: Annotated[
         int, _whole(LAMBDA_MEMORY_MB.start, LAMBDA_MEMORY_MB.stop - 1, "MB, which is what Lambda offers,")
     ] = 512
-    environment: Annotated[Mapping[str, str], Field(description="a table of texts: the work function's variables")] = (
-        Field(default_factory=dict)
-    )
+    environment: Annotated[
+        Mapping[str, str],
+        Field(description="a table of texts: variables of the job's five functions, beside the job's own"),
+    ] = Field(default_factory=dict)
     expiry: Annotated[
         Mapping[str, str],
         Field(description="a table from one of the job's tables to the attribute with the time at which an item goes"),
@@ -126,7 +133,9 @@ class Stage(_Section):
         AfterValidator(_offered_retention),
         Field(description=f"one of what CloudWatch Logs offers: {', '.join(map(str, LOG_RETENTION_DAYS))}"),
     ] = 30
-    run_days: Annotated[int, _whole(1, 36_500, "days until a run's folder is deleted")] = 90
+    run_days: Annotated[
+        int, _whole(15, 36_500, "days until a run's folder is deleted (a run can go on for 14 days after its end)")
+    ] = 90
     noncurrent_days: Annotated[int, _whole(1, 36_500, "days until an overwritten object is deleted")] = 30
     deletion_protection: Annotated[bool, Field(description="true or false: whether tables refuse to be deleted")] = True
     kms_key_arn: Annotated[
@@ -184,6 +193,7 @@ def load_stage(name: str, file: Path = STAGES_FILE) -> Stage:
         except ValidationError as error:
             findings += [_finding(each, shown, key) for each in error.errors()]
     findings += [finding for stage in stages.values() for finding in _contradictions(stage, shown)]
+    findings += _overlaps(tables, shown)
     if findings:
         raise ConfigurationError(findings)
     if name not in stages:
@@ -211,6 +221,19 @@ def _contradictions(stage: Stage, shown: str) -> Iterator[Finding]:
     if key_region and stage.region and key_region != stage.region:
         found = f"the key is in {key_region}, the stage in {stage.region}"
         yield Finding(f"{shown}, {stage.name}.kms_key_arn", found, f"Name a key in {stage.region}")
+
+
+def _overlaps(names: Iterable[str], shown: str) -> Iterator[Finding]:
+    """Stages whose state machines could have the same names: those of `a` are a-JOB, and so may those of `a-b` be.
+
+    The shared functions of a stage may reach whatever is named so (`workflows.permissions.shared_roles`).
+    """
+    names = tuple(names)
+    for name in names:
+        for other in names:
+            if name.startswith(f"{other}-"):
+                found = f"names of stage {other} begin with {other}-, and this one's do too"
+                yield Finding(f"{shown}, [{name}]", found, f"Give it a name that does not begin with {other}-")
 
 
 def _finding(error: ErrorDetails, shown: str, stage: str) -> Finding:

@@ -71,8 +71,13 @@ class JobDeployment(Construct):
         network = self.job.network if handler in roles_with_context(self.job) else None
         attachment = Attachment(network.subnets, network.security_groups) if network else None
         if handler != "work":
-            memory_mb = self._overrides.others_memory_mb
-            return Shape(memory_mb, LAMBDA_TIMEOUT_LIMIT_SECONDS, environment=environment, attachment=attachment)
+            return Shape(
+                memory_mb=self._overrides.others_memory_mb,
+                timeout_seconds=LAMBDA_TIMEOUT_LIMIT_SECONDS,
+                reserved_concurrency=1 if handler == "finish" and self.job.finish_takes_connections else None,
+                environment=environment,
+                attachment=attachment,
+            )
         return Shape(
             memory_mb=self._overrides.memory_mb or self.job.memory_mb,
             timeout_seconds=self._overrides.timeout_seconds or self.job.timeout_seconds,
@@ -85,7 +90,7 @@ class JobDeployment(Construct):
     def _most_at_once(self) -> int | None:
         """Batches of all runs together: what the job reserves and its database bears, or less if the stage says so."""
         reserved = self._overrides.reserved_concurrency or self.job.reserved_concurrency
-        bounds = (reserved, self.job.network.most_workers if self.job.network else None)
+        bounds = (reserved, self.job.most_workers)
         return min((bound for bound in bounds if bound is not None), default=None)
 
     def _environment(self, jobs_name: str) -> dict[str, str]:
@@ -97,6 +102,7 @@ class JobDeployment(Construct):
             **self._surroundings.environment(service=self.job.name),
             "MAPFOLD_JOB": self.job.name,
             "MAPFOLD_JOBS": jobs_name,
+            "MAPFOLD_RUN_DAYS": str(self._surroundings.stage.run_days),
             "MAPFOLD_TABLES": as_json({name: storage.tables[name].table_name for name in self.job.tables}),
             **({"MAPFOLD_CONCURRENCY": str(min(at_once))} if at_once else {}),
             **({"MAPFOLD_SECRETS": as_json({name: name for name in self.job.secrets})} if self.job.secrets else {}),

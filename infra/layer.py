@@ -9,7 +9,7 @@ from aws_cdk import CfnParameter
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infra.config import BUNDLED_LAYER, PUBLIC_LAYER
+from infra.config import BUNDLED_LAYER, LAYER_PARAMETER, PUBLIC_LAYER
 from infra.errors import ConfigurationError, Finding
 from infra.functions import PYTHON_VERSION, RUNTIME
 from infra.package import ROOT
@@ -42,7 +42,7 @@ def _public_arn(scope: Construct) -> str:
     version = locked_version("aws-lambda-powertools")
     parameter = CfnParameter(
         scope,
-        "PowertoolsLayer",
+        LAYER_PARAMETER,
         type="AWS::SSM::Parameter::Value<String>",
         default=f"/aws/service/powertools/python/arm64/python{PYTHON_VERSION}/{version}",
         description="The SSM parameter with the ARN of the Powertools layer",

@@ -37,7 +37,7 @@ class SharedFunctions(Construct):
             "MAPFOLD_MACHINE_PREFIX": surroundings.machine_prefix,
             "MAPFOLD_DEPLOYED_JOBS": ",".join(jobs),
         }
-        permissions = shared_permissions(jobs, with_key=surroundings.has_key)
+        permissions = shared_permissions(with_key=surroundings.has_key)
         self._by_name = {
             name: HandlerFunction(
                 self,

@@ -1,6 +1,7 @@
 """What a stage keeps: the data bucket, the run bucket, the table of runs, and the tables of its jobs.
 
-Nothing of it goes with the stack: buckets and tables are retained when the stack, or a job, is deleted.
+Nothing of it goes with the stack: buckets and tables are retained when the stack, or a job, is deleted. Only what a
+deployment made that was then rolled back goes again, for it is empty. A tag says whose they are (`infra.removal`).
 """
 
 from __future__ import annotations
@@ -8,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
+
+from infra.config import STACK_TAG
+from mapfold.runs.records import EXPIRES_AT
 
 RUNS_TABLE_KEYS = ("run_id",)
 _UNFINISHED_UPLOAD_DAYS = 7
@@ -23,7 +27,8 @@ class Storage(Construct):
     """Buckets and tables of one stage.
 
     data_bucket: what jobs read; its object events go to EventBridge. runs_bucket: a folder a run, deleted after
-    `run_days`. runs_table: one item a run. tables: by the name that a job declares. key: the buckets' own KMS key;
+    `run_days`. runs_table: one item a run, deleted two weeks
+    after its folder. tables: by the name that a job declares. key: the buckets' own KMS key;
     tables have DynamoDB's.
     """
 
@@ -42,6 +47,7 @@ class Storage(Construct):
         super().__init__(scope, id_)
         self._key = key
         self._deletion_protection = deletion_protection
+        Tags.of(self).add(STACK_TAG, Stack.of(self).stack_name)
         self._access_logs = self._access_log_bucket()
         self.data_bucket = self._bucket(
             "Data",
@@ -56,7 +62,7 @@ class Storage(Construct):
         )
         for bucket in (self._access_logs, self.data_bucket, self.runs_bucket):
             _keep_policy(bucket)
-        self.runs_table = self._table("RunsTable", RUNS_TABLE_KEYS, expires_at=None)
+        self.runs_table = self._table("RunsTable", RUNS_TABLE_KEYS, expires_at=EXPIRES_AT)
         self.tables: Mapping[str, dynamodb.Table] = {
             name: self._table(f"Table-{name}", keys, expires_at=expiry.get(name)) for name, keys in tables.items()
         }
@@ -99,16 +105,19 @@ class Storage(Construct):
             ),
             time_to_live_attribute=expires_at,
             deletion_protection=self._deletion_protection,
-            removal_policy=RemovalPolicy.RETAIN,
+            # A protected table refuses to go, and a rollback would not come to its end.
+            removal_policy=RemovalPolicy.RETAIN if self._deletion_protection else _KEEP,
         )
 
+
+_KEEP = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 
 _CLOSED: Mapping[str, Any] = {
     "enforce_ssl": True,
     "minimum_tls_version": 1.2,
     "block_public_access": s3.BlockPublicAccess.BLOCK_ALL,
     "object_ownership": s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-    "removal_policy": RemovalPolicy.RETAIN,
+    "removal_policy": _KEEP,
 }
 
 
@@ -130,4 +139,4 @@ def _send_events_to_event_bridge(bucket: s3.Bucket) -> None:
 def _keep_policy(bucket: s3.Bucket) -> None:
     """A bucket that outlives its stack is still closed to who comes without TLS."""
     if bucket.policy is not None:
-        bucket.policy.apply_removal_policy(RemovalPolicy.RETAIN)
+        bucket.policy.apply_removal_policy(_KEEP)

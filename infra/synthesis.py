@@ -14,6 +14,7 @@ from infra.limits import check_template
 from infra.package import BUILD, ROOT, Packages
 from infra.requirements import Requirements
 from infra.tables import RECORD, check_record, declared_tables, write_record
+from mapfold.function_settings import environment_mistake
 from mapfold.job import Job, LoadedJobs, load_jobs
 
 if TYPE_CHECKING:
@@ -127,6 +128,10 @@ def _mistaken_overrides(stage: Stage, jobs: Mapping[str, Job], order: Order) -> 
             found = f"it is {overrides.timeout_seconds}, and the state machine waits {job.timeout_seconds} s"
             fix = f"Raise timeout_seconds in {Path(job.file).parent.name}/{Path(job.file).name}, or lower this one"
             yield Finding(f"{at}.timeout_seconds", found, fix)
+        merged = {**job.environment, **overrides.environment}
+        if overrides.environment and (mistake := environment_mistake(merged)):
+            found, fix = mistake
+            yield Finding(f"{at}.environment", f"with the job's own, {found}", fix)
         for table in overrides.expiry:
             if table not in job.tables:
                 fix = f"It has: {', '.join(job.tables) or 'none'}"

@@ -67,7 +67,8 @@ class Network:
     """The network in which the functions run that hold the job's connections, and the secrets that open them.
 
     secrets: names or ARNs in Secrets Manager, for `context.secret(name)`. connections: how many the database allows to
-    this job; no more batches run at once than fit, of all runs together, with `connections_per_worker` for each.
+    this job; no more batches run at once than fit, of all runs together, with `connections_per_worker` for each, and as
+    many for a `@job.finish` that takes a Context.
     On the embedded AWS the functions are in this machine's network, and secrets and connections are as on AWS.
     """
 

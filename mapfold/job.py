@@ -182,9 +182,20 @@ class Job:
         return function is not None and len(inspect.signature(function).parameters) > 1
 
     @property
+    def finish_takes_connections(self) -> bool:
+        """Whether @job.finish may open connections of a database that allows only so many."""
+        return self.finish_takes_context and self.network is not None and self.network.connections is not None
+
+    @property
+    def most_workers(self) -> int | None:
+        """Workers that the connections are enough for, beside the one that finishes a run; None: they are not limited."""
+        workers = self.network.most_workers if self.network else None
+        return workers - 1 if workers is not None and self.finish_takes_connections else workers
+
+    @property
     def most_at_once(self) -> int | None:
         """The most batches at once of all runs together: what is reserved, or fewer where connections are; None: any."""
-        bounds = (self.reserved_concurrency, self.network.most_workers if self.network else None)
+        bounds = (self.reserved_concurrency, self.most_workers)
         return min((bound for bound in bounds if bound is not None), default=None)
 
     @property
@@ -245,6 +256,10 @@ class Job:
                 raise self._error(f"it has no @job.{role}", f"Put @job.{role} on a function such as {example}")
         for role in self._functions:
             self._hints_of(role)
+        if self.most_workers == 0 and self.network is not None:
+            problem = f"connections is {self.network.connections}, and @job.finish with a context takes them all"
+            fix = "Allow more connections, or let a worker open fewer, or write @job.finish without a context"
+            raise self._error(problem, fix)
 
     def _declare(self, role: str, function: Function) -> Function:
         at = f"@job.{role}"

@@ -78,7 +78,7 @@ def worker() -> Worker:
 @cache
 def records() -> Records:
     """The runs table. Apart from `worker`, for a run of a job that cannot be loaded has a record too."""
-    return Records(_dynamodb(), settings().runs_table, time.time)
+    return Records(_dynamodb(), settings().runs_table, time.time, settings().run_days)
 
 
 @cache

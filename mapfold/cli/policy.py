@@ -37,9 +37,9 @@ def policy(options: PolicyOptions, factory: Factory, output: Output) -> int:
         raise UsageError("name a JOB to see the roles of its own, or --shared for those of api, start and watch")
     if options.place.on == "aws":
         with factory.connect(options.place, output.note) as connection:
-            roles = _named(_roles(options, factory, connection), connection)
+            roles = _named(_roles(options, factory), connection)
     else:
-        roles = _roles(options, factory, None)
+        roles = _roles(options, factory)
     if options.role is not None:
         roles = {options.role: roles[options.role]} if options.role in roles else _no_role(options.role, roles)
     if options.as_json:
@@ -49,13 +49,12 @@ def policy(options: PolicyOptions, factory: Factory, output: Output) -> int:
     return 0
 
 
-def _roles(options: PolicyOptions, factory: Factory, connection: Connection | None) -> Roles:
+def _roles(options: PolicyOptions, factory: Factory) -> Roles:
     from workflows.permissions import job_permissions, shared_permissions
 
     if options.job is not None:
         return job_permissions(factory.job(options.jobs_folder, options.job), with_key=options.with_key)
-    deployed = connection.aws.target.jobs if connection else None
-    return shared_permissions(deployed or tuple(factory.jobs(options.jobs_folder)), with_key=options.with_key)
+    return shared_permissions(with_key=options.with_key)
 
 
 def _named(roles: Roles, connection: Connection) -> Roles:

@@ -1,7 +1,8 @@
 """The run's record: one item in the runs table, so that a run is found when Step Functions has forgotten it.
 
 run_id (key), job, status RUNNING | SUCCEEDED | FAILED, execution (ARN), source (URI), params, started_at, stopped_at
-(ISO 8601, UTC), plan, items {total, succeeded, failed}, result_uri, failures_uri, error, cause.
+(ISO 8601, UTC), plan, items {total, succeeded, failed}, result_uri, failures_uri, error, cause, expires_at (epoch seconds:
+when DynamoDB deletes the record, two weeks after the run's folder; none where folders are kept).
 Every write may be repeated.
 """
 
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
+EXPIRES_AT = "expires_at"
+"""The attribute by which DynamoDB deletes records (TTL)."""
+
+_DAY_SECONDS = 86_400
+_MARGIN_DAYS = 14
+"""A record outlives its run's folder: S3 and DynamoDB delete in their own time, and a run may go on after its end."""
+
+
 class RunExists(Exception):
     """Another execution has opened a record of this run id."""
 
@@ -28,11 +37,12 @@ class RunExists(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """The runs table. `clock` gives epoch seconds."""
+    """The runs table. `clock` gives epoch seconds; folders are deleted after `run_days`, None: never."""
 
     client: DynamoDBClient
     table: str
     clock: Callable[[], float]
+    run_days: int | None = None
 
     def open(self, run_id: str, facts: Mapping[str, Any]) -> None:
         """Note that a run has started. Again by the same execution: its facts are written anew, its start is kept.
@@ -41,7 +51,7 @@ class Records:
         """
         self._update(
             run_id,
-            {**facts, "status": "RUNNING"},
+            {**facts, **self._expiry(), "status": "RUNNING"},
             keep={"started_at": self._now()},
             condition="attribute_not_exists(run_id) OR #execution = :execution",
         )
@@ -55,7 +65,7 @@ class Records:
         try:
             self._update(
                 run_id,
-                {**facts, "status": status, "stopped_at": self._now()},
+                {**facts, **self._expiry(), "status": status, "stopped_at": self._now()},
                 condition="attribute_not_exists(run_id) OR "
                 "(#execution = :execution AND (#status <> :succeeded OR :status = :succeeded))",
                 also={":succeeded": {"S": "SUCCEEDED"}},
@@ -93,6 +103,11 @@ class Records:
             if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
                 raise RunExists(run_id) from error
             raise
+
+    def _expiry(self) -> dict[str, int]:
+        if self.run_days is None:
+            return {}
+        return {EXPIRES_AT: int(self.clock()) + (self.run_days + _MARGIN_DAYS) * _DAY_SECONDS}
 
     def _now(self) -> str:
         now = datetime.fromtimestamp(self.clock(), UTC)

@@ -92,8 +92,8 @@ def test_the_share_of_failed_items_is_of_all_that_were_worked_on(template: Templ
     (expression,) = [each["Expression"] for each in alarm["Metrics"] if "Expression" in each]
 
     assert expression == (
-        "100 * FILL(failed_flight_delays, 0) / "
-        "MAX([FILL(failed_flight_delays, 0) + FILL(succeeded_flight_delays, 0), 1])"
+        "IF((FILL(failed_flight_delays, 0) + FILL(succeeded_flight_delays, 0)) > 0, "
+        "100 * FILL(failed_flight_delays, 0) / (FILL(failed_flight_delays, 0) + FILL(succeeded_flight_delays, 0)), 0)"
     )
     assert measured(alarm) == [
         ("Mapfold/dev", "ItemsFailed", OWN, "Sum"),

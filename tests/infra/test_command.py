@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import boto3
 import pytest
@@ -19,7 +20,7 @@ from infra.errors import ToolError
 from infra.synthesis import Order, Synthesized
 from mapfold.job import LoadedJobs
 
-REGION = "eu-west-1"
+REGION: Final = "eu-west-1"
 ACCOUNT = "123456789012"
 
 
@@ -33,19 +34,26 @@ def aws() -> Iterator[boto3.Session]:
 class Scene:
     """A world that writes down what it is told: what was `said`, and what was `run` of cdk, in which environment.
 
-    typed: what the person answers; code: what cdk ends with.
+    typed: what the person answers; code: what cdk ends with; parameters: of the template.
     """
 
-    def __init__(self, session: boto3.Session, *, typed: str = "", code: int = 0) -> None:
+    def __init__(
+        self,
+        session: boto3.Session,
+        *,
+        typed: str = "",
+        code: int = 0,
+        parameters: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
         self.said: list[str] = []
         self.run: list[tuple[list[str], Mapping[str, str]]] = []
-        self._code = code
+        self._code, self._parameters = code, parameters or {}
         self.world = World(
             {"HOME": "/home"}, self._synthesize, lambda: session, self._run, lambda question: typed, self.said.append
         )
 
     def _synthesize(self, order: Order) -> Synthesized:
-        template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+        template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}, "Parameters": self._parameters}
         output = Path("/build/cdk.out", order.stage)
         return Synthesized(Stage(name=order.stage), LoadedJobs(), output, template, records_tables=True)
 
@@ -181,6 +189,22 @@ class TestDeploy:
         ((words, _),) = scene.run
         assert [word for word in words if word.startswith("ApiLogsRole")] == ["ApiLogsRole=existing"]
 
+    @pytest.mark.parametrize(
+        ("given", "passed"),
+        [([], "PowertoolsLayer=/layer/of/3.31"), (["--parameter", "PowertoolsLayer=/mine"], "PowertoolsLayer=/mine")],
+    )
+    def test_a_new_version_of_powertools_reaches_a_stack_that_stands(
+        self, aws: boto3.Session, given: list[str], passed: str
+    ) -> None:
+        """cdk keeps a parameter's former value otherwise. What the person says of it holds."""
+        bootstrapped(aws, version="21")
+        scene = Scene(aws, parameters={"PowertoolsLayer": {"Default": "/layer/of/3.31"}})
+
+        command.deploy(options("deploy", *given), scene.world)
+
+        ((words, _),) = scene.run
+        assert [word for word in words if word.startswith("PowertoolsLayer")] == [passed]
+
     def test_what_cdk_ends_with_is_what_the_command_ends_with(self, aws: boto3.Session) -> None:
         """And nothing is said of a success."""
         bootstrapped(aws, version="21")
@@ -274,6 +298,21 @@ class TestDestroy:
 
         assert second.said[0].endswith("it has left:\n  bucket data\nDELETE_DATA=yes deletes them.")
         assert third.said[0].startswith("About to delete what the stack mapfold-dev has left")
+        assert buckets(aws) == []
+
+    def test_what_a_former_job_left_is_told_apart_from_what_the_stack_has(self, aws: boto3.Session) -> None:
+        """It is found by its tag, and goes with the rest."""
+        s3 = aws.client("s3")
+        s3.create_bucket(Bucket="former", CreateBucketConfiguration={"LocationConstraint": REGION})
+        s3.put_bucket_tagging(Bucket="former", Tagging={"TagSet": [{"Key": "mapfold:stack", "Value": "mapfold-dev"}]})
+        scene = Scene(aws, typed="mapfold-dev")
+
+        command.destroy(options("destroy", "--delete-data"), scene.world)
+
+        data, former = scene.said[0].splitlines()[1:]
+        assert data == "  bucket data: deleted with everything in it"
+        assert former.startswith("  bucket former, left by an earlier deployment or by a job that is no longer in the")
+        assert former.endswith(": deleted with everything in it")
         assert buckets(aws) == []
 
     def test_a_stage_that_is_not_deployed_has_nothing_to_delete(self, aws: boto3.Session) -> None:

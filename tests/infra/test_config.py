@@ -85,6 +85,7 @@ def test_an_unknown_stage_is_told_those_there_are(stages: Write) -> None:
         ("deletion_protection = 1", "dev.deletion_protection: it is 1. Use true or false"),
         ("api.burst = 0", "dev.api.burst: it is 0. Use a whole number of requests from 1 to 5,000."),
         ("alarms.failed_items_percent = 200", "it is 200. Use a number over 0, at most 100."),
+        ("run_days = 14", "it is 14. Use a whole number of days until a run's folder is deleted (a run can go on"),
         ("colour = 1", "dev.colour: there is no such key. There are: account, alarms, api,"),
         ("jobs = 3", "dev.jobs: it is 3. Use a table by job."),
         ('account = "123456789012"', "dev.account: there is an account and no region. Add the region"),
@@ -133,6 +134,18 @@ def test_a_missing_file_is_said(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path / "infra" / "stages.toml")
 
     assert problem == "infra/stages.toml: there is no such file. Write it, with a table [dev]."
+
+
+def test_no_stages_name_begins_with_anothers(stages: Write) -> None:
+    """Machines of job b-c in stage a, and of job c in stage a-b, would both be mapfold-a-b-c."""
+    file = stages("[a]\n[a-b]\n[ab]\n")
+
+    (problem,) = problems(file, "a")
+
+    assert problem == (
+        "infra/stages.toml, [a-b]: names of stage a begin with a-, and this one's do too. "
+        "Give it a name that does not begin with a-."
+    )
 
 
 def test_every_retention_has_cdks_name() -> None:

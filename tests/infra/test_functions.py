@@ -50,6 +50,7 @@ def test_a_jobs_function_finds_in_its_environment_what_the_handlers_read(stage: 
         "MAPFOLD_RUNS_BUCKET": stage.outputs["RunsBucket"],
         "MAPFOLD_RUNS_TABLE": stage.outputs["RunsTable"],
         "MAPFOLD_DATA_BUCKET": stage.outputs["DataBucket"],
+        "MAPFOLD_RUN_DAYS": "20",
         "MAPFOLD_CONCURRENCY": "20",
         "POWERTOOLS_SERVICE_NAME": "words",
         "POWERTOOLS_METRICS_NAMESPACE": "Mapfold/dev",
@@ -100,10 +101,19 @@ class TestNetwork:
         assert "VpcConfig" not in stage.function(job, handler)
 
     def test_no_more_batches_run_at_once_than_there_are_connections_for(self, stage: Deployed) -> None:
-        """Lambda holds the function to 30, and Plan knows, so that no run starts batches which would be throttled."""
-        assert stage.function("orders", "work")["ReservedConcurrentExecutions"] == 30
-        assert stage.environment("orders", "plan")["MAPFOLD_CONCURRENCY"] == "30"
-        assert "ReservedConcurrentExecutions" not in stage.function("orders", "finish")
+        """Lambda holds work to 29 and finish, which connects too, to one; Plan knows, so that no batch is throttled."""
+        assert stage.function("orders", "work")["ReservedConcurrentExecutions"] == 29
+        assert stage.environment("orders", "plan")["MAPFOLD_CONCURRENCY"] == "29"
+        assert stage.function("orders", "finish")["ReservedConcurrentExecutions"] == 1
+        assert "ReservedConcurrentExecutions" not in stage.function("words", "finish")
+
+    def test_records_know_when_run_folders_go(self, stage: Deployed) -> None:
+        """Plan, finish and close write when the record is to go; the runs table deletes by that attribute."""
+        days = {stage.environment("words", handler)["MAPFOLD_RUN_DAYS"] for handler in HANDLERS}
+        runs = stage.named("AWS::DynamoDB::Table", stage.outputs["RunsTable"]["Ref"])
+
+        assert days == {"20"}
+        assert runs["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
 
     def test_its_secrets_are_found_by_name(self, stage: Deployed) -> None:
         """What the job calls it, and what Secrets Manager does."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from infra.errors import ConfigurationError
-from infra.limits import check_template
+from infra.limits import MOST_POLICY_CHARACTERS, check_template
 from tests.infra.deployed import Deployed
+from workflows.permissions import policy_document, shared_permissions
 
 
 def stack_of(jobs: int, *, resources_each: int = 25, shared: int = 50) -> dict[str, Any]:
@@ -71,6 +73,15 @@ def test_too_long_a_policy_is_said_with_its_role() -> None:
 
     with pytest.raises(ConfigurationError, match=r"mapfold-dev/Job-job-0/Work/Role/Resource: its inline policies have"):
         check_template({"Resources": {"Role": role}}, names(1))
+
+
+@pytest.mark.parametrize("role", ["api", "start", "watch"])
+def test_shared_roles_are_as_long_for_a_stage_of_many_jobs_as_for_one(stage: Deployed, role: str) -> None:
+    """So no stage that CloudFormation takes has a shared role that IAM refuses: they name no job."""
+    document = policy_document(shared_permissions(with_key=True)[role])
+
+    assert len(json.dumps(document, separators=(",", ":"))) < MOST_POLICY_CHARACTERS // 2
+    assert [name for name in stage.jobs if name in json.dumps(document)] == []
 
 
 def test_the_stage_of_the_tests_is_within_them(stage: Deployed) -> None:

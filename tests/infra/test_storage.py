@@ -43,14 +43,24 @@ def test_every_bucket_refuses_who_comes_without_tls(stage: Deployed) -> None:
     }
 
     assert closed == stage.resources("AWS::S3::Bucket").keys()
-    assert {each["DeletionPolicy"] for each in policies} == {"Retain"}
+    assert {each["DeletionPolicy"] for each in policies} == {"RetainExceptOnCreate"}
 
 
 def test_data_outlives_the_stack(stage: Deployed) -> None:
-    """A bucket or a table is retained when its stack is deleted, and when another takes its place."""
+    """A bucket or a table is retained when its stack is deleted, and when another takes its place.
+
+    Not when the deployment that made it is rolled back: it is empty, and nobody would look for it.
+    """
     for type_ in ("AWS::S3::Bucket", "AWS::DynamoDB::Table"):
         for each in stage.resources(type_).values():
-            assert (each["DeletionPolicy"], each["UpdateReplacePolicy"]) == ("Retain", "Retain")
+            assert (each["DeletionPolicy"], each["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+
+
+def test_data_is_found_by_the_name_of_its_stack(stage: Deployed) -> None:
+    """Also once a job, and with it its table, has left the stack: each bucket and table has a tag."""
+    for type_ in ("AWS::S3::Bucket", "AWS::DynamoDB::Table"):
+        for each in stage.resources(type_).values():
+            assert {"Key": "mapfold:stack", "Value": "mapfold-dev"} in each["Properties"]["Tags"]
 
 
 def test_what_is_overwritten_in_the_data_bucket_can_be_had_back_for_some_days(stage: Deployed) -> None:
@@ -70,7 +80,7 @@ def test_run_folders_go_after_the_days_that_the_stage_says(stage: Deployed) -> N
     rules = bucket(stage, "RunsBucket")["LifecycleConfiguration"]["Rules"]
 
     assert [(rule["Prefix"], rule["ExpirationInDays"]) for rule in rules if "ExpirationInDays" in rule] == [
-        ("runs/", 10)
+        ("runs/", 20)
     ]
 
 
@@ -149,6 +159,8 @@ def test_a_stage_with_a_key_encrypts_its_buckets_with_it() -> None:
     }
     assert found.count(by_key) == 2
     assert found.count({"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}) == 1
+    (table,) = template.find_resources("AWS::DynamoDB::Table").values()
+    assert table["DeletionPolicy"] == "Retain"  # a rollback could not delete it
     assert [each["DeletionProtectionEnabled"] for each in resources(template, "AWS::DynamoDB::Table").values()] == [
         True
     ]

@@ -72,6 +72,14 @@ def test_a_job_that_lambda_cannot_unpack_stops_synth(order: Order, monkeypatch: 
             "it is 90, and the state machine waits 60 s. Raise timeout_seconds in jobs/counts.py, or lower this one.",
         ),
         ('jobs.counts.expiry = { days = "at" }', "the job declares no table 'days'. It has: seen."),
+        (
+            'jobs.counts.environment = { MAPFOLD_JOB = "x" }',
+            "environment has MAPFOLD_JOB, which is Mapfold's own. Give it",
+        ),
+        (
+            'jobs.counts.environment = { A = "x" }',
+            "dev.jobs.counts.environment: with the job's own, environment has 'A'.",
+        ),
         ("jobs.counts.memory_mb = 100", "dev.jobs.counts.memory_mb: it is 100. Use a whole number of MB"),
     ],
 )

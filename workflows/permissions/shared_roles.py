@@ -1,15 +1,27 @@
-"""The roles of a stage's shared functions: api, start and watch. They see the deployed jobs and no other machine."""
+"""The roles of a stage's shared functions: api, start and watch. They see the stage's machines and no other's.
+
+Which are the stage's is told by their names, which begin with its prefix: one ARN a job and action would be more than IAM
+takes of a role (10,240 characters) at a dozen jobs. No stage's prefix begins with another's (`infra.config`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from workflows.permissions.resources import RUNS_BUCKET, RUNS_TABLE, STATES, key_use, listing, logs, run_objects, traces
 from workflows.permissions.statement import Statement
 
+_MACHINES = (f"{STATES}:stateMachine:${{MachinePrefix}}*",)
+_EXECUTIONS = (f"{STATES}:execution:${{MachinePrefix}}*:*",)
+_CHILDREN = tuple(f"{STATES}:{kind}:${{MachinePrefix}}*/*" for kind in ("execution", "express"))
+"""An EXPRESS child's ARN has a type of its own (Service Authorization Reference: labelled express)."""
+_MAP_RUNS = (f"{STATES}:mapRun:${{MachinePrefix}}*/*",)
 
-def shared_permissions(jobs: Sequence[str], *, with_key: bool = False) -> dict[str, tuple[Statement, ...]]:
-    """Every statement of the shared roles, by role; `jobs` are the names of the deployed ones.
+_BY_PREFIX = "A job of the stage is told by its machine's name."
+
+
+def shared_permissions(*, with_key: bool = False) -> dict[str, tuple[Statement, ...]]:
+    """Every statement of the shared roles, by role: the same, however many jobs are deployed.
 
     with_key: buckets and the start queue are encrypted with the stage's own KMS key.
     """
@@ -20,39 +32,39 @@ def shared_permissions(jobs: Sequence[str], *, with_key: bool = False) -> dict[s
         "start": [key_use("kms:Decrypt", service="sqs", because=queue_key)],
         "watch": [],
     }
-    roles = {"api": _api(jobs), "start": _start(jobs), "watch": _watch(jobs)}
+    roles = {"api": _api(), "start": _start(), "watch": _watch()}
     return {
         role: (*statements, *(keys[role] if with_key else ()), logs(), traces()) for role, statements in roles.items()
     }
 
 
-def _api(jobs: Sequence[str]) -> Iterator[Statement]:
-    yield _start_runs(jobs, "The API starts runs of the deployed jobs.")
+def _api() -> Iterator[Statement]:
+    yield _start_runs("The API starts runs of the stage's jobs.")
     yield Statement(
         "LookAtRuns",
         ("states:DescribeExecution", "states:GetExecutionHistory", "states:ListMapRuns"),
-        _executions(jobs),
+        _EXECUTIONS,
         "The API shows runs and their history.",
     )
     yield Statement(
         "LookAtChildren",
         ("states:DescribeExecution",),
-        _children(jobs),
+        _CHILDREN,
         "The API shows why child executions of these runs failed.",
     )
     yield Statement(
-        "LookAtMapRuns", ("states:DescribeMapRun",), _map_runs(jobs), "The API shows how far the map runs of a run are."
+        "LookAtMapRuns", ("states:DescribeMapRun",), _MAP_RUNS, "The API shows how far the map runs of a run are."
     )
     yield Statement(
         "ListRuns",
         ("states:ListExecutions",),
-        (*_machines(jobs), *_map_runs(jobs)),
-        "The API lists the runs of the deployed jobs, and the children of their map runs.",
+        (*_MACHINES, *_MAP_RUNS),
+        "The API lists the runs of the stage's jobs, and the children of their map runs.",
     )
     yield Statement(
         "StopAndRedriveRuns",
         ("states:StopExecution", "states:RedriveExecution"),
-        _executions(jobs),
+        _EXECUTIONS,
         "The API stops runs, and lets those go on that did not succeed.",
     )
     yield Statement(
@@ -76,47 +88,30 @@ def _api(jobs: Sequence[str]) -> Iterator[Statement]:
     )
 
 
-def _start(jobs: Sequence[str]) -> Iterator[Statement]:
+def _start() -> Iterator[Statement]:
     yield Statement(
         "TakeRequests",
         ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
         ("${StartQueue}",),
         "Lambda polls the start queue in the function's name.",
     )
-    yield _start_runs(jobs, "Messages of the queue start runs of the deployed jobs.")
+    yield _start_runs("Messages of the queue start runs of the stage's jobs.")
     yield Statement(
         "LookForRuns",
         ("states:DescribeExecution",),
-        _executions(jobs),
+        _EXECUTIONS,
         "A message that comes again finds the run that it started.",
     )
 
 
-def _watch(jobs: Sequence[str]) -> Iterator[Statement]:
+def _watch() -> Iterator[Statement]:
     yield Statement(
         "ListRuns",
         ("states:ListExecutions",),
-        _machines(jobs),
-        "Watch looks for the oldest running run of each deployed job, to measure its age.",
+        _MACHINES,
+        "Watch looks for the oldest running run of each of the stage's jobs, to measure its age.",
     )
 
 
-def _start_runs(jobs: Sequence[str], because: str) -> Statement:
-    return Statement("StartRuns", ("states:StartExecution",), _machines(jobs), because)
-
-
-def _machines(jobs: Sequence[str]) -> tuple[str, ...]:
-    return tuple(f"{STATES}:stateMachine:${{MachinePrefix}}{job}" for job in jobs)
-
-
-def _executions(jobs: Sequence[str]) -> tuple[str, ...]:
-    return tuple(f"{STATES}:execution:${{MachinePrefix}}{job}:*" for job in jobs)
-
-
-def _children(jobs: Sequence[str]) -> tuple[str, ...]:
-    """An EXPRESS child's ARN has a type of its own (Service Authorization Reference: labelled express)."""
-    return tuple(f"{STATES}:{kind}:${{MachinePrefix}}{job}/*" for job in jobs for kind in ("execution", "express"))
-
-
-def _map_runs(jobs: Sequence[str]) -> tuple[str, ...]:
-    return tuple(f"{STATES}:mapRun:${{MachinePrefix}}{job}/*" for job in jobs)
+def _start_runs(because: str) -> Statement:
+    return Statement("StartRuns", ("states:StartExecution",), _MACHINES, f"{because} {_BY_PREFIX}")

@@ -125,20 +125,18 @@ def _role_of(function: str, job: str) -> tuple[str, str]:
     return job, function.removeprefix(f"mapfold-{job}-")
 
 
-def permissions_of(
-    owner: str, deployed: Sequence[str], *, with_key: bool = False
-) -> Mapping[str, tuple[Statement, ...]]:
-    """The statements of the owner's roles, where these jobs are deployed."""
+def permissions_of(owner: str, *, with_key: bool = False) -> Mapping[str, tuple[Statement, ...]]:
+    """The statements of the owner's roles."""
     if owner == SHARED:
-        return shared_permissions(deployed, with_key=with_key)
+        return shared_permissions(with_key=with_key)
     return job_permissions(_load(owner), with_key=with_key)
 
 
-def policies_of(owner: str, deployed: Sequence[str], *, with_key: bool = False) -> dict[str, list[dict[str, Any]]]:
+def policies_of(owner: str, *, with_key: bool = False) -> dict[str, list[dict[str, Any]]]:
     """The statements of each role as a policy has them, with the names of the embedded AWS."""
     return {
         role: [resolve(statement, embedded_values(owner, role)).as_document() for statement in statements]
-        for role, statements in permissions_of(owner, deployed, with_key=with_key).items()
+        for role, statements in permissions_of(owner, with_key=with_key).items()
     }
 
 

@@ -6,7 +6,6 @@ import pytest
 
 from tests.e2e.permissions.recording import replay_once
 from tests.e2e.permissions.replay import SHARED, Grant, Replay, permissions_of, policies_of, unused_grants
-from tests.e2e.permissions.scenes import DEPLOYED
 from tests.e2e.permissions.unused import UNUSED, unexplained
 
 pytestmark = pytest.mark.timeout(600)
@@ -21,13 +20,13 @@ def replay(tmp_path_factory: pytest.TempPathFactory) -> Replay:
 @pytest.fixture(scope="session")
 def unused(replay: Replay) -> list[Grant]:
     """What no run asked for, of all that the roles may do on a stage with a key of its own."""
-    return unused_grants(replay, {owner: policies_of(owner, DEPLOYED, with_key=True) for owner in replay.owners()})
+    return unused_grants(replay, {owner: policies_of(owner, with_key=True) for owner in replay.owners()})
 
 
 class TestReplay:
     def test_every_call_of_the_runs_is_allowed(self, replay: Replay) -> None:
         """By the statements of the role that made it, with the names of the embedded AWS."""
-        policies = {owner: policies_of(owner, DEPLOYED) for owner in replay.owners()}
+        policies = {owner: policies_of(owner) for owner in replay.owners()}
 
         refused = replay.refused(policies)
 
@@ -52,11 +51,11 @@ class TestReplay:
         """Otherwise the recorder would see nothing, and nothing would be refused."""
         seen = {asked.role for asked in replay.asked if asked.owner == owner}
 
-        assert seen == set(permissions_of(owner, DEPLOYED))
+        assert seen == set(permissions_of(owner))
 
     def test_a_call_that_no_statement_covers_is_refused(self, replay: Replay) -> None:
         """The same calls, of a role without one of its statements."""
-        policies = {owner: policies_of(owner, DEPLOYED) for owner in replay.owners()}
+        policies = {owner: policies_of(owner) for owner in replay.owners()}
         policies["everything"]["work"] = [
             statement for statement in policies["everything"]["work"] if statement["Sid"] != "SpillPartial"
         ]

@@ -49,11 +49,11 @@ def test_every_role_of_a_job_is_there() -> None:
     assert headings == ["plan", "work", "fold", "finish", "close", "state-machine"]
 
 
-def test_shared_roles_see_the_jobs_of_the_folder() -> None:
-    """What is deployed from it."""
+def test_shared_roles_see_the_machines_of_the_stage() -> None:
+    """By the prefix of their names."""
     lines = policy("--shared", "--role", "start")
 
-    assert any(line.endswith(":stateMachine:${MachinePrefix}words") for line in lines)
+    assert any(line.endswith(":stateMachine:${MachinePrefix}*") for line in lines)
 
 
 def test_json_is_a_policy_document_for_each_role() -> None:

@@ -104,6 +104,24 @@ class TestNetwork:
 
         assert declared.most_at_once == most
 
+    def test_a_finish_that_takes_a_context_has_connections_of_its_own(self) -> None:
+        """As many as a worker; together they are what the database allows. Without a context it opens none."""
+        declared = job(network=network(connections=20, connections_per_worker=3))
+        alone = declared.most_at_once
+        declared.finish(lambda partial, context: partial)
+
+        assert (alone, declared.most_at_once) == (6, 5)
+
+    def test_a_finish_that_takes_all_connections_is_said(self) -> None:
+        """No batch could run."""
+        declared = job(network=network(connections=1))
+        declared.map(lambda item, context: 1)
+        declared.fold(lambda one, other: one + other)
+        declared.finish(lambda partial, context: partial)
+
+        with pytest.raises(JobError, match=r"connections is 1, and @job\.finish with a context takes them all"):
+            declared.check()
+
 
 class TestJob:
     @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def every_role() -> Iterator[tuple[str, tuple[Statement, ...]]]:
     for source in (Manifest(), Objects()):
         for role, statements in job_permissions(whole_job(source=source), with_key=True).items():
             yield f"{type(source).__name__} {role}", statements
-    yield from shared_permissions(["words"], with_key=True).items()
+    yield from shared_permissions(with_key=True).items()
 
 
 ROLES = dict(every_role())
@@ -257,13 +257,13 @@ class TestJobRoles:
 
 
 class TestSharedRoles:
-    def test_they_see_the_deployed_jobs_and_no_other_machine(self) -> None:
-        """Neither one whose name begins alike."""
-        statements = policy_document(shared_permissions(["words"])["api"])["Statement"]
+    def test_they_see_the_stages_machines_and_no_other(self) -> None:
+        """Those whose names begin with its prefix: not another stage's, nor one of the account's without any."""
+        statements = policy_document(shared_permissions()["api"])["Statement"]
         states = "arn:${Partition}:states:${Region}:${Account}"
 
-        for name, allowed in (("words", True), ("words-2", False)):
-            machine = f"${{MachinePrefix}}{name}"
+        machines = ("${MachinePrefix}words", True), ("mapfold-other-words", False), ("words", False)
+        for machine, allowed in machines:
             requests = (
                 Request("states:StartExecution", f"{states}:stateMachine:{machine}"),
                 Request("states:DescribeExecution", f"{states}:execution:{machine}:run-1"),
