@@ -231,8 +231,29 @@ class FakeAws:
         self.folders[name] = folder
         return True
 
-    def delete_function(self, name: str) -> None:
+    def update_folder_function(
+        self,
+        name: str,
+        *,
+        folder: str,
+        handler: str,
+        runtime: str,
+        timeout_seconds: int,
+        memory_mb: int,
+        environment: Mapping[str, str],
+    ) -> bool:
+        if name not in self.functions:
+            return False
         del self.functions[name]
+        return self.create_folder_function(
+            name,
+            folder=folder,
+            handler=handler,
+            runtime=runtime,
+            timeout_seconds=timeout_seconds,
+            memory_mb=memory_mb,
+            environment=environment,
+        )
 
     def ensure_bucket(self, name: str) -> bool:
         made = name not in self.buckets

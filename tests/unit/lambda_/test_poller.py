@@ -117,7 +117,7 @@ async def test_nothing_is_received_for_a_function_that_is_not_there() -> None:
 
 
 async def test_a_function_that_is_made_anew_meanwhile_is_invoked_then() -> None:
-    """A deployment deletes a function and creates it: the batch that comes in between is not left to the queue."""
+    """Who deletes a function may create it again: the batch that comes in between is not left to the queue."""
     queue, functions = FakeQueue(["one"]), FakeFunctions(missing_for=2)
     functions.gate.set()
     async with polling(queue, functions):

@@ -29,7 +29,7 @@ WAIT_SECONDS = 5
 
 _MOST_BATCH_BYTES = 6 * 1024 * 1024
 _RETRY_SECONDS = (0.1, 0.4, 1.0, 3.0, 5.0)
-"""Before each further try to invoke a function that is not there (a deployment makes it anew) or throttled."""
+"""Before each further try to invoke a function that is not there (somebody makes it anew) or throttled."""
 
 _LONGEST_PAUSE_SECONDS = 30.0
 
