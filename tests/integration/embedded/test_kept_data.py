@@ -354,3 +354,29 @@ def test_what_an_upload_told_event_bridge_is_there_after_a_kill(tmp_path: Path) 
         ("Object Created", "manifests/a"),
         ("Object Deleted", "manifests/a"),
     ]
+
+
+def test_a_delete_marker_that_is_deleted_is_told_of_too(tmp_path: Path) -> None:
+    """It has no size and no ETag; S3 answers 204 as for any other version. moto tells of a key's last version alone."""
+    with moto(tmp_path / "data") as opened:
+        s3, sqs, events = (client(opened.port, service) for service in ("s3", "sqs", "events"))
+        url = sqs.create_queue(QueueName="queue")["QueueUrl"]
+        s3.create_bucket(Bucket="data")
+        s3.put_bucket_versioning(Bucket="data", VersioningConfiguration={"Status": "Enabled"})
+        s3.put_bucket_notification_configuration(
+            Bucket="data", NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+        events.put_rule(Name="rule", EventPattern='{"source": ["aws.s3"], "detail-type": ["Object Deleted"]}')
+        target = {"Id": "queue", "Arn": "arn:aws:sqs:us-east-1:123456789012:queue"}
+        events.put_targets(Rule="rule", Targets=[target])
+        version = s3.put_object(Bucket="data", Key="a", Body=b"x")["VersionId"]
+        marker = s3.delete_object(Bucket="data", Key="a")["VersionId"]
+        s3.delete_object(Bucket="data", Key="a", VersionId=version)
+        deleted = s3.delete_object(Bucket="data", Key="a", VersionId=marker)
+        (message,) = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+        for each in (s3, sqs, events):
+            each.close()
+
+    told = json.loads(message["Body"])["detail"]["object"]
+    assert deleted["ResponseMetadata"]["HTTPStatusCode"] == 204
+    assert (told["version-id"], told.keys()) == (marker, {"key", "version-id", "sequencer"})
