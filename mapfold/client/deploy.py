@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -200,10 +200,10 @@ class Done:
     errors: list[MapfoldError]
 
 
-def steps(deployment: Deployment, aws: Deploys) -> list[Step]:
-    """What to do for a job, in any order."""
+def steps(deployment: Deployment, aws: Deploys, *, later: Container[str] = ()) -> list[Step]:
+    """What to do for a job, in any order; but for the buckets `later`, which have a time of their own."""
     return [
-        *(partial(_bucket, aws, name) for name in deployment.buckets),
+        *(partial(_bucket, aws, name) for name in deployment.buckets if name not in later),
         *(partial(_table, aws, name, keys) for name, keys in deployment.tables.items()),
         *functions(deployment.functions, deployment.folder, aws),
         partial(_machine, aws, deployment),

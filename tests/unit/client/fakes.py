@@ -306,7 +306,7 @@ class FakeTriggers:
     telling: set[str] = field(default_factory=set)
     order: list[str] = field(default_factory=list)
 
-    def ensure_queue(self, name: str, attributes: Mapping[str, str]) -> str | None:
+    def ensure_queue(self, name: str, attributes: Mapping[str, str], *, visible_after: int = 0) -> str | None:
         self.order.append(name)
         if self.queues.get(name) == attributes:
             return None
@@ -320,7 +320,7 @@ class FakeTriggers:
         self.mappings[queue_arn] = function
         return "created"
 
-    def ensure_notification(self, bucket: str) -> None:
+    def ensure_notification(self, bucket: str, *, is_new: bool = False) -> None:
         self.telling.add(bucket)
 
     def ensure_rule(self, name: str, pattern: str, *, queue_arn: str) -> str | None:
