@@ -317,6 +317,28 @@ def test_a_consumer_that_waits_leaves_nothing_in_the_journal(tmp_path: Path) -> 
     assert [message["Body"] for message in moved] == ["bad"]
 
 
+def test_a_consumer_that_waits_for_a_group_in_flight_leaves_nothing_in_the_journal(tmp_path: Path) -> None:
+    """Its messages are to be seen and not to be had, as long as one of them is worked on: twenty looks a second."""
+    journal = tmp_path / "data" / "aws" / "journal"
+    with moto(tmp_path / "data") as opened:
+        sqs = client(opened.port, "sqs")
+        sqs.create_queue(QueueName="dead.fifo", Attributes={"FifoQueue": "true"})
+        policy = '{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:123456789012:dead.fifo", "maxReceiveCount": 3}'
+        url = sqs.create_queue(QueueName="queue.fifo", Attributes={"FifoQueue": "true", "RedrivePolicy": policy})[
+            "QueueUrl"
+        ]
+        for body in ("one", "two"):
+            sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId="g", MessageDeduplicationId=body)
+        first = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1)["Messages"]
+        size = journal.stat().st_size
+        waited = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=2)
+        left = journal.stat().st_size - size
+        sqs.close()
+
+    assert [message["Body"] for message in first] == ["one"]
+    assert (waited.get("Messages"), left) == (None, 0)
+
+
 def test_what_an_upload_told_event_bridge_is_there_after_a_kill(tmp_path: Path) -> None:
     """A message that a rule sent to a queue for an object is in it, though the object was put again, or deleted."""
     pattern = '{"source": ["aws.s3"], "detail-type": ["Object Created", "Object Deleted"], "detail": {"object": {"key": [{"prefix": "manifests/"}]}}}'
