@@ -350,7 +350,7 @@ def deploy(
 ) -> int:
     """Bring JOBs, or all of the folder, to the embedded AWS, with what starts runs of them.
 
-    What is there as it should be is left alone: after an edit only what differs is made anew. `mapfold local` does this
+    What is there as it should be is left alone: after an edit only what differs is changed. `mapfold local` does this
     by itself when it starts. Then a run of JOB is started by an upload, a message, or a request:
 
     \b

@@ -14,7 +14,7 @@ from mapfold.cli.output import Output
 from mapfold.cli.present import columns
 from mapfold.client import Change, Deployment, plan_deployment, substitutions
 from mapfold.client.deploy import Done, Step, all_at_once, steps
-from mapfold.client.shared import first_steps, last_steps, plan_shared, upload_prefix
+from mapfold.client.shared import first_steps, last_steps, next_steps, plan_shared, upload_prefix
 from mapfold.errors import MapfoldError, UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ def deploy(options: DeployOptions, factory: Factory, output: Output) -> int:
         deployments, unplanned = _plans(jobs, options.jobs_folder, factory, connection)
         done = _carry_out(deployments, [jobs[one.job] for one in deployments], options.jobs_folder, factory, connection)
     errors = [*errors, *unplanned, *done.errors]
-    _say([one.job for one in deployments], done, errors, connection, output, as_json=options.as_json)
+    names = [one.job for one in deployments]
+    started = [name for name in names if _is_started_by_uploads(jobs[name])]
+    _say(names, started, done, errors, connection, output, as_json=options.as_json)
     return max((error.exit_code for error in errors), default=0)
 
 
@@ -103,10 +105,18 @@ def _carry_out(
         data_bucket=aws.target.data_bucket,
         digest=factory.shared_digest(jobs_folder),
     )
-    todo: list[Step] = [step for deployment in deployments for step in steps(deployment, aws)]
-    first = all_at_once([*todo, *first_steps(shared, aws, triggers)])
-    last = all_at_once(last_steps(shared, aws, triggers))
-    return Done([*first.changes, *last.changes], first.left + last.left, [*first.errors, *last.errors])
+    later = {shared.data_bucket}
+    todo: list[Step] = [step for deployment in deployments for step in steps(deployment, aws, later=later)]
+    done = [
+        all_at_once([*todo, *first_steps(shared, aws, triggers)]),
+        all_at_once(next_steps(shared, aws, triggers)),
+        all_at_once(last_steps(shared, aws, triggers)),
+    ]
+    return Done(
+        [change for one in done for change in one.changes],
+        sum(one.left for one in done),
+        [error for one in done for error in one.errors],
+    )
 
 
 def _is_started_by_uploads(job: Job) -> bool:
@@ -116,6 +126,7 @@ def _is_started_by_uploads(job: Job) -> bool:
 
 def _say(
     names: Sequence[str],
+    started: Sequence[str],
     done: Done,
     errors: Sequence[MapfoldError],
     connection: Connection,
@@ -133,14 +144,17 @@ def _say(
             }
         )
     else:
-        output.facts(_lines(names, done.changes, done.left, connection))
+        output.facts(_lines(names, started, done.changes, done.left, connection))
     for error in errors:
         output.note(f"mapfold: {error}")
 
 
-def _lines(names: Sequence[str], changes: Sequence[Change], left: int, connection: Connection) -> Iterator[str]:
+def _lines(
+    names: Sequence[str], started: Sequence[str], changes: Sequence[Change], left: int, connection: Connection
+) -> Iterator[str]:
+    """`started`: those of the names that a manifest starts."""
     yield from columns(("", "kind", "name"), [(one.action, one.kind, one.name) for one in changes]) if changes else ()
     jobs = ", ".join(names) or "no job"
     yield f"{jobs} on {connection.where}: {len(changes)} changed, {left} left as they were"
     bucket = connection.aws.target.data_bucket
-    yield from (f"a manifest put under s3://{bucket}/{upload_prefix(name)} starts {name}" for name in names[:1])
+    yield from (f"a manifest put under s3://{bucket}/{upload_prefix(name)} starts {name}" for name in started[:1])

@@ -53,6 +53,9 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _ROLE = "arn:aws:iam::{account}:role/mapfold-local"
 """The embedded AWS asks for a role's ARN, as AWS does, and gives it no meaning."""
 
+_FOLDERS = "mapfold-local"
+"""The bucket that the embedded AWS takes for this machine's folders; a key in it is one's path."""
+
 
 class AwsClient:
     """AWS as Mapfold needs it: Step Functions, and what a deployment and a run's results take of Lambda, S3, DynamoDB.
@@ -336,16 +339,43 @@ class AwsClient:
                 Runtime=cast(Any, runtime),
                 Role=self._role,
                 Handler=handler,
-                Code={"S3Bucket": "mapfold-local", "S3Key": folder},
+                Code={"S3Bucket": _FOLDERS, "S3Key": folder},
                 Timeout=timeout_seconds,
                 MemorySize=memory_mb,
                 Environment={"Variables": dict(environment)},
             ),
         )
 
-    def delete_function(self, name: str) -> None:
-        """Delete a Lambda function; nothing happens if there is none."""
-        self._find("ResourceNotFoundException", lambda: self._lambda.delete_function(FunctionName=name))
+    def update_folder_function(
+        self,
+        name: str,
+        *,
+        folder: str,
+        handler: str,
+        runtime: str,
+        timeout_seconds: int,
+        memory_mb: int,
+        environment: Mapping[str, str],
+    ) -> bool:
+        """Change such a function in place; False if another command changed or deleted it meanwhile.
+
+        The code first, then the settings, and these only if nobody else came in between: two commands never leave the
+        code of one with the settings of the other.
+        """
+
+        def change() -> None:
+            changed = self._lambda.update_function_code(FunctionName=name, S3Bucket=_FOLDERS, S3Key=folder)
+            self._lambda.update_function_configuration(
+                FunctionName=name,
+                Runtime=cast(Any, runtime),
+                Handler=handler,
+                Timeout=timeout_seconds,
+                MemorySize=memory_mb,
+                Environment={"Variables": dict(environment)},
+                RevisionId=changed["RevisionId"],
+            )
+
+        return self._created(("PreconditionFailedException", "ResourceNotFoundException"), change)
 
     # --- storage ------------------------------------------------------------------------------------------
 
@@ -517,16 +547,16 @@ class AwsClient:
         except ServiceError:  # not even that may be listed
             return True
 
-    def _created(self, taken: str, call: Callable[[], Any]) -> bool:
-        """Whether `call` created a thing; False where it is refused with the code that says that it is there.
+    def _created(self, taken: str | tuple[str, ...], call: Callable[[], Any]) -> bool:
+        """Whether `call` made a thing; False where it is refused with a code that says that another was faster.
 
-        Another command may have made it since we looked.
+        Another command may have made or changed it since we looked.
         """
         try:
             with speaking():
                 call()
         except ServiceError as error:
-            if error.code == taken:
+            if error.code in ((taken,) if isinstance(taken, str) else taken):
                 return False
             raise
         return True

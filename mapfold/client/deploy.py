@@ -2,9 +2,9 @@
 
 1. `plan_deployment` says what the job needs: buckets, tables, five Lambda functions that run the source folder in
    place, the state machine. What all jobs share, and what starts them, is in `shared.py`.
-2. `carry_out` makes what is missing and re-makes what differs, all at once, and leaves the rest alone. A function
-   carries a digest of the source in its environment: after an edit it is made again, so that no warm worker goes on
-   with the old code.
+2. `carry_out` makes what is missing and changes what differs, all at once, and leaves the rest alone. A function
+   carries a digest of the source in its environment: after an edit it is updated, so that no warm worker goes on with
+   the old code. It is never away: calls that run end with the code that they began with, those that wait get the new.
 
 On AWS the same resources come from `infra/`.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -24,13 +24,15 @@ from typing import Protocol
 from mapfold.client.arns import function_arn, function_name, machine_arn, machine_name
 from mapfold.client.target import DATA_BUCKET, RUNS_TABLE
 from mapfold.client.values import FunctionFacts, Json
-from mapfold.errors import MapfoldError
+from mapfold.errors import MapfoldError, ServiceError
 
 SOURCE_DIGEST = "MAPFOLD_SOURCE_DIGEST"
 _ROLES = ("plan", "work", "fold", "finish", "close")
 _OTHERS_SECONDS = 900
 _OTHERS_MEMORY_MB = 512
 _AT_ONCE = 8
+_TRIES = 10
+"""Of a function that others make or change at the same time: each time that we come too late, one of them is done."""
 
 
 class Deploys(Protocol):
@@ -54,7 +56,17 @@ class Deploys(Protocol):
         memory_mb: int,
         environment: Mapping[str, str],
     ) -> bool: ...
-    def delete_function(self, name: str) -> None: ...
+    def update_folder_function(
+        self,
+        name: str,
+        *,
+        folder: str,
+        handler: str,
+        runtime: str,
+        timeout_seconds: int,
+        memory_mb: int,
+        environment: Mapping[str, str],
+    ) -> bool: ...
     def find_definition(self, machine_arn: str) -> str | None: ...
     def create_state_machine(self, name: str, definition: str) -> None: ...
     def update_state_machine(self, machine_arn: str, definition: str) -> None: ...
@@ -188,10 +200,10 @@ class Done:
     errors: list[MapfoldError]
 
 
-def steps(deployment: Deployment, aws: Deploys) -> list[Step]:
-    """What to do for a job, in any order."""
+def steps(deployment: Deployment, aws: Deploys, *, later: Container[str] = ()) -> list[Step]:
+    """What to do for a job, in any order; but for the buckets `later`, which have a time of their own."""
     return [
-        *(partial(_bucket, aws, name) for name in deployment.buckets),
+        *(partial(_bucket, aws, name) for name in deployment.buckets if name not in later),
         *(partial(_table, aws, name, keys) for name, keys in deployment.tables.items()),
         *functions(deployment.functions, deployment.folder, aws),
         partial(_machine, aws, deployment),
@@ -243,23 +255,27 @@ def _table(aws: Deploys, name: str, keys: Sequence[str]) -> Change | None:
 
 
 def _function(aws: Deploys, plan: FunctionPlan, folder: Path) -> Change | None:
-    facts = aws.find_function(plan.name)
-    if facts is not None and plan.is_met_by(facts):
-        return None
-    if facts is not None:
-        aws.delete_function(plan.name)
-    created = aws.create_folder_function(
-        plan.name,
-        folder=str(folder),
-        handler=plan.handler,
-        runtime=runtime(),
-        timeout_seconds=plan.timeout_seconds,
-        memory_mb=plan.memory_mb,
-        environment=plan.environment,
+    """Created, or updated in place. Who comes too late, for another command was faster, looks again."""
+    for _ in range(_TRIES):
+        facts = aws.find_function(plan.name)
+        if facts is not None and plan.is_met_by(facts):
+            return None
+        make = aws.create_folder_function if facts is None else aws.update_folder_function
+        done = make(
+            plan.name,
+            folder=str(folder),
+            handler=plan.handler,
+            runtime=runtime(),
+            timeout_seconds=plan.timeout_seconds,
+            memory_mb=plan.memory_mb,
+            environment=plan.environment,
+        )
+        if done:
+            return Change("created" if facts is None else "replaced", "function", plan.name)
+    raise ServiceError(
+        f"function {plan.name} was changed by others each of the {_TRIES} times that it was to be brought up to date. "
+        "Deploy again when they are done."
     )
-    if not created:  # by another command, since we looked
-        return _function(aws, plan, folder)
-    return Change("created" if facts is None else "replaced", "function", plan.name)
 
 
 def _machine(aws: Deploys, deployment: Deployment) -> Change | None:

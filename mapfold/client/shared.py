@@ -43,9 +43,9 @@ _KEPT_SECONDS = 14 * 24 * 3600
 class MakesTriggers(Protocol):
     """What a deployment takes of `Triggers`."""
 
-    def ensure_queue(self, name: str, attributes: Mapping[str, str]) -> str | None: ...
+    def ensure_queue(self, name: str, attributes: Mapping[str, str], *, visible_after: int = 0) -> str | None: ...
     def ensure_mapping(self, queue_arn: str, function: str) -> str | None: ...
-    def ensure_notification(self, bucket: str) -> None: ...
+    def ensure_notification(self, bucket: str, *, is_new: bool = False) -> None: ...
     def ensure_rule(self, name: str, pattern: str, *, queue_arn: str) -> str | None: ...
 
 
@@ -95,13 +95,17 @@ def first_steps(shared: Shared, aws: Deploys, triggers: MakesTriggers) -> list[S
     return [*function_steps(shared.functions, shared.folder, aws), partial(_queues, aws, triggers)]
 
 
-def last_steps(shared: Shared, aws: Deploys, triggers: MakesTriggers) -> list[Step]:
-    """What connects functions, queues and the data bucket, when they are there. In any order."""
+def next_steps(shared: Shared, aws: Deploys, triggers: MakesTriggers) -> list[Step]:
+    """What connects functions and queues, when these and the jobs are there. In any order."""
     return [
         partial(_mapping, aws, triggers),
-        partial(_notification, shared.data_bucket, triggers),
         *(partial(_rule, job, shared.data_bucket, aws, triggers) for job in shared.upload_jobs),
     ]
+
+
+def last_steps(shared: Shared, aws: Deploys, triggers: MakesTriggers) -> list[Step]:
+    """The data bucket, when all else is there: who finds it puts a manifest, and that has to start a run."""
+    return [partial(_data_bucket, shared.data_bucket, aws, triggers)]
 
 
 def upload_prefix(job: str) -> str:
@@ -125,7 +129,8 @@ def _queues(aws: Deploys, triggers: MakesTriggers) -> Change | None:
     dead = triggers.ensure_queue(DEAD_LETTER_QUEUE, {"MessageRetentionPeriod": str(_KEPT_SECONDS)})
     policy = {"deadLetterTargetArn": _queue_arn(DEAD_LETTER_QUEUE, aws), "maxReceiveCount": RECEIVE_AT_MOST}
     attributes = {"VisibilityTimeout": str(6 * _START_SECONDS), "RedrivePolicy": json.dumps(policy)}
-    return _change(triggers.ensure_queue(START_QUEUE, attributes) or dead, "queue", START_QUEUE)
+    start = triggers.ensure_queue(START_QUEUE, attributes, visible_after=_START_SECONDS)
+    return _change(start or dead, "queue", START_QUEUE)
 
 
 def _mapping(aws: Deploys, triggers: MakesTriggers) -> Change | None:
@@ -133,9 +138,11 @@ def _mapping(aws: Deploys, triggers: MakesTriggers) -> Change | None:
     return _change(action, "event source mapping", START_FUNCTION)
 
 
-def _notification(bucket: str, triggers: MakesTriggers) -> Change | None:
-    triggers.ensure_notification(bucket)
-    return None
+def _data_bucket(bucket: str, aws: Deploys, triggers: MakesTriggers) -> Change | None:
+    """It tells EventBridge at once: S3 takes the two in two calls, with nothing in between them."""
+    created = aws.ensure_bucket(bucket)
+    triggers.ensure_notification(bucket, is_new=created)
+    return Change("created", "bucket", bucket) if created else None
 
 
 def _rule(job: str, bucket: str, aws: Deploys, triggers: MakesTriggers) -> Change | None:

@@ -1,6 +1,7 @@
 """What starts runs, made so on the embedded AWS: queues, event source mappings, and what S3 tells EventBridge.
 
 Each method makes one thing as it should be, and says what it had to do: `created`, `replaced`, or None where it was so.
+What a user has set otherwise stays, unless messages would be lost, or worked on twice, by it: this is done at each start.
 """
 
 from __future__ import annotations
@@ -23,8 +24,11 @@ class Triggers:
     def __init__(self, aws: AwsClient) -> None:
         self._aws = aws
 
-    def ensure_queue(self, name: str, attributes: Mapping[str, str]) -> str | None:
-        """A queue with these attributes; whatever others it has stay."""
+    def ensure_queue(self, name: str, attributes: Mapping[str, str], *, visible_after: int = 0) -> str | None:
+        """A queue with these attributes; what one has otherwise stays, but for a visibility below `visible_after` seconds.
+
+        Nor does it go without one of them, such as its dead-letter queue.
+        """
         sqs = self._client("sqs")
         with speaking():
             try:
@@ -35,20 +39,25 @@ class Triggers:
                 sqs.create_queue(QueueName=name, Attributes=dict(attributes))
                 return CREATED
             found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"]).get("Attributes", {})
-            if all(_means_the_same(found.get(key), value) for key, value in attributes.items()):
+            missing = {key: value for key, value in attributes.items() if not found.get(key)}
+            if int(found.get("VisibilityTimeout", visible_after)) < visible_after:
+                missing["VisibilityTimeout"] = attributes["VisibilityTimeout"]
+            if not missing:
                 return None
-            sqs.set_queue_attributes(QueueUrl=url, Attributes=dict(attributes))
+            sqs.set_queue_attributes(QueueUrl=url, Attributes=missing)
         return REPLACED
 
     def ensure_mapping(self, queue_arn: str, function: str) -> str | None:
-        """An event source mapping of the queue to the function, which reports the messages that failed."""
-        wanted = {"Enabled": True, "FunctionResponseTypes": ["ReportBatchItemFailures"]}
+        """An event source mapping of the queue to the function, which reports the messages that failed.
+
+        One that was disabled stays so.
+        """
+        wanted = {"FunctionResponseTypes": ["ReportBatchItemFailures"]}
         functions = self._client("lambda")
         with speaking():
             found = functions.list_event_source_mappings(EventSourceArn=queue_arn, FunctionName=function)
             for mapping in found["EventSourceMappings"]:
-                is_enabled = mapping["State"] in ("Creating", "Enabling", "Enabled")
-                if is_enabled and mapping.get("FunctionResponseTypes") == wanted["FunctionResponseTypes"]:
+                if mapping.get("FunctionResponseTypes") == wanted["FunctionResponseTypes"]:
                     return None
                 functions.update_event_source_mapping(UUID=mapping["UUID"], **wanted)
                 return REPLACED
@@ -61,14 +70,14 @@ class Triggers:
             return None
         return CREATED
 
-    def ensure_notification(self, bucket: str) -> None:
-        """The bucket tells EventBridge of its objects; whom else it tells stays.
+    def ensure_notification(self, bucket: str, *, is_new: bool = False) -> None:
+        """The bucket tells EventBridge of its objects; whom else it tells stays. One that `is_new` is not asked first.
 
         Nothing says whether it did before: moto leaves it out of what it answers, so it is told each time.
         """
         s3 = self._client("s3")
         with speaking():
-            told = s3.get_bucket_notification_configuration(Bucket=bucket)
+            told = {} if is_new else s3.get_bucket_notification_configuration(Bucket=bucket)
             told.pop("ResponseMetadata", None)
             if "EventBridgeConfiguration" not in told:
                 s3.put_bucket_notification_configuration(

@@ -116,11 +116,12 @@ def main() -> int:
 
     from mapfold.local.aws_journal.errors import JournalError
     from mapfold.local.aws_journal.kept_moto import open_kept
+    from mapfold.local.told_events import OtherMoto
 
     with os.fdopen(int(reports), "w", buffering=1) as lines:
         try:
             kept = open_kept(create_application(), Path(folder), lambda line: lines.writelines([line, "\n"]))
-        except JournalError as error:
+        except (JournalError, OtherMoto) as error:
             lines.write(f"unreadable: {error}\n")
             return 1
         except OSError as error:

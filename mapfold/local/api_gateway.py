@@ -4,6 +4,7 @@ A request becomes the event of a Lambda proxy integration (v1), the function `ma
 answer becomes the response. What comes below `/api` is the path; `api` stands for the stage.
 
 Unlike API Gateway it asks nobody who they are: the port is for programs on this machine alone (`service/guard.py`).
+Nor may a page that another port of this machine serves change anything: a browser sends a form's POST to any port.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 import orjson
@@ -27,6 +28,8 @@ from starlette.routing import Route
 from mapfold.local.lambda_ import Invocation, LambdaError
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
+U = TypeVar("U")
 
 FUNCTION = "mapfold-api"
 STAGE = "api"
@@ -34,6 +37,10 @@ TIMEOUT_SECONDS = 29.0
 """How long API Gateway waits for an integration."""
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
+_LARGE_BYTES = 256 * 1024
+"""Beyond this a thread builds and parses JSON: requests and calls of workers do not wait for it."""
+
+_READING = frozenset({"GET", "HEAD"})
 _METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 _OF_THE_CONNECTION = frozenset({"connection", "content-length", "transfer-encoding", "keep-alive"})
 """Headers of an answer that the server makes itself."""
@@ -55,13 +62,16 @@ def routes(functions: Functions, *, timeout_seconds: float = TIMEOUT_SECONDS) ->
 
 
 async def _answer(request: Request, functions: Functions, timeout_seconds: float) -> Response:
+    if request.method not in _READING and (problem := _of_another_page(request)):
+        return _json(403, {"error": "Forbidden", "message": problem})
     body = await _body(request)
     if body is None:
         return _refusal(413, "Request Too Long")
     event = proxy_event(request, body, request_id=str(uuid.uuid4()), now=time.time())
     try:
         async with asyncio.timeout(timeout_seconds):
-            outcome = await functions.invoke(FUNCTION, orjson.dumps(event), is_json=True)
+            payload = await _without_blocking(orjson.dumps, event, size=len(body))
+            outcome = await functions.invoke(FUNCTION, payload, is_json=True)
     except TimeoutError:
         log.warning("%s %s: %s did not answer in %.0f s", request.method, event["path"], FUNCTION, timeout_seconds)
         return _refusal(504, "Endpoint request timed out")
@@ -69,8 +79,24 @@ async def _answer(request: Request, functions: Functions, timeout_seconds: float
         return _not_invoked(error)
     if outcome.function_error:
         return _malfunction(request, outcome, "failed")
-    response = http_response(outcome.payload)
+    response = await _without_blocking(http_response, outcome.payload, size=len(outcome.payload))
     return response or _malfunction(request, outcome, "gave no answer that a proxy integration may give")
+
+
+def _of_another_page(request: Request) -> str | None:
+    """Why a request that changes something is refused; None if it comes from a program, or from a page of our own."""
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site not in (None, "same-origin", "none") or origin not in (None, f"http://{request.headers.get('host')}"):
+        return (
+            f"A page of {origin or 'another site'} may not change anything here. Ask from a program, or from a page of "
+            "this host and port."
+        )
+    return None
+
+
+async def _without_blocking(work: Callable[[T], U], given: T, *, size: int) -> U:
+    """What `work` makes of `given`, in a thread where that has so many bytes that all others would wait for it."""
+    return await asyncio.to_thread(work, given) if size > _LARGE_BYTES else work(given)
 
 
 async def _body(request: Request) -> bytes | None:

@@ -8,13 +8,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 
 log = logging.getLogger(__name__)
 
 
 async def accompany(command: Sequence[str], variables: Mapping[str, str]) -> None:
-    """Run `command` to its end, with `variables` in its environment. Cancelled, it is killed."""
+    """Run `command` to its end, with `variables` in its environment. Cancelled, it is killed.
+
+    An end that is no success is in the log: what it had to do may be half done.
+    """
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -32,3 +36,9 @@ async def accompany(command: Sequence[str], variables: Mapping[str, str]) -> Non
         if process.returncode is None:
             process.kill()
             await process.wait()
+    if process.returncode:
+        log.warning("%s %s: not all that it was to do is done", shlex.join(command), _ending(process.returncode))
+
+
+def _ending(returncode: int) -> str:
+    return f"was ended by signal {-returncode}" if returncode < 0 else f"ended with exit code {returncode}"

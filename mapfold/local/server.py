@@ -95,6 +95,7 @@ class _Server:
         self._signals: list[int] = []
         self._moto: MotoServer | None = None
         self._serving = False
+        self._deploying = settings.companion is not None  # from before we are ready: nobody has to catch it
 
     async def run(self, backend: OpenBackend) -> int:
         main = asyncio.current_task()
@@ -124,7 +125,9 @@ class _Server:
                     region=endpoints.region,
                 )
                 health = {"aws": moto.endpoint, "version": version(), "pid": os.getpid(), "data": str(data)}
-                app = create_app(service, more_routes=behind.routes, health=health)
+                app = create_app(
+                    service, more_routes=behind.routes, health=lambda: {**health, "deploying": self._deploying}
+                )
                 server = _HttpServer(
                     uvicorn.Config(
                         app,
@@ -178,6 +181,7 @@ class _Server:
         after_ready()
         if self._settings.companion is not None:
             await accompany(self._settings.companion, endpoints.worker_environment())
+            self._deploying = False
 
     def _say_ready(self) -> None:
         self._serving = True

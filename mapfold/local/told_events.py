@@ -12,6 +12,9 @@ is nothing else in a bucket without versions) would take a file that is uploaded
 from __future__ import annotations
 
 import logging
+from importlib import import_module
+from importlib.metadata import version
+from operator import attrgetter
 from typing import Any
 
 from mapfold.local.aws_journal.event_rules import may_match
@@ -27,21 +30,63 @@ _REASONS = {
     "s3:ObjectRemoved:DeleteMarkerCreated": "DeleteObject",
 }
 
+_STANDS_ON = (
+    ("moto.s3.notifications", "_send_event_bridge_message"),
+    ("moto.s3.notifications", "_detail_type"),
+    ("moto.events.models", "events_backends"),
+    ("moto.events.models", "EventsBackend"),
+    ("moto.events.models", "Rule.send_to_targets"),
+    ("moto.events.models", "EventPattern.get_pattern"),
+    ("moto.core.utils", "unix_time"),
+    ("moto.core.utils", "datetime"),
+    ("moto.moto_api._internal", "mock_random.seed"),
+    ("moto.moto_api._internal", "mock_random.uuid4"),
+    ("moto.moto_api._internal", "mock_random.get_random_hex"),
+)
+"""Modules of moto and names in them, of this module and of `aws_journal/reproducible.py`."""
+
+
+class OtherMoto(Exception):
+    """This release of moto lacks something that Mapfold stands on."""
+
 
 def install() -> None:
-    """Let moto in this process tell so, from now on."""
+    """Let moto in this process tell so, from now on. OtherMoto if it is not the moto that we know."""
+    _check()
     from moto.s3 import notifications
 
     module: Any = notifications
     module._send_event_bridge_message = _tell
 
 
+def _check() -> None:
+    """None of these is promised by moto. Were one missing, uploads would start nothing, and nobody would hear of it."""
+    missing = [f"{module}.{name}" for module, name in _STANDS_ON if not _has(module, name)]
+    if missing:
+        raise OtherMoto(
+            f"moto {version('moto')} has no {', '.join(missing)}, which Mapfold needs. Install one that has, such as "
+            "the one in Mapfold's requirements.lock: pip install 'moto[server]>=5.1,<6'"
+        )
+
+
+def _has(module: str, name: str) -> bool:
+    try:
+        attrgetter(name)(import_module(module))
+    except (ImportError, AttributeError):
+        return False
+    return True
+
+
 def _tell(account_id: str, bucket: Any, event_name: str, key: Any) -> None:
     """What S3 does about it is done whatever becomes of the message, as on AWS."""
-    rules = _rules_about(account_id, bucket, key.name)
-    if not rules:
+    try:
+        rules = _rules_about(account_id, bucket, key.name)
+        if not rules:
+            return
+        event = _event(account_id, bucket, str(getattr(event_name, "value", event_name)), key)
+    except Exception:
+        log.exception("what S3 would have told of %s in %s was lost", key.name, bucket.name)
         return
-    event = _event(account_id, bucket, str(getattr(event_name, "value", event_name)), key)
     for rule in rules:
         try:
             rule.send_to_targets(event, transform_input=False)
@@ -68,7 +113,9 @@ def _event(account_id: str, bucket: Any, event_name: str, key: Any) -> dict[str,
     from moto.s3.notifications import _detail_type
 
     now = unix_time()
-    told = {"key": key.name, "size": key.size, "etag": key.etag.replace('"', "")}
+    told: dict[str, Any] = {"key": key.name}
+    if hasattr(key, "etag"):  # a delete marker has neither
+        told |= {"size": key.size, "etag": key.etag.replace('"', "")}
     if key.version_id != "null":
         told["version-id"] = key.version_id
     detail = {

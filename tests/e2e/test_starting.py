@@ -184,9 +184,12 @@ def test_mapfold_local_deploys_the_jobs_and_says_which_are_broken(tmp_path: Path
     (jobs / "broken.py").write_text("job = undefined\n")
     (tmp_path / "data").mkdir()
     with serving(tmp_path / "data", jobs=jobs) as aws:
-        put_when_deployed(aws, "manifests/sums/one.csv")
+        deploying = health(aws)["deploying"]
+        until(lambda: not health(aws)["deploying"], within_seconds=60)
+        put(aws, "sums/1.csv", "n\n1\n")
+        put(aws, "manifests/sums/one.csv", manifest(1))
         before = ended(aws, of="s3://mapfold-data/manifests/sums/one.csv")
-        said = until(lambda: (text := (tmp_path / "data" / "stderr.txt").read_text()).count("broken.py") and text)
+        said = until(lambda: "exit code 2" in (text := (tmp_path / "data" / "stderr.txt").read_text()) and text)
         edited = (jobs / "sums.py").read_text().replace("return one + other", "return 100 + one + other")
         (jobs / "sums.py").write_text(edited.replace("return sum(", "return 1000 + sum("))
         again = mapfold("deploy", "sums", "--jobs", str(jobs), "--json", environment=aws.environment)
@@ -194,6 +197,7 @@ def test_mapfold_local_deploys_the_jobs_and_says_which_are_broken(tmp_path: Path
         after = ended(aws, of="s3://mapfold-data/manifests/sums/two.csv")
         third = mapfold("deploy", "sums", "--jobs", str(jobs), "--json", environment=aws.environment)
 
+    assert deploying
     assert [line for line in said.splitlines() if "broken.py" in line] == [
         "mapfold: jobs/broken.py:1: it cannot be imported: NameError: name 'undefined' is not defined. Mend the module."
     ]
@@ -204,12 +208,10 @@ def test_mapfold_local_deploys_the_jobs_and_says_which_are_broken(tmp_path: Path
     assert json.loads(third.stdout)["changes"] == []
 
 
-def put_when_deployed(aws: EmbeddedAws, key: str) -> None:
-    """A manifest of one object, once the jobs' rule and the queue's mapping are there."""
-    until(lambda: [rule["Name"] for rule in aws.events.list_rules()["Rules"]], within_seconds=60)
-    until(lambda: aws.functions.list_event_source_mappings()["EventSourceMappings"], within_seconds=60)
-    put(aws, "sums/1.csv", "n\n1\n")
-    put(aws, key, manifest(1))
+def health(aws: EmbeddedAws) -> Any:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"http://127.0.0.1:{aws.port}/health", timeout=10) as answer:
+        return json.load(answer)
 
 
 def test_mapfold_local_is_ready_before_it_deploys(tmp_path: Path) -> None:

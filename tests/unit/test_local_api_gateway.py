@@ -214,3 +214,64 @@ async def test_a_web_page_may_not_call_it(headers: dict[str, str]) -> None:
     answer = await ask(functions, "POST", "/api/runs", b"{}", headers)
 
     assert (answer.status, functions.event) == (403, {})
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://localhost:3000"},
+        {"Origin": "http://localhost:8083"},
+        {"Origin": "https://127.0.0.1:8083"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "http://127.0.0.1:8083"},
+    ],
+)
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+async def test_a_page_of_another_port_may_not_change_anything(method: str, headers: dict[str, str]) -> None:
+    """A form needs no leave to send a POST: http://localhost:3000 could stop every run."""
+    functions = FakeLambda(fine)
+
+    answer = await ask(functions, method, "/api/runs/r/stop", b"a=1", headers)
+
+    assert (answer.status, functions.event) == (403, {})
+
+
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        ("POST", {}),
+        ("POST", {"Origin": "http://127.0.0.1:8083", "Sec-Fetch-Site": "same-origin"}),
+        ("POST", {"Host": "localhost:9000", "Origin": "http://localhost:9000"}),
+        ("POST", {"Sec-Fetch-Site": "none"}),
+        ("GET", {"Sec-Fetch-Site": "same-site"}),
+        ("HEAD", {"Origin": "http://localhost:3000"}),
+    ],
+)
+async def test_programs_and_pages_of_our_own_may(method: str, headers: dict[str, str]) -> None:
+    """SDKs and curl send neither header. What reads changes nothing, and another page does not see the answer."""
+    functions = FakeLambda(fine)
+
+    answer = await ask(functions, method, "/api/runs", headers=headers)
+
+    assert (answer.status, functions.event["httpMethod"]) == (200, method)
+
+
+async def test_megabytes_of_json_do_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are built and parsed in a thread; what is small is not worth one."""
+    threaded: list[str] = []
+    to_thread = asyncio.to_thread
+
+    async def noting(work: Callable[..., Any], *given: Any) -> Any:
+        threaded.append(work.__name__)
+        return await to_thread(work, *given)
+
+    monkeypatch.setattr(asyncio, "to_thread", noting)
+    large = "x" * 300_000
+
+    await ask(FakeLambda(fine), "POST", "/api/runs", b"x" * 1000)
+    small_threaded = list(threaded)
+    answer = await ask(FakeLambda(lambda event: {"body": event["body"]}), "POST", "/api/runs", large.encode())
+
+    assert (small_threaded, threaded) == ([], ["dumps", "http_response"])
+    assert answer.content.decode() == large

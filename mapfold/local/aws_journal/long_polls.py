@@ -22,9 +22,6 @@ NOTHING_NEW_SECONDS = 1.0
 SOON_SECONDS = 0.05
 """Between two looks, however much changes meanwhile: a map run's puts and updates come by the thousand a second."""
 
-SOON_SECONDS = 0.05
-"""Between two looks, however much changes meanwhile: a map run's puts and updates come by the thousand a second."""
-
 _LONGEST_WAIT_SECONDS = 20.0
 _ATTRIBUTES = ["ReceiveMessageWaitTimeSeconds", "RedrivePolicy", "ApproximateNumberOfMessages"]
 _MESSAGES = re.compile(rb'"Messages": ?\[ ?\{|<Message>')
@@ -34,12 +31,14 @@ _MESSAGES = re.compile(rb'"Messages": ?\[ ?\{|<Message>')
 class Poll:
     """How a ReceiveMessage goes: how long it waits, and whether even one that finds nothing may change something.
 
-    `is_empty`: no message is to be seen now. One that was seen too often is, until receiving moves it away.
+    `is_empty`: no message is to be seen now. One that was seen too often is, until receiving moves it away: then
+    fewer are `visible`.
     """
 
     wait_seconds: float
     moves_messages: bool
     is_empty: bool
+    visible: int = 0
 
     @classmethod
     def of(cls, settings: Answer, body: bytes) -> Self:
@@ -55,7 +54,8 @@ class Poll:
             wait = 0.0  # moto will say what is wrong with it
         is_empty = attributes.get("ApproximateNumberOfMessages") == "0"
         moves_messages = "RedrivePolicy" in attributes and not is_empty
-        return cls(min(max(wait, 0.0), _LONGEST_WAIT_SECONDS), moves_messages, is_empty)
+        visible = int(attributes.get("ApproximateNumberOfMessages") or 0)
+        return cls(min(max(wait, 0.0), _LONGEST_WAIT_SECONDS), moves_messages, is_empty, visible)
 
 
 def settings_request(environ: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:

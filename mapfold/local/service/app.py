@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -16,14 +16,16 @@ from mapfold.local.service.context import Service
 from mapfold.local.service.guard import LoopbackOnly
 
 
-def create_app(service: Service, *, more_routes: Sequence[BaseRoute] = (), health: Mapping[str, Any]) -> Starlette:
-    """The application. `health` is what `GET /health` tells besides its status."""
+def create_app(
+    service: Service, *, more_routes: Sequence[BaseRoute] = (), health: Callable[[], Mapping[str, Any]]
+) -> Starlette:
+    """The application. `health` gives what `GET /health` tells besides its status, as it is now."""
 
     async def answer_health(_: HttpRequest) -> JSONResponse:
         failure = service.store.failure
         if failure is not None:
-            return JSONResponse({"status": "failed", "problem": str(failure), **health}, 503)
-        return JSONResponse({"status": "ok", **health})
+            return JSONResponse({"status": "failed", "problem": str(failure), **health()}, 503)
+        return JSONResponse({"status": "ok", **health()})
 
     return Starlette(
         routes=[

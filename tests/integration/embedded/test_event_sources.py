@@ -94,7 +94,7 @@ def test_a_report_that_was_not_asked_for_means_nothing(consumer: Consumer) -> No
 
 def test_a_large_batch_gathers_for_its_window(consumer: Consumer) -> None:
     """More than the ten messages of one ReceiveMessage come in one event."""
-    consumer.create(visibility_seconds=30, handler="keep")
+    consumer.create(visibility_seconds=40, handler="keep")
     consumer.send(*(str(number) for number in range(15)))
     consumer.connect(BatchSize=15, MaximumBatchingWindowInSeconds=10)
 
@@ -173,6 +173,29 @@ def test_a_queue_that_shows_messages_again_too_early_is_refused(consumer: Consum
         ClientError, match="Queue visibility timeout: 5 seconds is less than Function timeout: 6 seconds"
     ):
         consumer.connect()
+
+
+def test_a_mapping_that_is_changed_must_not_show_messages_again_too_early_either(consumer: Consumer) -> None:
+    """
+    A message waits for its batch before it is worked on. One that is disabled may be anything: it is checked when it
+    is enabled, though the request says nothing of the function.
+    """
+    consumer.create_queues(visibility_seconds=5, receive_at_most=2)
+    consumer.create_function("note", timeout_seconds=4)
+    uuid = consumer.connect()
+    update = consumer.aws.functions.update_event_source_mapping
+
+    with pytest.raises(
+        ClientError,
+        match=r"timeout: 5 seconds is less than Function timeout: 4 seconds and MaximumBatchingW.*: 2 seconds",
+    ):
+        update(UUID=uuid, MaximumBatchingWindowInSeconds=2)
+    fits = update(UUID=uuid, MaximumBatchingWindowInSeconds=1)
+    update(UUID=uuid, Enabled=False, MaximumBatchingWindowInSeconds=2)
+    with pytest.raises(ClientError, match="Queue visibility timeout"):
+        update(UUID=uuid, Enabled=True)
+
+    assert fits["MaximumBatchingWindowInSeconds"] == 1
 
 
 def test_a_second_mapping_of_the_same_two_is_refused(consumer: Consumer) -> None:

@@ -317,6 +317,28 @@ def test_a_consumer_that_waits_leaves_nothing_in_the_journal(tmp_path: Path) -> 
     assert [message["Body"] for message in moved] == ["bad"]
 
 
+def test_a_consumer_that_waits_for_a_group_in_flight_leaves_nothing_in_the_journal(tmp_path: Path) -> None:
+    """Its messages are to be seen and not to be had, as long as one of them is worked on: twenty looks a second."""
+    journal = tmp_path / "data" / "aws" / "journal"
+    with moto(tmp_path / "data") as opened:
+        sqs = client(opened.port, "sqs")
+        sqs.create_queue(QueueName="dead.fifo", Attributes={"FifoQueue": "true"})
+        policy = '{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:123456789012:dead.fifo", "maxReceiveCount": 3}'
+        url = sqs.create_queue(QueueName="queue.fifo", Attributes={"FifoQueue": "true", "RedrivePolicy": policy})[
+            "QueueUrl"
+        ]
+        for body in ("one", "two"):
+            sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId="g", MessageDeduplicationId=body)
+        first = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1)["Messages"]
+        size = journal.stat().st_size
+        waited = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=2)
+        left = journal.stat().st_size - size
+        sqs.close()
+
+    assert [message["Body"] for message in first] == ["one"]
+    assert (waited.get("Messages"), left) == (None, 0)
+
+
 def test_what_an_upload_told_event_bridge_is_there_after_a_kill(tmp_path: Path) -> None:
     """A message that a rule sent to a queue for an object is in it, though the object was put again, or deleted."""
     pattern = '{"source": ["aws.s3"], "detail-type": ["Object Created", "Object Deleted"], "detail": {"object": {"key": [{"prefix": "manifests/"}]}}}'
@@ -354,3 +376,29 @@ def test_what_an_upload_told_event_bridge_is_there_after_a_kill(tmp_path: Path) 
         ("Object Created", "manifests/a"),
         ("Object Deleted", "manifests/a"),
     ]
+
+
+def test_a_delete_marker_that_is_deleted_is_told_of_too(tmp_path: Path) -> None:
+    """It has no size and no ETag; S3 answers 204 as for any other version. moto tells of a key's last version alone."""
+    with moto(tmp_path / "data") as opened:
+        s3, sqs, events = (client(opened.port, service) for service in ("s3", "sqs", "events"))
+        url = sqs.create_queue(QueueName="queue")["QueueUrl"]
+        s3.create_bucket(Bucket="data")
+        s3.put_bucket_versioning(Bucket="data", VersioningConfiguration={"Status": "Enabled"})
+        s3.put_bucket_notification_configuration(
+            Bucket="data", NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+        events.put_rule(Name="rule", EventPattern='{"source": ["aws.s3"], "detail-type": ["Object Deleted"]}')
+        target = {"Id": "queue", "Arn": "arn:aws:sqs:us-east-1:123456789012:queue"}
+        events.put_targets(Rule="rule", Targets=[target])
+        version = s3.put_object(Bucket="data", Key="a", Body=b"x")["VersionId"]
+        marker = s3.delete_object(Bucket="data", Key="a")["VersionId"]
+        s3.delete_object(Bucket="data", Key="a", VersionId=version)
+        deleted = s3.delete_object(Bucket="data", Key="a", VersionId=marker)
+        (message,) = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+        for each in (s3, sqs, events):
+            each.close()
+
+    told = json.loads(message["Body"])["detail"]["object"]
+    assert deleted["ResponseMetadata"]["HTTPStatusCode"] == 204
+    assert (told["version-id"], told.keys()) == (marker, {"key", "version-id", "sequencer"})

@@ -208,7 +208,7 @@ def service(tmp_path: Path) -> Iterator[Running]:
                     store=store, engine=engine, children=Names(), check_definition=check_definition,
                     clock=lambda: engine.now, region="us-east-1",
                 )  # fmt: skip
-                app = create_app(parts, health={"aws": "http://127.0.0.1:1"})
+                app = create_app(parts, health=lambda: {"aws": "http://127.0.0.1:1"})
                 server = _HttpServer(uvicorn.Config(app, http="httptools", lifespan="off", log_config=None))
                 tasks.create_task(server.serve([bound]))
                 await server.ready.wait()

@@ -49,6 +49,18 @@ def test_a_job_over_a_listing_has_no_rule_for_uploads() -> None:
     assert (set(factory.aws.machines), factory.made.rules) == ({"mapfold-flights"}, {})
 
 
+def test_the_hint_about_manifests_names_a_job_that_one_starts() -> None:
+    """Not merely the first one; where there is none, nothing is said."""
+    listing = FakeJob(source=FakeSource(key_name="Prefix"))
+
+    both = call(FakeFactory(known=LoadedFakes(flights=listing, orders=FakeJob("orders"))), "deploy")
+    alone = call(FakeFactory(known=LoadedFakes(flights=listing)), "deploy")
+
+    assert "a manifest put under s3://mapfold-data/manifests/orders/ starts orders" in both.out
+    assert "manifests/flights/" not in both.out
+    assert "manifest" not in alone.out
+
+
 def test_a_module_that_is_no_job_hides_no_other() -> None:
     """It is said, and the exit code tells it."""
     known = LoadedFakes(flights=FakeJob())

@@ -231,8 +231,29 @@ class FakeAws:
         self.folders[name] = folder
         return True
 
-    def delete_function(self, name: str) -> None:
+    def update_folder_function(
+        self,
+        name: str,
+        *,
+        folder: str,
+        handler: str,
+        runtime: str,
+        timeout_seconds: int,
+        memory_mb: int,
+        environment: Mapping[str, str],
+    ) -> bool:
+        if name not in self.functions:
+            return False
         del self.functions[name]
+        return self.create_folder_function(
+            name,
+            folder=folder,
+            handler=handler,
+            runtime=runtime,
+            timeout_seconds=timeout_seconds,
+            memory_mb=memory_mb,
+            environment=environment,
+        )
 
     def ensure_bucket(self, name: str) -> bool:
         made = name not in self.buckets
@@ -285,7 +306,7 @@ class FakeTriggers:
     telling: set[str] = field(default_factory=set)
     order: list[str] = field(default_factory=list)
 
-    def ensure_queue(self, name: str, attributes: Mapping[str, str]) -> str | None:
+    def ensure_queue(self, name: str, attributes: Mapping[str, str], *, visible_after: int = 0) -> str | None:
         self.order.append(name)
         if self.queues.get(name) == attributes:
             return None
@@ -299,7 +320,7 @@ class FakeTriggers:
         self.mappings[queue_arn] = function
         return "created"
 
-    def ensure_notification(self, bucket: str) -> None:
+    def ensure_notification(self, bucket: str, *, is_new: bool = False) -> None:
         self.telling.add(bucket)
 
     def ensure_rule(self, name: str, pattern: str, *, queue_arn: str) -> str | None:

@@ -123,9 +123,44 @@ def test_a_table_that_another_command_makes_meanwhile_is_as_good(stubbed: Stubbe
 def test_a_function_that_another_command_makes_meanwhile_is_not_made(stubbed: Stubbed) -> None:
     """The deployment looks whether it is the one that it wants."""
     stubbed.functions.add_client_error("create_function", "ResourceConflictException")
-    wanted = {"folder": "/f", "handler": "h", "runtime": "python3.11", "timeout_seconds": 1, "memory_mb": 128}
 
-    assert stubbed.aws.create_folder_function("f", **wanted, environment={}) is False  # type: ignore[arg-type]
+    assert stubbed.aws.create_folder_function("f", **WANTED) is False
+
+
+WANTED: Any = {
+    "folder": "/f",
+    "handler": "h",
+    "runtime": "python3.11",
+    "timeout_seconds": 1,
+    "memory_mb": 128,
+    "environment": {},
+}
+
+
+def test_a_function_is_changed_in_place_if_nobody_else_changed_it_meanwhile(stubbed: Stubbed) -> None:
+    """Its settings are given to the revision that the code has made, so that both are of one command."""
+    stubbed.functions.add_response(
+        "update_function_code",
+        {"RevisionId": "r1"},
+        {"FunctionName": "f", "S3Bucket": "mapfold-local", "S3Key": "/f"},
+    )
+    stubbed.functions.add_client_error(
+        "update_function_configuration",
+        "PreconditionFailedException",
+        expected_params={
+            "FunctionName": "f",
+            "Runtime": "python3.11",
+            "Handler": "h",
+            "Timeout": 1,
+            "MemorySize": 128,
+            "Environment": {"Variables": {}},
+            "RevisionId": "r1",
+        },
+    )
+    stubbed.functions.add_client_error("update_function_code", "ResourceNotFoundException")
+
+    assert stubbed.aws.update_folder_function("f", **WANTED) is False
+    assert stubbed.aws.update_folder_function("f", **WANTED) is False
 
 
 def test_children_are_paged_as_they_are_taken(stubbed: Stubbed) -> None:

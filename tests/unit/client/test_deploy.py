@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from mapfold.client import Deployment, carry_out, plan_deployment, source_digest, substitutions
 from mapfold.client.deploy import FunctionPlan
 from mapfold.client.values import FunctionFacts, Json
+from mapfold.errors import ServiceError
 from tests.unit.client.fakes import FakeAws
 
 
@@ -85,7 +89,43 @@ def test_a_function_that_another_command_made_meanwhile_is_used(tmp_path: Path) 
     assert len(aws.functions) == 5
 
 
-def test_functions_are_made_again_when_the_source_has_changed(tmp_path: Path) -> None:
+class Overtaken(FakeAws):
+    """Another command changes, or deletes, each function just before we do, so often."""
+
+    def update_folder_function(self, name: str, **settings: Any) -> bool:
+        if self.left:
+            self.left -= 1
+            if self.deletes:
+                del self.functions[name]
+            return False
+        return super().update_folder_function(name, **settings)
+
+    left, deletes = 0, False
+
+
+@pytest.mark.parametrize("deletes", [False, True])
+def test_a_function_that_another_command_changes_meanwhile_is_looked_at_again(tmp_path: Path, deletes: bool) -> None:
+    """And is then as it should be, whatever the other has made of it."""
+    aws = Overtaken()
+    carry_out(plan(tmp_path), aws)
+    aws.left, aws.deletes = 3, deletes
+
+    carry_out(plan(tmp_path, digest="d2"), aws)
+
+    assert carry_out(plan(tmp_path, digest="d2"), aws) == []
+
+
+def test_a_function_that_others_change_all_the_time_is_an_error(tmp_path: Path) -> None:
+    """It names the function, and says what to do."""
+    aws = Overtaken()
+    carry_out(plan(tmp_path), aws)
+    aws.left = 1000
+
+    with pytest.raises(ServiceError, match="function mapfold-flights-plan was changed by others"):
+        carry_out(plan(tmp_path, digest="d2"), aws)
+
+
+def test_functions_are_updated_when_the_source_has_changed(tmp_path: Path) -> None:
     """A warm worker would go on with the old code."""
     aws = FakeAws()
     carry_out(plan(tmp_path), aws)
@@ -96,7 +136,7 @@ def test_functions_are_made_again_when_the_source_has_changed(tmp_path: Path) ->
     assert len(changes) == 5
 
 
-def test_only_the_function_whose_limits_changed_is_made_again(tmp_path: Path) -> None:
+def test_only_the_function_whose_limits_changed_is_updated(tmp_path: Path) -> None:
     """The job's timeout is the work function's alone."""
     aws = FakeAws()
     carry_out(plan(tmp_path), aws)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from mapfold.client.deploy import all_at_once
-from mapfold.client.shared import Shared, first_steps, last_steps, plan_shared
+from mapfold.client.shared import Shared, first_steps, last_steps, next_steps, plan_shared
 from tests.unit.client.fakes import FakeAws, FakeTriggers
 
 
@@ -16,9 +16,8 @@ def plan(tmp_path: Path, *jobs: str, digest: str = "d1") -> Shared:
 
 def deploy(shared: Shared, aws: FakeAws, triggers: FakeTriggers) -> list[tuple[str, str, str]]:
     """Carry it out; what was changed."""
-    first = all_at_once(first_steps(shared, aws, triggers))
-    last = all_at_once(last_steps(shared, aws, triggers))
-    return [(change.action, change.kind, change.name) for change in (*first.changes, *last.changes)]
+    done = [all_at_once(steps(shared, aws, triggers)) for steps in (first_steps, next_steps, last_steps)]
+    return [(change.action, change.kind, change.name) for one in done for change in one.changes]
 
 
 def test_there_are_the_api_and_the_start_queue_with_its_dead_letters(tmp_path: Path) -> None:
@@ -86,6 +85,18 @@ def test_what_is_as_it_should_be_is_left_alone(tmp_path: Path) -> None:
     second = deploy(plan(tmp_path, "flights"), aws, triggers)
     edited = deploy(plan(tmp_path, "flights", digest="d2"), aws, triggers)
 
-    assert len(first) == 2 + 1 + 1 + 1
+    assert len(first) == 2 + 1 + 1 + 1 + 1
     assert second == []
     assert edited == [("replaced", "function", "mapfold-api"), ("replaced", "function", "mapfold-start")]
+
+
+def test_the_data_bucket_comes_last_and_tells_at_once(tmp_path: Path) -> None:
+    """A manifest that is put as soon as there is a bucket for it starts a run."""
+    aws, triggers, shared = FakeAws(), FakeTriggers(), plan(tmp_path, "flights")
+    for steps in (first_steps, next_steps):
+        all_at_once(steps(shared, aws, triggers))
+    before = set(aws.buckets)
+
+    all_at_once(last_steps(shared, aws, triggers))
+
+    assert (before, aws.buckets, triggers.telling) == (set(), {"mapfold-data"}, {"mapfold-data"})

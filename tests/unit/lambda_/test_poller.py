@@ -68,12 +68,21 @@ class FakeFunctions:
 
 
 @asynccontextmanager
-async def polling(queue: FakeQueue, functions: FakeFunctions, **settings: Any) -> AsyncIterator[Poller]:
+async def polling(
+    queue: FakeQueue, functions: FakeFunctions, *, slept: list[float] | None = None, **settings: Any
+) -> AsyncIterator[Poller]:
+    """A poller at work, whose pauses take no time; they are noted in `slept`."""
+    pauses = [] if slept is None else slept
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
     poller = Poller(
         replace(MAPPING, **settings),
         queue,
         invoke=functions.invoke,
         function_exists=lambda name: name in functions.there,
+        sleep=sleep,
     )
     task = asyncio.get_running_loop().create_task(poller.run())
     try:
@@ -86,7 +95,13 @@ async def polling(queue: FakeQueue, functions: FakeFunctions, **settings: Any) -
 async def until(true: Callable[[], object]) -> None:
     """Let the loop go on until something is so (pytest's timeout bounds the wait)."""
     while not true():  # noqa: ASYNC110  what it waits for are lists that grow
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
+
+
+async def until_nothing_moves() -> None:
+    """Let every task go on as far as it can: none of them waits for the clock."""
+    for _ in range(100):
+        await asyncio.sleep(0)
 
 
 async def test_so_many_batches_are_worked_on_at_once_and_no_more() -> None:
@@ -94,7 +109,7 @@ async def test_so_many_batches_are_worked_on_at_once_and_no_more() -> None:
     queue, functions = FakeQueue([str(n) for n in range(20)]), FakeFunctions()
     async with polling(queue, functions):
         await until(lambda: len(functions.called) == BATCHES_AT_ONCE)
-        await asyncio.sleep(0.05)
+        await until_nothing_moves()
         received_meanwhile = 20 - len(queue.waiting)
         functions.gate.set()
         await until(lambda: len(queue.deleted) == 20)
@@ -107,7 +122,7 @@ async def test_nothing_is_received_for_a_function_that_is_not_there() -> None:
     queue, functions = FakeQueue(["one"]), FakeFunctions(there=set())
     functions.gate.set()
     async with polling(queue, functions) as poller:
-        await asyncio.sleep(0.05)
+        await until_nothing_moves()
         asked_before = queue.asked
         functions.there.add("f")
         poller.look_again()
@@ -117,13 +132,13 @@ async def test_nothing_is_received_for_a_function_that_is_not_there() -> None:
 
 
 async def test_a_function_that_is_made_anew_meanwhile_is_invoked_then() -> None:
-    """A deployment deletes a function and creates it: the batch that comes in between is not left to the queue."""
-    queue, functions = FakeQueue(["one"]), FakeFunctions(missing_for=2)
+    """Who deletes a function may create it again: the batch that comes in between is not left to the queue."""
+    queue, functions, slept = FakeQueue(["one"]), FakeFunctions(missing_for=2), list[float]()
     functions.gate.set()
-    async with polling(queue, functions):
+    async with polling(queue, functions, slept=slept):
         await until(lambda: queue.deleted == ["one"])
 
-    assert functions.called == [("f", "one")]
+    assert (functions.called, slept) == ([("f", "one")], [0.1, 0.4])
 
 
 async def test_a_disabled_mapping_rests_and_an_enabled_one_goes_on() -> None:
@@ -138,7 +153,7 @@ async def test_a_disabled_mapping_rests_and_an_enabled_one_goes_on() -> None:
         await until(lambda: poller.is_resting)
         seen = list(functions.called)
         queue.send("three")
-        await asyncio.sleep(0.05)
+        await until_nothing_moves()
         seen_later = list(functions.called)
         poller.change(replace(poller.mapping, enabled=True))
         await until(lambda: "three" in queue.deleted)
@@ -148,15 +163,13 @@ async def test_a_disabled_mapping_rests_and_an_enabled_one_goes_on() -> None:
 
 
 async def test_a_queue_that_is_away_is_asked_again_after_a_pause() -> None:
-    """Not at once: one that is down is not asked a thousand times a second."""
-    queue, functions = FakeQueue(["one"], away=1), FakeFunctions()
+    """Longer each time, up to half a minute: one that is down is not asked a thousand times a second."""
+    queue, functions, slept = FakeQueue(["one"], away=7), FakeFunctions(), list[float]()
     functions.gate.set()
-    async with polling(queue, functions):
-        await asyncio.sleep(0.3)
-        asked_soon = queue.asked
+    async with polling(queue, functions, slept=slept):
         await until(lambda: queue.deleted == ["one"])
 
-    assert asked_soon == 1
+    assert slept == [1, 2, 4, 8, 16, 30, 30]
 
 
 async def test_one_that_is_retired_ends_when_its_batch_has() -> None:

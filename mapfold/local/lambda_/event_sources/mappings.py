@@ -129,8 +129,8 @@ class EventSourceMappings:
         function = self._functions.function(settings.function)[0] if settings.function else None
         async with self._changes:
             mapping = settings.applied_to(self.get(uuid), function=function.name if function else None, now=time.time())
-            if function is not None:
-                await self._check_queue(mapping, function)
+            if mapping.enabled:  # one that is disabled may be changed though its queue, or its function, is gone
+                await self._check_queue(mapping, function or self._find(mapping.function))
             await self._put(mapping)
         return mapping
 
@@ -169,19 +169,24 @@ class EventSourceMappings:
         return await self._functions.invoke(function, event, is_json=True)
 
     def _exists(self, function: str) -> bool:
+        return self._find(function) is not None
+
+    def _find(self, name: str) -> Function | None:
         try:
-            self._functions.function(function)
+            return self._functions.function(name)[0]
         except LambdaError:
-            return False
-        return True
+            return None
 
     def _queue(self, mapping: EventSourceMapping) -> Queue:
         if self._sqs is None:
             raise invalid_parameter("No SQS is connected to this Lambda.")
         return Queue(mapping, self._sqs, account=self.scope.account)
 
-    async def _check_queue(self, mapping: EventSourceMapping, function: Function) -> None:
-        """The queue is there, and does not show a message again while the function is still at work on it."""
+    async def _check_queue(self, mapping: EventSourceMapping, function: Function | None) -> None:
+        """The queue is there, and does not show a message again while it waits for its batch or is worked on.
+
+        A function that is not there now has no timeout.
+        """
         try:
             visible_after = await self._queue(mapping).visibility_seconds()
         except ClientError as error:
@@ -194,8 +199,9 @@ class EventSourceMappings:
             raise LambdaError(
                 "ServiceException", f"SQS cannot be asked about {mapping.queue_arn}: {error}", 500
             ) from error
-        if visible_after < function.timeout_seconds:
+        timeout, window = function.timeout_seconds if function else 0, mapping.batching_window_seconds
+        if visible_after < timeout + window:
             raise invalid_parameter(
-                f"Queue visibility timeout: {visible_after} seconds is less than Function timeout: "
-                f"{function.timeout_seconds} seconds"
+                f"Queue visibility timeout: {visible_after} seconds is less than Function timeout: {timeout} seconds"
+                + (f" and MaximumBatchingWindowInSeconds: {window} seconds" if window else "")
             )

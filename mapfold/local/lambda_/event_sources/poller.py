@@ -29,7 +29,7 @@ WAIT_SECONDS = 5
 
 _MOST_BATCH_BYTES = 6 * 1024 * 1024
 _RETRY_SECONDS = (0.1, 0.4, 1.0, 3.0, 5.0)
-"""Before each further try to invoke a function that is not there (a deployment makes it anew) or throttled."""
+"""Before each further try to invoke a function that is not there (somebody makes it anew) or throttled."""
 
 _LONGEST_PAUSE_SECONDS = 30.0
 
@@ -47,12 +47,19 @@ class Poller:
     """The task of one mapping. `function_exists` tells whether a function, by name, can be invoked."""
 
     def __init__(
-        self, mapping: EventSourceMapping, queue: Receives, *, invoke: Invoke, function_exists: Callable[[str], bool]
+        self,
+        mapping: EventSourceMapping,
+        queue: Receives,
+        *,
+        invoke: Invoke,
+        function_exists: Callable[[str], bool],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.mapping = mapping
         self.is_resting = True
         """Whether no long poll is under way, and no batch is at work."""
         self._queue, self._invoke, self._function_exists = queue, invoke, function_exists
+        self._sleep = sleep
         self._slots = asyncio.Semaphore(BATCHES_AT_ONCE)
         self._under_way = 0
         self._news = asyncio.Event()
@@ -130,7 +137,7 @@ class Poller:
                 return
             batch += more
             if not more and not wait:
-                await asyncio.sleep(max(0.0, until - loop.time()))  # less than a second: SQS waits for whole ones
+                await self._sleep(max(0.0, until - loop.time()))  # less than a second: SQS waits for whole ones
 
     async def _pause(self, error: Exception) -> None:
         """Wait the longer the more often SQS could not be asked; the first time is in the log."""
@@ -143,7 +150,7 @@ class Poller:
             )
         pause = min(2.0**self._failures, _LONGEST_PAUSE_SECONDS)
         self._failures += 1
-        await asyncio.sleep(pause)
+        await self._sleep(pause)
 
     async def _work(self, mapping: EventSourceMapping, messages: Sequence[Message]) -> None:
         try:
@@ -188,5 +195,5 @@ class Poller:
             except LambdaError as error:
                 if error.status not in (404, 429):
                     raise
-                await asyncio.sleep(seconds)
+                await self._sleep(seconds)
         return await self._invoke(function, event)

@@ -7,6 +7,7 @@ loop's end nor the process's waits for one. What such a call then still receives
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 10
 """Messages of one ReceiveMessage, and of one DeleteMessageBatch."""
@@ -65,13 +67,21 @@ class Queue:
         client, url = self._opened()
         for start in range(0, len(messages), MOST_AT_ONCE):
             some = messages[start : start + MOST_AT_ONCE]
-            client.delete_message_batch(
+            answer = client.delete_message_batch(
                 QueueUrl=url,
                 Entries=[
                     {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
                     for number, message in enumerate(some)
                 ],
             )
+            for failed in answer.get("Failed", []):
+                log.warning(
+                    "message %s was worked on and could not be deleted from %s, it will be received again: %s: %s",
+                    some[int(failed["Id"])]["MessageId"],
+                    self._name,
+                    failed.get("Code"),
+                    failed.get("Message"),
+                )
 
     def _opened(self) -> tuple[SQSClient, str]:
         client = self._make_client()
