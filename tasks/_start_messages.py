@@ -26,6 +26,7 @@ from pydantic import ValidationError
 
 from mapfold.errors import UsageError
 from tasks._api_models import StartRun, explain
+from tasks._json_text import read_json
 
 UPLOADS = "manifests/"
 _KEY = re.compile(rf"{UPLOADS}(?P<job>[^/]+)/(?P<rest>.*)", re.DOTALL)
@@ -72,11 +73,9 @@ def upload_run_id(job: str, bucket: str, key: str, version: str) -> str:
 
 def _decoded(body: str) -> Any:
     try:
-        return json.loads(body)
-    except ValueError as error:
+        return read_json(body)
+    except json.JSONDecodeError as error:
         raise UsageError(f"the message is no JSON: {error}") from error
-    except RecursionError as error:
-        raise UsageError("the message is no JSON that can be read: it is nested too deeply") from error
 
 
 def _of_upload(event: Mapping[str, Any]) -> Asked | None:

@@ -51,7 +51,7 @@ def unseal(token: str | None, question: Sequence[Json]) -> Json:
         return None
     try:
         digest, position = json.loads(base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise BadToken from error
     if digest != _digest(question) or position is None:
         raise BadToken

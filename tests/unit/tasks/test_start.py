@@ -90,7 +90,10 @@ class TestMessages:
         ("body", "reason"),
         [
             ("{no", r"the message is no JSON: Expecting property name"),
-            ("[" * 60_000, r"the message is no JSON that can be read: it is nested too deeply"),
+            ("[" * 60_000, r"nested too deeply: at most 100 levels"),
+            ({**ASKED, "params": {"x": json.loads("[" * 150 + "]" * 150)}}, r"nested too deeply: at most 100 levels"),
+            ('{"job": ' + "1" * 5_000 + "}", r"the JSON cannot be read: Exceeds the limit"),
+            ({**ASKED, "params": {"x": "\ud800"}}, r"holds half a surrogate pair, '\\ud800'"),
             ("null", r"cannot be carried out: it: Input should be a valid dictionary"),
             ([1], r"cannot be carried out: it: Input should be a valid dictionary"),
             ({"job": "flights"}, r"cannot be carried out: source: Field required"),
