@@ -186,7 +186,8 @@ def show_progress(run: RunId) -> Response[str]:
     "/runs/<run>/failures",
     summary="List the items that failed",
     description="With their errors. A run that came to its end has listed them all in one file; of another, they are "
-    "gathered from what its batches left.",
+    "gathered from what its batches left. A page that takes long is shorter than its limit; it may be empty and have a "
+    "`next`.",
     operation_id="listFailures",
     responses=answers(models.Failures, 404),
 )
@@ -194,7 +195,7 @@ def list_failures(run: RunId, limit: FailureLimit = 100, next_: Token = None) ->
     """A page of failed items."""
     aws, execution = _aws(), _find(run)
 
-    def entries(position: Json) -> Iterator[Entry[client.Failure]]:
+    def entries(position: Json) -> Iterator[Entry[client.Failure | None]]:
         return client.failure_entries(aws, execution, position)
 
     head = {"run_id": execution.name}
@@ -414,7 +415,7 @@ def _page(
     head: dict[str, Json],
     name: str,
     question: Sequence[Json],
-    entries: Callable[[Json], Iterator[Entry[T]]],
+    entries: Callable[[Json], Iterator[Entry[T | None]]],
     document: Callable[[T], Json],
     *,
     limit: int,
