@@ -59,7 +59,27 @@ _WRITE_LOGS = {
         }
     ],
 }
-_ERROR = '{"error": "$context.error.responseType", "message": $context.error.messageString}'
+_MESSAGE = "$context.error.messageString"  # with its quotes
+_VALIDATION = '"$context.error.validationErrorString"'  # without them; those within it come escaped
+_NO_TOKEN = '"not signed by IAM, or there is no such method and path. GET /openapi.json lists what there is."'
+
+REFUSALS: Mapping[str, tuple[apigw.ResponseType, str, str]] = {
+    "BadBody": (apigw.ResponseType.BAD_REQUEST_BODY, "BadRequest", _VALIDATION),
+    "BadParameters": (apigw.ResponseType.BAD_REQUEST_PARAMETERS, "BadRequest", _MESSAGE),
+    "BodyTooLarge": (apigw.ResponseType.REQUEST_TOO_LARGE, "BodyTooLarge", _MESSAGE),
+    "WrongType": (apigw.ResponseType.UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", _MESSAGE),
+    "NoToken": (apigw.ResponseType.MISSING_AUTHENTICATION_TOKEN, "NotSignedOrUnknownRoute", _NO_TOKEN),
+    "BadSignature": (apigw.ResponseType.INVALID_SIGNATURE, "AccessDenied", _MESSAGE),
+    "ExpiredToken": (apigw.ResponseType.EXPIRED_TOKEN, "AccessDenied", _MESSAGE),
+    "Denied": (apigw.ResponseType.ACCESS_DENIED, "AccessDenied", _MESSAGE),
+    "Throttled": (apigw.ResponseType.THROTTLED, "Throttled", _MESSAGE),
+    "Refused": (apigw.ResponseType.DEFAULT_4_XX, "$context.error.responseType", _MESSAGE),
+    "Failed": (apigw.ResponseType.DEFAULT_5_XX, "$context.error.responseType", _MESSAGE),
+}
+"""What the gateway refuses by itself: the kind, and the word and the message (a JSON text) that it answers with.
+
+A status is the gateway's own. A request that is not signed and one without a route are the same kind to it, 403.
+"""
 
 
 class HttpApi(Construct):
@@ -148,9 +168,10 @@ class HttpApi(Construct):
         return {"application/json": apigw.Model.from_model_name(self, f"{name}Model", model.ref)}
 
     def _answer_in_our_shape(self) -> None:
-        """What the gateway refuses by itself has the shape of the handler's errors."""
-        for name, kind in (("Refused", apigw.ResponseType.DEFAULT_4_XX), ("Failed", apigw.ResponseType.DEFAULT_5_XX)):
-            self.rest_api.add_gateway_response(name, type=kind, templates={"application/json": _ERROR})
+        """What the gateway refuses by itself has the shape of the handler's errors, and their words where it has any."""
+        for name, (kind, error, message) in REFUSALS.items():
+            template = f'{{"error": "{error}", "message": {message}}}'
+            self.rest_api.add_gateway_response(name, type=kind, templates={"application/json": template})
 
     def _let_stage_invoke(self, api: lambda_.IFunction) -> None:
         lambda_.CfnPermission(

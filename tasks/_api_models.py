@@ -180,7 +180,9 @@ class MapRunFacts(Document):
     """A map run. An item that failed within a batch that succeeded counts as succeeded here."""
 
     map_run_arn: str
-    label: str = Field(description="Map: over the items. FoldGroups: over groups of partials.", examples=["Map"])
+    label: str = Field(
+        description="The job's name: over the items. FoldGroups: over groups of partials.", examples=["flight-delays"]
+    )
     status: Status
     started: Moment
     stopped: Moment | None

@@ -7,6 +7,9 @@ A message may come twice, and so may an event of one upload. The run's name is t
 that the second start finds the first one's run: of the message's id, or of the object's bucket, key and version. Where
 the bucket has no versions, the sequencer stands for it: S3 gives each write of a key another one, while the ETag alone
 would be the same for a file that is uploaded anew, which is meant to run again.
+
+A run reads the object as it is when it starts, which may be a newer upload by then. So the source of an upload's run says
+which version was meant, and Plan refuses another one.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from pydantic import ValidationError
 
 from mapfold.errors import UsageError
 from tasks._api_models import StartRun, explain
+from tasks._json_text import read_json
 
 UPLOADS = "manifests/"
 _KEY = re.compile(rf"{UPLOADS}(?P<job>[^/]+)/(?P<rest>.*)", re.DOTALL)
@@ -32,10 +36,10 @@ _DIGEST_LENGTH = 12
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A run that is asked for. is_chosen: somebody chose its name."""
+    """A run that is asked for. `source` is as an execution's input gives it. is_chosen: somebody chose its name."""
 
     job: str
-    source: str
+    source: Mapping[str, str]
     name: str
     params: Mapping[str, Any] = field(default_factory=dict)
     is_chosen: bool = False
@@ -43,10 +47,7 @@ class Asked:
 
 def read_message(body: str, *, message_id: str) -> Asked | None:
     """What a message asks for; None for an upload that is only a folder. UsageError says what is wrong with it."""
-    try:
-        document = json.loads(body)
-    except ValueError as error:
-        raise UsageError(f"the message is no JSON: {error}") from error
+    document = _decoded(body)
     if isinstance(document, dict) and "detail-type" in document:
         return _of_upload(document)
     try:
@@ -55,7 +56,7 @@ def read_message(body: str, *, message_id: str) -> Asked | None:
         raise UsageError(f"the message cannot be carried out: {explain(map(dict, error.errors()))}") from error
     return Asked(
         job=request.job,
-        source=request.source,
+        source={"uri": request.source},
         name=request.name or f"{request.job}-{message_id}",
         params=request.params,
         is_chosen=request.name is not None,
@@ -70,27 +71,35 @@ def upload_run_id(job: str, bucket: str, key: str, version: str) -> str:
     return "-".join(part for part in (job, stem, digest) if part)
 
 
+def _decoded(body: str) -> Any:
+    try:
+        return read_json(body)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"the message is no JSON: {error}") from error
+
+
 def _of_upload(event: Mapping[str, Any]) -> Asked | None:
     kind = (event.get("source"), event["detail-type"])
     if kind != ("aws.s3", "Object Created"):
         raise UsageError(f"the event is {kind[1]!r} of {kind[0]!r}; only 'Object Created' of 'aws.s3' starts a run")
     try:
         bucket, uploaded = event["detail"]["bucket"]["name"], event["detail"]["object"]
-        key = uploaded["key"]
-    except (KeyError, TypeError) as error:
+        found = _KEY.fullmatch(key := uploaded["key"])
+    except (KeyError, TypeError) as error:  # also of a key that is no text
         raise UsageError(f"the event names no object: its detail is {event.get('detail')!r}") from error
-    found = _KEY.fullmatch(key)
     if found is None:
         raise UsageError(f"s3://{bucket}/{key} does not lie under {UPLOADS}JOB/, so that it names no job")
     if not found["rest"] or found["rest"].endswith("/"):
         return None  # the console makes a folder as an empty object
-    name = upload_run_id(found["job"], bucket, key, _version(uploaded))
-    return Asked(job=found["job"], source=f"s3://{bucket}/{key}", name=name)
+    pinned = _pinned(uploaded)
+    version = pinned.get("version") or f"{pinned.get('etag')} {uploaded.get('sequencer')}"
+    name = upload_run_id(found["job"], bucket, key, version)
+    return Asked(job=found["job"], source={"uri": f"s3://{bucket}/{key}", **pinned}, name=name)
 
 
-def _version(uploaded: Mapping[str, Any]) -> str:
-    version = uploaded.get("version-id")
+def _pinned(uploaded: Mapping[str, Any]) -> dict[str, str]:
+    """What tells this version of the object from others: its version, or where the bucket has none, its ETag."""
+    version, etag = uploaded.get("version-id"), uploaded.get("etag") or uploaded.get("eTag")
     if version and version != "null":
-        return str(version)
-    etag = uploaded.get("etag") or uploaded.get("eTag")
-    return f"{etag} {uploaded.get('sequencer')}"
+        return {"version": str(version)}
+    return {"etag": str(etag)} if etag else {}

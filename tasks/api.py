@@ -7,9 +7,10 @@ request is told by `_api_errors`. GET /openapi.json describes it all.
 
 from __future__ import annotations
 
+import base64
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, TypeVar, cast
 
 from aws_lambda_powertools import Logger
@@ -37,6 +38,7 @@ from tasks import _api_models as models
 from tasks._api_errors import Refusal, refusal
 from tasks._api_openapi import answers, openapi
 from tasks._client import client as warm_client
+from tasks._json_text import read_json
 from tasks._telemetry import observed
 
 T = TypeVar("T")
@@ -66,11 +68,13 @@ def answer(event: dict[str, Any], context: Any, aws: AwsClient) -> dict[str, Any
     """The proxy response to a request. Whatever goes wrong is one: a fault of ours is logged, and 500."""
     facts = {"method": event.get("httpMethod"), "path": event.get("path")}
     try:
-        _check_size(event.get("body"))
+        request = {**_as_json(event), "body": _body(event), "isBase64Encoded": False}
         app.context["aws"] = aws
-        answered: dict[str, Any] = app.resolve(_as_json(event), cast(Any, context))
+        answered: dict[str, Any] = app.resolve(request, cast(Any, context))
     except _BodyTooLarge as error:
         answered = _proxied(Refusal(413, "BodyTooLarge", str(error)))
+    except _BadBody as error:
+        answered = _proxied(Refusal(400, "BadRequest", f"the body cannot be read: {error}"))
     except Exception:  # one request's fault must not end as Lambda's own error, which says nothing to the caller
         logger.exception("request failed", extra=facts)
         request_id = getattr(context, "aws_request_id", "")
@@ -182,7 +186,8 @@ def show_progress(run: RunId) -> Response[str]:
     "/runs/<run>/failures",
     summary="List the items that failed",
     description="With their errors. A run that came to its end has listed them all in one file; of another, they are "
-    "gathered from what its batches left.",
+    "gathered from what its batches left. A page that takes long is shorter than its limit; it may be empty and have a "
+    "`next`.",
     operation_id="listFailures",
     responses=answers(models.Failures, 404),
 )
@@ -190,7 +195,7 @@ def list_failures(run: RunId, limit: FailureLimit = 100, next_: Token = None) ->
     """A page of failed items."""
     aws, execution = _aws(), _find(run)
 
-    def entries(position: Json) -> Iterator[Entry[client.Failure]]:
+    def entries(position: Json) -> Iterator[Entry[client.Failure | None]]:
         return client.failure_entries(aws, execution, position)
 
     head = {"run_id": execution.name}
@@ -357,8 +362,31 @@ class _BodyTooLarge(Exception):
     """The request's body is larger than any that could be carried out."""
 
 
-def _check_size(body: str | None) -> None:
-    size = len((body or "").encode())
+class _BadBody(Exception):
+    """The request's body is no text, or a JSON that cannot be carried on."""
+
+
+def _body(event: Mapping[str, Any]) -> str | None:
+    """The body as a text. Whether it is JSON, and is one that fits, is seen by the route."""
+    body: str | None = event.get("body")
+    if not body:
+        return body
+    try:
+        raw = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
+        _check_size(len(raw))
+        text = raw.decode()
+    except ValueError as error:
+        raise _BadBody(f"it is no UTF-8 ({error})") from error
+    try:
+        read_json(text)
+    except json.JSONDecodeError:
+        pass  # the route says where, or that it is said to be something else
+    except UsageError as error:
+        raise _BadBody(str(error)) from error
+    return text
+
+
+def _check_size(size: int) -> None:
     if size > BODY_BYTES:
         raise _BodyTooLarge(
             f"the body has {size:,} bytes; at most {BODY_BYTES:,} are allowed. Put what is large into S3, and its URI into "
@@ -387,7 +415,7 @@ def _page(
     head: dict[str, Json],
     name: str,
     question: Sequence[Json],
-    entries: Callable[[Json], Iterator[Entry[T]]],
+    entries: Callable[[Json], Iterator[Entry[T | None]]],
     document: Callable[[T], Json],
     *,
     limit: int,

@@ -6,6 +6,7 @@ One CSV object a day, and last their manifest, which names the bucket. The manif
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +27,8 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 1:
         print("Name the data bucket of a stage: python -m examples.flights.put BUCKET", file=sys.stderr)
         return 2
-    print(put(boto3.client("s3"), arguments[0], split_by_day(FLIGHTS_CSV)))
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")  # boto3 reads the second one only
+    print(put(boto3.client("s3", region_name=region), arguments[0], split_by_day(FLIGHTS_CSV)))
     return 0
 
 

@@ -71,11 +71,13 @@ class Failure:
 
 def failures(aws: ReadsFailures, execution: Execution) -> Iterator[Failure]:
     """The failed items of a run, whether it came to its end or not."""
-    return (failure for failure, _ in failure_entries(aws, execution))
+    return (failure for failure, _ in failure_entries(aws, execution) if failure is not None)
 
 
-def failure_entries(aws: ReadsFailures, execution: Execution, position: Json = None) -> Iterator[Entry[Failure]]:
+def failure_entries(aws: ReadsFailures, execution: Execution, position: Json = None) -> Iterator[Entry[Failure | None]]:
     """The failed items of a run from a position on, each with the position behind it (pages.py).
+
+    None stands for a child that was asked for and has no items but those in a file: it cost calls all the same.
 
     A position is a place in one of three lists: `["file", byte]` of failures.jsonl; `["part", key, byte]` of a file that
     a batch wrote; `["child", status, token, child, item]` of a page of the children that failed as a whole.
@@ -96,7 +98,7 @@ def failure_entries(aws: ReadsFailures, execution: Execution, position: Json = N
             raise BadToken
 
 
-def _all(aws: ReadsFailures, execution: Execution, bucket: str, folder: str) -> Iterator[Entry[Failure]]:
+def _all(aws: ReadsFailures, execution: Execution, bucket: str, folder: str) -> Iterator[Entry[Failure | None]]:
     whole = _of_file(aws, bucket, folder + "failures.jsonl", 0)
     if whole is not None:
         yield from whole
@@ -117,7 +119,7 @@ def _of_file(aws: ReadsFailures, bucket: str, key: str, start: int) -> Iterator[
 
 def _of_parts(
     aws: ReadsFailures, execution: Execution, bucket: str, folder: str, key: str, start: int
-) -> Iterator[Entry[Failure]]:
+) -> Iterator[Entry[Failure | None]]:
     """Those that batches noted, from the byte `start` of the file `key` on; then those of the children that failed."""
     keys = aws.object_keys(bucket, folder + "failed/", after=key)
     rest = ((key, start),) if key and start < _FILE_END else ()
@@ -175,7 +177,7 @@ def _failure(line: Mapping[str, Json]) -> Failure:
 
 def _of_children(
     aws: ReadsFailures, execution: Execution, bucket: str, folder: str, start: tuple[Status, str | None, int, int]
-) -> Iterator[Entry[Failure]]:
+) -> Iterator[Entry[Failure | None]]:
     """The items of the children that failed or timed out, of the latest map run over the items."""
     map_run = next((run for run in reversed(aws.map_runs(execution.arn)) if is_of_items(run.label)), None)
     if map_run is None:
@@ -188,6 +190,8 @@ def _of_children(
             found = [] if child is None else list(_of_child(aws, child, bucket, folder))
             for item, failure in enumerate(found[items_skipped:], items_skipped + 1):
                 yield failure, ["child", str(status), token, number, item]
+            if not found:
+                yield None, ["child", str(status), token, number + 1, 0]
             items_skipped = 0
         if page.next is None and status is Status.TIMED_OUT:
             return

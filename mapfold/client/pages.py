@@ -3,8 +3,8 @@
 A list is a stream of entries: a value, and the position right behind it, from which the stream can be had again. `fill`
 takes a page of them; `seal` makes an opaque token of the position, good only for the same question.
 
-A page ends at its limit, or before what is in it grows too large for an answer of Lambda: then it is shorter, and the
-next one goes on behind it. Nothing is left out.
+A page ends at its limit, or before what is in it grows too large for an answer of Lambda, or when it has taken too long:
+then it is shorter, and the next one goes on behind it. Nothing is left out.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -23,8 +24,11 @@ T = TypeVar("T")
 ANSWER_BYTES = 5_000_000
 """Of a page's documents as they travel. Lambda answers with at most 6,291,556 bytes (Lambda quotas)."""
 
+PAGE_SECONDS = 15.0
+"""What a page may take. API Gateway waits 29 seconds, and the last entry may cost calls that are tried again."""
+
 Entry = tuple[T, Json]
-"""A value of a list and the position behind it; None behind the last one."""
+"""A value of a list and the position behind it; None behind the last one. A value may be None: nothing was found there."""
 
 
 class BadToken(UsageError):
@@ -51,7 +55,7 @@ def unseal(token: str | None, question: Sequence[Json]) -> Json:
         return None
     try:
         digest, position = json.loads(base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise BadToken from error
     if digest != _digest(question) or position is None:
         raise BadToken
@@ -59,23 +63,32 @@ def unseal(token: str | None, question: Sequence[Json]) -> Json:
 
 
 def fill(
-    entries: Iterator[Entry[T]], document: Callable[[T], Json], *, limit: int, budget: int = ANSWER_BYTES
+    entries: Iterator[Entry[T | None]],
+    document: Callable[[T], Json],
+    *,
+    limit: int,
+    budget: int = ANSWER_BYTES,
+    seconds: float = PAGE_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
 ) -> tuple[list[Json], Json]:
     """A page: the documents of the first entries, and the position behind them.
 
     At most `limit`, and no more than have `budget` bytes, but always one. No entry behind the page is asked for unless
-    the budget ends it.
+    the budget ends it. When `seconds` have passed it ends behind the entry that it has, even if nothing was found so far:
+    then the position has gone on.
     """
     documents: list[Json] = []
     position: Json = None
+    end = clock() + seconds
     for value, behind in entries:
-        made = document(value)
-        budget -= travelling_bytes(made)
-        if budget < 0 and documents:
-            return documents, position
-        documents.append(made)
+        if value is not None:
+            made = document(value)
+            budget -= travelling_bytes(made)
+            if budget < 0 and documents:
+                return documents, position
+            documents.append(made)
         position = behind
-        if len(documents) >= limit:
+        if len(documents) >= limit or clock() >= end:
             return documents, position
     return documents, None
 

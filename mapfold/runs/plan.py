@@ -2,15 +2,19 @@
 
 With N items estimated:
 
-- concurrency is the job's, otherwise DEFAULT_CONCURRENCY (the Lambda concurrency that a new account may use); less where
-  the environment says that fewer can run at once (`MAPFOLD_CONCURRENCY`, which the embedded AWS sets to its workers), or
-  the job (its reserved concurrency, the connections of its database).
+- concurrency is the job's, otherwise DEFAULT_CONCURRENCY (AWS's default quota of Lambda's concurrency in a region; a new
+  account starts with less, until AWS raises it); less where the environment says that fewer can run at once
+  (`MAPFOLD_CONCURRENCY`, which the embedded AWS sets to its workers), or the job (its reserved concurrency, the
+  connections of its database).
   More children than that would only wait for a worker, and the five minutes of an EXPRESS one run meanwhile;
 - a batch has what the job says, otherwise N / (WAVES * concurrency) items, so that every slot gets several batches and none waits long for the
   slowest, between 1 and LARGEST_BATCH, so that a batch that fails repeats little.
 
 N comes from the object's size and the length of the items in its head, or from the first pages of a listing. It need
 not be right: it only shapes batches.
+
+A source may say which version of its object is meant ({"uri", "version"} or {"uri", "etag"}, as uploads do). The ItemReader
+reads the current one, so another one than was meant is a SourceError.
 """
 
 from __future__ import annotations
@@ -89,14 +93,27 @@ class Plan:
 
 
 def parse_source(job: Job, given: Any) -> dict[str, str]:
-    """The `source` of an execution's input: what `parse_uri` gave, or an URI alone."""
+    """The `source` of an execution's input: what `parse_uri` gave, or an URI alone; with the version that is meant."""
     if isinstance(given, str):
         return job.source.parse_uri(given)
     if isinstance(given, Mapping) and "uri" in given:
-        return job.source.parse_uri(given["uri"])
+        return {**job.source.parse_uri(given["uri"]), **_pinned(job, given)}
     if isinstance(given, Mapping) and "bucket" in given:
         return job.source.parse_uri(f"s3://{given['bucket']}/{given.get('key', given.get('prefix', ''))}")
     raise SourceError(f'the execution\'s input has no source: {given!r}. Give {{"uri": "s3://BUCKET/KEY"}}.')
+
+
+def _pinned(job: Job, given: Mapping[str, Any]) -> dict[str, str]:
+    """`version` or `etag`, where the source has one."""
+    pinned = {name: str(given[name]) for name in _PINS if given.get(name)}
+    if pinned and isinstance(job.source, Objects):
+        raise SourceError(
+            f"the source {given['uri']} is a listing, which has no {' and no '.join(pinned)}. Leave it out."
+        )
+    return pinned
+
+
+_PINS = ("version", "etag")
 
 
 def make_plan(
@@ -202,7 +219,9 @@ def _count_objects(source: Mapping[str, str], s3: S3Client) -> int:
 
 def _estimate_lines(job: Job, source: Mapping[str, str], s3: S3Client) -> int:
     where: Any = {"Bucket": source["bucket"], "Key": source["key"]}
-    size = s3.head_object(**where)["ContentLength"]
+    found = s3.head_object(**where)
+    _check_version(source, {"version": found.get("VersionId", "null"), "etag": found["ETag"]})
+    size = found["ContentLength"]
     if not size:
         return 0
     head = s3.get_object(**where, Range=f"bytes=0-{_HEAD_BYTES - 1}")["Body"].read()
@@ -212,6 +231,17 @@ def _estimate_lines(job: Job, source: Mapping[str, str], s3: S3Client) -> int:
     if len(head) >= size:
         return marks
     return math.ceil(size / (len(head) / max(1, marks)))
+
+
+def _check_version(source: Mapping[str, str], current: Mapping[str, str]) -> None:
+    """SourceError if the object is another one than the run was started for."""
+    for name in _PINS:
+        meant = source.get(name)
+        if meant is not None and meant.strip('"') != current[name].strip('"'):
+            raise SourceError(
+                f"{source['uri']} has been overwritten since it was uploaded: this run was for {name} {meant}, and now it is "
+                f"{name} {current[name]}. The newer upload has a run of its own."
+            )
 
 
 def _count_items(job: Job, head: bytes) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -151,14 +153,58 @@ def test_the_stage_is_made_after_the_accounts_role(template: Template) -> None:
     assert f'{{"Ref": "{account}"}}' in json.dumps(description)
 
 
+def refusals(template: Template) -> dict[str, dict[str, str]]:
+    """What the gateway answers by kind, with the values of AWS's documentation put for its variables."""
+    said = {
+        "$context.error.messageString": '"Invalid request body"',
+        "$context.error.validationErrorString": r"[object has missing required properties ([\"job\"])]",
+        "$context.error.responseType": "UNAUTHORIZED",
+    }
+    answers = {}
+    for each in resources(template, "AWS::ApiGateway::GatewayResponse").values():
+        text = each["ResponseTemplates"]["application/json"]
+        for variable, value in said.items():
+            text = text.replace(variable, value)
+        answers[each["ResponseType"]] = json.loads(text)
+    return answers
+
+
 def test_what_the_gateway_refuses_looks_like_the_handlers_errors(template: Template) -> None:
-    """{"error", "message"}, so that a client reads one shape."""
-    refusals = resources(template, "AWS::ApiGateway::GatewayResponse").values()
+    """{"error", "message"} in JSON, so that a client reads one shape; the status is the gateway's own."""
+    answers = refusals(template)
 
-    shapes = [
-        json.loads(each["ResponseTemplates"]["application/json"].replace("$context.error.messageString", '"…"'))
-        for each in refusals
-    ]
+    assert all(answer.keys() == {"error", "message"} and all(answer.values()) for answer in answers.values())
+    assert {"DEFAULT_4XX", "DEFAULT_5XX"} <= answers.keys()
+    assert not any("StatusCode" in each for each in resources(template, "AWS::ApiGateway::GatewayResponse").values())
 
-    assert [each["ResponseType"] for each in refusals] == ["DEFAULT_4XX", "DEFAULT_5XX"]
-    assert shapes == 2 * [{"error": "$context.error.responseType", "message": "…"}]
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("BAD_REQUEST_BODY", "BadRequest"),
+        ("BAD_REQUEST_PARAMETERS", "BadRequest"),
+        ("REQUEST_TOO_LARGE", "BodyTooLarge"),
+        ("UNSUPPORTED_MEDIA_TYPE", "UnsupportedMediaType"),
+        ("THROTTLED", "Throttled"),
+    ],
+)
+def test_the_gateway_says_a_mistake_in_the_handlers_word(template: Template, kind: str, error: str) -> None:
+    """A program that knows the embedded API knows this one too."""
+    words = Path("tasks/_api_errors.py").read_text() + Path("tasks/api.py").read_text()
+
+    assert refusals(template)[kind]["error"] == error
+    assert f'"{error}"' in words
+
+
+def test_a_body_that_does_not_fit_is_said_to_lack_what_it_lacks(template: Template) -> None:
+    """Not only that it is invalid."""
+    assert refusals(template)["BAD_REQUEST_BODY"]["message"] == '[object has missing required properties (["job"])]'
+
+
+def test_the_page_tells_every_word_that_the_gateway_answers_with(template: Template) -> None:
+    """docs/api.md has a table of them."""
+    page = Path("docs/api.md").read_text()
+    table = page[page.index("| API Gateway refuses") :].partition("\n\n")[0]
+    words = {answer["error"] for answer in refusals(template).values()} - {"UNAUTHORIZED"}
+
+    assert set(re.findall(r"`([A-Z][A-Za-z]+)`", table)) == words

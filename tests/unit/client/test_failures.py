@@ -76,6 +76,19 @@ def test_a_batch_that_wrote_its_own_file_is_not_told_twice() -> None:
     assert len(list(failures(aws, execution(RUN, Status.FAILED)))) == 1
 
 
+def test_a_child_of_which_nothing_is_left_to_tell_is_a_place_all_the_same() -> None:
+    """It cost two calls: a page that is out of time goes on behind it, or many of them would never be passed."""
+    aws = died({"Items": [{"i": 7, "v": "a"}]}, **{"000000000007": json.dumps(LINE)})
+    run = execution(RUN, Status.FAILED)
+
+    *_, (nothing, behind) = failure_entries(aws, run)
+    aws.described.clear()
+
+    assert nothing is None
+    assert list(failure_entries(aws, run, behind)) == []
+    assert aws.described == []
+
+
 def test_a_batch_that_crashed_behind_its_file_tells_of_the_others_too() -> None:
     """Its first attempt noted one item and died: the file has that one, the child's error is the others'."""
     aws = died({"Items": [{"i": 7, "v": "a"}, {"i": 8, "v": "b"}]}, **{"000000000007": json.dumps(LINE)})

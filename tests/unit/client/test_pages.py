@@ -42,6 +42,21 @@ def test_nothing_behind_a_full_page_is_asked_for() -> None:
     assert next(entries) == (4, 4)
 
 
+def test_a_page_ends_when_its_time_is_up() -> None:
+    """Each entry here takes four seconds."""
+    clock = iter(range(0, 100, 4))
+
+    assert fill(numbers(upto=9), str, limit=9, seconds=10, clock=lambda: next(clock)) == (["1", "2", "3"], 3)
+
+
+def test_a_page_on_which_nothing_was_found_in_time_still_goes_on() -> None:
+    """It is empty, and the next one begins behind what was looked at."""
+    found: Iterator[Entry[int | None]] = ((None, place) for place in range(1, 100))
+    clock = iter(range(0, 100, 4))
+
+    assert fill(found, str, limit=9, seconds=10, clock=lambda: next(clock)) == ([], 3)
+
+
 @pytest.mark.parametrize("document", ["é", {"a": '"\\n'}, [1, None]])
 def test_bytes_are_counted_as_they_travel(document: Json) -> None:
     """An answer of Lambda is JSON, and its body a text within it: at worst all that is not ASCII is escaped."""

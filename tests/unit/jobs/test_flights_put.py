@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import boto3
+import pytest
 from moto import mock_aws
 
-from examples.flights.put import put
+from examples.flights.put import main, put
 
 
 @mock_aws
@@ -22,3 +23,17 @@ def test_the_manifest_names_the_bucket_and_starts_no_run() -> None:
     assert uri == "s3://mine/flights/manifest.csv"
     assert manifest == "mine,flights/2013-01-01.csv\nmine,flights/2013-01-02.csv\n"
     assert keys == {*days, "flights/manifest.csv"}
+
+
+@mock_aws
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_the_region_is_that_of_the_environment(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3 alone reads AWS_DEFAULT_REGION only; the page on AWS sets AWS_REGION."""
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv(name, "eu-central-1")
+    used: list[str] = []
+    monkeypatch.setattr("examples.flights.put.put", lambda s3, bucket, days: used.append(s3.meta.region_name))
+
+    assert main(["mine"]) == 0
+    assert used == ["eu-central-1"]

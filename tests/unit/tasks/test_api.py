@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -191,6 +192,13 @@ class TestStart:
             ({**START, "params": []}, "body.params: Input should be a valid dictionary"),
             ({**START, "params": {"x": "y" * 40_000}}, "body.params: the run's params have 40,"),
             ("{no", "the body is no JSON: Expecting property name"),
+            ("[" * 60_000, "the body cannot be read: the JSON is nested too deeply: at most 100 levels are allowed"),
+            ({**START, "params": {"x": json.loads("[" * 150 + "]" * 150)}}, "nested too deeply: at most 100 levels"),
+            (
+                '{"params": {"x": ' + "1" * 5_000 + "}}",
+                "the body cannot be read: the JSON cannot be read: Exceeds the limit",
+            ),
+            ({**START, "params": {"x": "\ud800"}}, r"holds half a surrogate pair, '\ud800'"),
             (None, "body: Field required"),
         ],
     )
@@ -204,6 +212,16 @@ class TestStart:
     def test_a_body_that_is_too_large_is_not_even_read(self, caller: Caller) -> None:
         """It may be no JSON at all."""
         assert caller.post("/runs", "{" * 70_000).error == (413, "BodyTooLarge")
+
+    def test_a_body_that_is_no_text_is_refused(self, caller: Caller) -> None:
+        """API Gateway hands bytes over in Base64; text that came so is read."""
+        event = {**rest_request("POST", "/runs", body=START), "isBase64Encoded": True}
+
+        refused = caller.ask({**event, "body": base64.b64encode(b'{"job": "\xff"}').decode()})
+
+        assert refused.error == (400, "BadRequest")
+        assert "the body cannot be read: it is no UTF-8" in refused.body["message"]
+        assert caller.ask({**event, "body": base64.b64encode(json.dumps(START).encode()).decode()}).status == 201
 
     def test_a_body_that_curl_takes_for_a_form_is_read_as_json(self, caller: Caller) -> None:
         """`curl --data` says so of whatever it sends, and many forget the header. No form is taken."""
@@ -432,7 +450,7 @@ class TestPages:
         assert len(pages) > 1
         assert [event["id"] for page in pages for event in page] == list(range(1, 21))
 
-    @pytest.mark.parametrize("token", ["x", "WzEsMl0", "bnVsbA", "é", "W10"])
+    @pytest.mark.parametrize("token", ["x", "WzEsMl0", "bnVsbA", "é", "W10", "W1tb" * 1_900])
     def test_a_token_that_is_none_of_ours_is_refused(self, caller: Caller, token: str) -> None:
         """Whatever it holds."""
         assert caller.get("/runs/r1/history", next=token).error == (400, "BadRequest")

@@ -13,12 +13,14 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from pydantic import BaseModel
 
+from mapfold import Job, Manifest
 from mapfold.client.values import Json
 from tasks import _api_models as models
 from tasks import api
 from tasks._api_openapi import openapi
 from tests.unit.tasks.shared_events import rest_request
 from tests.unit.tasks.test_api import Caller
+from workflows.definition import map_labels
 
 PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
 DOCUMENT = openapi(api.app, base="/")
@@ -84,6 +86,23 @@ def test_an_answer_has_the_members_that_the_api_gives(one: Example) -> None:
     model: type[BaseModel] = getattr(models, name)
 
     model.model_validate(one.answer)
+
+
+def test_the_label_of_a_map_run_is_that_of_the_definition() -> None:
+    """Wherever a page or the description of the API says it: in answers, and in words."""
+    label, merging = map_labels(Job("line-counts", source=Manifest()))
+    (shown,) = [one.answer["map_runs"][0] for one in EXAMPLES if one.answer and "map_runs" in one.answer]
+    said = models.MapRunFacts.model_fields["label"].description or ""
+    deploy = (Path(__file__).parents[3] / "docs" / "deploy.md").read_text()
+
+    assert shown["label"] == label
+    assert f"/{label}:" in shown["map_run_arn"]
+    for text in (said, PAGE, deploy):
+        assert "job's name" in text
+        assert merging in text
+        assert "label `Map`" not in text
+    assert "Map:" not in said
+    assert "/Map`" not in deploy
 
 
 def test_every_route_is_shown() -> None:

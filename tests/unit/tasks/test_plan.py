@@ -145,6 +145,44 @@ class TestEstimate:
             estimate_items(job, job.source.parse_uri("s3://nobodys/none/"), world.s3)
 
 
+class TestVersions:
+    """An upload's run is for the version that was uploaded; a reader gets the one that is there."""
+
+    def put(self, world: World, body: str) -> dict[str, str]:
+        """The object's version and ETag, as EventBridge tells them."""
+        made = world.s3.put_object(Bucket="mapfold-data", Key="x", Body=body.encode())
+        return {"version": made.get("VersionId", ""), "etag": made["ETag"].strip('"')}
+
+    def estimate(self, world: World, pinned: dict[str, str]) -> int:
+        job = Job("words", source=Manifest())
+        return estimate_items(job, parse_source(job, {"uri": "s3://mapfold-data/x", **pinned}), world.s3)
+
+    @pytest.mark.parametrize("name", ["version", "etag"])
+    def test_a_run_for_an_upload_that_was_overwritten_fails(self, world: World, name: str) -> None:
+        """Otherwise two quick uploads would run the second one twice."""
+        enabled: Any = {"Status": "Enabled"}
+        world.s3.put_bucket_versioning(Bucket="mapfold-data", VersioningConfiguration=enabled)
+        first, second = self.put(world, "b,1"), self.put(world, "b,2")
+
+        assert self.estimate(world, {name: second[name]}) == 1
+        with pytest.raises(
+            SourceError, match=f"x has been overwritten .* for {name} {first[name]}, .* a run of its own"
+        ):
+            self.estimate(world, {name: first[name]})
+
+    def test_a_version_is_missed_where_the_bucket_has_none(self, world: World) -> None:
+        """The object that is there is not the one that was meant."""
+        self.put(world, "b,1")
+
+        with pytest.raises(SourceError, match="was for version v1, and now it is version null"):
+            self.estimate(world, {"version": "v1"})
+
+    def test_a_listing_has_no_version(self) -> None:
+        """Whoever gives one means something that would not happen."""
+        with pytest.raises(SourceError, match="is a listing, which has no etag"):
+            parse_source(Job("words", source=Objects()), {"uri": "s3://b/logs/", "etag": "e"})
+
+
 @pytest.mark.parametrize("given", ["s3://b/k", {"uri": "s3://b/k"}, {"bucket": "b", "key": "k"}])
 def test_a_source_is_given_in_three_ways(given: Any) -> None:
     """By our client, or by hand with plain boto3."""

@@ -27,9 +27,9 @@ def aws() -> FakeAws:
     return FakeAws(machines={"mapfold-flights": "{}", "mapfold-words": "{}"})
 
 
-def deliver(aws: FakeAws, *bodies: Json) -> list[int]:
+def deliver(aws: FakeAws, *bodies: Json, context: FakeLambdaContext | None = None) -> list[int]:
     """Hand a batch over; gives the numbers of the messages that failed."""
-    answer = start.start_all(sqs_batch(*bodies), FakeLambdaContext(), cast(Any, aws))
+    answer = start.start_all(sqs_batch(*bodies), context or FakeLambdaContext(), cast(Any, aws))
     return [int(failed["itemIdentifier"].rpartition("-")[2]) for failed in answer["batchItemFailures"]]
 
 
@@ -90,6 +90,11 @@ class TestMessages:
         ("body", "reason"),
         [
             ("{no", r"the message is no JSON: Expecting property name"),
+            ("[" * 60_000, r"nested too deeply: at most 100 levels"),
+            ({**ASKED, "params": {"x": json.loads("[" * 150 + "]" * 150)}}, r"nested too deeply: at most 100 levels"),
+            ('{"job": ' + "1" * 5_000 + "}", r"the JSON cannot be read: Exceeds the limit"),
+            ({**ASKED, "params": {"x": "\ud800"}}, r"holds half a surrogate pair, '\\ud800'"),
+            ("null", r"cannot be carried out: it: Input should be a valid dictionary"),
             ([1], r"cannot be carried out: it: Input should be a valid dictionary"),
             ({"job": "flights"}, r"cannot be carried out: source: Field required"),
             ({**ASKED, "source": "m.csv"}, r"source: the source 'm.csv' is no S3 URI"),
@@ -119,6 +124,25 @@ class TestMessages:
         assert deliver(Busy(machines={"mapfold-flights": "{}"}), ASKED) == [1]
         assert reasons(caplog) == []
 
+    def test_a_fault_of_ours_is_in_the_log_with_its_traceback(self, caplog: pytest.LogCaptureFixture) -> None:
+        """The message fails, and comes again; without that line nobody would know why it ended as a dead letter."""
+
+        class Faulty(FakeAws):
+            def start_execution(self, machine_arn: str, *, name: str, input: str) -> str:
+                raise KeyError("executionArn")
+
+        assert deliver(Faulty(machines={"mapfold-flights": "{}"}), ASKED) == [1]
+        (logged,) = [record for record in caplog.records if record.levelname == "ERROR"]
+        assert logged.exc_info is not None
+        assert repr(logged.exc_info[1]) == "KeyError('executionArn')"
+
+    def test_a_batch_is_left_before_the_time_is_up(self, aws: FakeAws) -> None:
+        """What was carried out is not delivered again, as all of the batch would be if the function timed out."""
+        messages = [{**ASKED, "name": name} for name in ("a", "b", "c", "d")]
+
+        assert deliver(aws, *messages, context=FakeLambdaContext(left=30_000, step=8_000)) == [3, 4]
+        assert started(aws) == ["a", "b"]
+
 
 class TestUploads:
     def test_an_upload_starts_the_job_whose_folder_it_lies_in(self, aws: FakeAws) -> None:
@@ -127,7 +151,25 @@ class TestUploads:
 
         (name,) = started(aws)
         assert name.startswith("flights-2013-")
-        assert given(aws, name)["source"] == {"uri": "s3://mapfold-data/manifests/flights/2013.csv"}
+        assert given(aws, name)["source"]["uri"] == "s3://mapfold-data/manifests/flights/2013.csv"
+
+    @pytest.mark.parametrize(
+        ("told", "pinned"),
+        [
+            ({"version_id": "v1", "etag": "e"}, {"version": "v1"}),
+            ({"version_id": "null", "etag": "e"}, {"etag": "e"}),
+            ({"etag": "e"}, {"etag": "e"}),
+            ({}, {}),
+        ],
+    )
+    def test_the_source_of_an_uploads_run_says_which_version_was_uploaded(
+        self, aws: FakeAws, told: dict[str, str], pinned: dict[str, str]
+    ) -> None:
+        """The run may start when the object has been overwritten: Plan compares."""
+        deliver(aws, upload("manifests/flights/2013.csv", **told))
+
+        (name,) = started(aws)
+        assert given(aws, name)["source"] == {"uri": "s3://mapfold-data/manifests/flights/2013.csv", **pinned}
 
     def test_an_object_version_starts_one_run_however_often_its_event_comes(self, aws: FakeAws) -> None:
         """EventBridge delivers at least once, and so does SQS."""
@@ -165,6 +207,9 @@ class TestUploads:
             (upload("manifests/sums/2013.csv"), "job 'sums' is not deployed"),
             ({**upload("manifests/flights/a"), "detail-type": "Object Deleted"}, "is 'Object Deleted' of 'aws.s3'"),
             ({**upload("manifests/flights/a"), "detail": {}}, "the event names no object: its detail is {}"),
+            ({**upload("manifests/flights/a"), "detail": [1]}, "the event names no object: its detail is [1]"),
+            (upload(cast(Any, 5)), "the event names no object: its detail is"),
+            ({**upload("manifests/flights/a"), "detail-type": ["Object Created"]}, "is ['Object Created'] of 'aws.s3'"),
         ],
     )
     def test_an_event_that_can_never_work_fails_with_its_reason_in_the_log(
@@ -188,4 +233,4 @@ class TestUploads:
         asked = read_message(json.dumps(upload("manifests/flights/a+b c.csv", version_id="v1")), message_id="m")
 
         assert asked is not None
-        assert asked.source == "s3://mapfold-data/manifests/flights/a+b c.csv"
+        assert asked.source["uri"] == "s3://mapfold-data/manifests/flights/a+b c.csv"
