@@ -74,7 +74,7 @@ def test_a_function_may_use_the_key_as_far_as_it_reads_and_writes(stage: Deploye
 def test_roles_have_the_statements_that_are_derived_for_a_key_and_no_others(stage: Deployed) -> None:
     """The replay looks at these for what is never used."""
     permissions = job_permissions(stage.jobs["orders"], with_key=True)
-    shared = shared_permissions(list(stage.jobs), with_key=True)
+    shared = shared_permissions(with_key=True)
 
     for role, statements in (permissions | shared).items():
         job = "orders" if role in permissions else None
