@@ -60,6 +60,7 @@ def invoke(deployment: MotoDeployment, environment: pytest.MonkeyPatch) -> Invok
             environment.setenv(name, value)
         _client.forget()
         context = SimpleNamespace(
+            get_remaining_time_in_millis=lambda: 30_000,
             function_name=function["FunctionName"],
             memory_limit_in_mb=function["MemorySize"],
             invoked_function_arn=function["FunctionArn"],
