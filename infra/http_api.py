@@ -60,7 +60,8 @@ _WRITE_LOGS = {
     ],
 }
 _MESSAGE = "$context.error.messageString"  # with its quotes
-_VALIDATION = '"$context.error.validationErrorString"'  # without them; those within it come escaped
+# Without them. Quotes within it are said to come escaped; that was not tried on AWS.
+_VALIDATION = '"$context.error.validationErrorString"'
 _NO_TOKEN = '"not signed by IAM, or there is no such method and path. GET /openapi.json lists what there is."'
 
 REFUSALS: Mapping[str, tuple[apigw.ResponseType, str, str]] = {
