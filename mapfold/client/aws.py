@@ -616,7 +616,14 @@ def _unreachable(error: BotoCoreError) -> ServiceError:
     code = type(error).__name__
     if isinstance(error, HTTPClientError | ConnectionError):
         return Unreachable(f"nothing answers: {error}", code=code)
-    return ServiceError(str(error), code=code)
+    return ServiceError(f"{error}{_WHAT_HELPS.get(code, '')}", code=code)
+
+
+_WHAT_HELPS = {
+    "NoRegionError": " Set AWS_REGION, or say --region.",
+    "NoCredentialsError": ". Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or say --profile.",
+}
+"""By the name of botocore's error, which says what is missing and not where to give it."""
 
 
 def _execution(answer: Mapping[str, Any]) -> Execution:

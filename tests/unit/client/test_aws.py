@@ -387,8 +387,8 @@ def test_no_answer_is_unreachable(error: Exception) -> None:
 
 
 def test_missing_credentials_are_no_matter_of_reach() -> None:
-    """They are said in botocore's words."""
-    with pytest.raises(ServiceError, match="credentials") as caught:
+    """They are said in botocore's words, and with what helps."""
+    with pytest.raises(ServiceError, match=r"credentials.*AWS_PROFILE.*--profile") as caught:
         broken(NoCredentialsError()).find_execution(RUN)
 
     assert not isinstance(caught.value, Unreachable)
