@@ -85,7 +85,7 @@ def _of_service(error: ServiceError) -> Refusal:
 def _unknown_job(error: NotDeployed) -> str:
     deployed = list(error.deployed or ())
     near = difflib.get_close_matches(error.job, deployed, n=3)
-    hint = f"Did you mean {' or '.join(near)}?" if near else f"There is {', '.join(deployed) or 'none'}."
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"Deployed: {', '.join(deployed) or 'none'}."
     return f"no job {error.job!r} is deployed here. {hint}"
 
 

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 from jobs.flight_delays import FLIGHTS_CSV, split_by_day
 
@@ -23,12 +24,18 @@ MANIFEST_KEY = "flights/manifest.csv"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Put them; 2 without the name of a bucket."""
+    """Put them; 2 without the name of a bucket, 1 if AWS refuses."""
     if len(arguments) != 1:
         print("Name the data bucket of a stage: python -m examples.flights.put BUCKET", file=sys.stderr)
         return 2
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")  # boto3 reads the second one only
-    print(put(boto3.client("s3", region_name=region), arguments[0], split_by_day(FLIGHTS_CSV)))
+    try:
+        print(put(boto3.client("s3", region_name=region), arguments[0], split_by_day(FLIGHTS_CSV)))
+    except (BotoCoreError, ClientError) as error:
+        print(
+            f"The flights are not all in s3://{arguments[0]}: {error}. Mend that, and call it again.", file=sys.stderr
+        )
+        return 1
     return 0
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mapfold.cli.factory import Connection, Factory, Place
 from mapfold.cli.output import Output
 from mapfold.cli.present import columns
-from mapfold.client import Change, Deployment, plan_deployment, substitutions
+from mapfold.client import Deployment, plan_deployment, substitutions
 from mapfold.client.deploy import Done, Step, all_at_once, steps
 from mapfold.client.shared import first_steps, last_steps, next_steps, plan_shared, upload_prefix
 from mapfold.errors import MapfoldError, UsageError
@@ -144,17 +144,20 @@ def _say(
             }
         )
     else:
-        output.facts(_lines(names, started, done.changes, done.left, connection))
+        output.facts(_lines(names, started, done, connection))
     for error in errors:
         output.note(f"mapfold: {error}")
 
 
-def _lines(
-    names: Sequence[str], started: Sequence[str], changes: Sequence[Change], left: int, connection: Connection
-) -> Iterator[str]:
+def _lines(names: Sequence[str], started: Sequence[str], done: Done, connection: Connection) -> Iterator[str]:
     """`started`: those of the names that a manifest starts."""
+    changes = done.changes
     yield from columns(("", "kind", "name"), [(one.action, one.kind, one.name) for one in changes]) if changes else ()
     jobs = ", ".join(names) or "no job"
-    yield f"{jobs} on {connection.where}: {len(changes)} changed, {left} left as they were"
+    counts = f"{len(changes)} changed, {done.left} left as they were"
+    if done.errors:  # they are said one by one on stderr
+        yield f"not all of {jobs} is on {connection.where}: {counts}, {len(done.errors)} failed"
+        return
+    yield f"{jobs} on {connection.where}: {counts}"
     bucket = connection.aws.target.data_bucket
     yield from (f"a manifest put under s3://{bucket}/{upload_prefix(name)} starts {name}" for name in started[:1])

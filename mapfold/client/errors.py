@@ -67,7 +67,7 @@ class NotDeployed(UsageError):
 
     def __init__(self, job: str, where: str, *, deployed: Sequence[str] | None = None) -> None:
         """`deployed`: the jobs that there are; None where that is not known."""
-        there = f"There is {', '.join(deployed) or 'none'}" if deployed is not None else "Run it with --on local"
+        there = f"Deployed: {', '.join(deployed) or 'none'}" if deployed is not None else "Run it with --on local"
         super().__init__(
             f"job {job!r} is not deployed in {where}. {there}; or deploy it first, in this account and region."
         )

@@ -99,6 +99,8 @@ def test_a_job_that_cannot_be_planned_or_made_hides_no_other() -> None:
 
     assert (said.code, set(factory.aws.machines)) == (2, {"mapfold-flights"})
     assert said.err.count("mapfold: ") == 2
+    assert said.out.splitlines()[-1].startswith("not all of flights is on ")
+    assert "a manifest put under" not in said.out
 
 
 def test_the_functions_have_what_the_job_declares() -> None:

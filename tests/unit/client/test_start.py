@@ -57,5 +57,7 @@ def test_a_job_that_a_stack_does_not_have_is_said_with_those_it_has() -> None:
     """Step Functions is not even asked: its refusal would not say."""
     aws = FakeAws(target=Target(stack="mapfold-dev", jobs=("flights", "words")))
 
-    with pytest.raises(NotDeployed, match=r"'sums' is not deployed in stack mapfold-dev, .*\. There is flights, words"):
+    with pytest.raises(
+        NotDeployed, match=r"'sums' is not deployed in stack mapfold-dev, .*\. Deployed: flights, words"
+    ):
         start(aws, "sums", source={}, params={}, name="r1")

@@ -101,7 +101,7 @@ class TestMessages:
             ({**ASKED, "param": {}}, r"param: there is no such field; there are job, source, params, name"),
             ({**ASKED, "name": "a b"}, r"name: 'a b' can't be the name of a run"),
             ({**ASKED, "params": {"x": "y" * 40_000}}, r"params have 40,\d+ bytes as JSON; at most 32,768"),
-            ({**ASKED, "job": "sums"}, r"job 'sums' is not deployed in .* There is flights, words"),
+            ({**ASKED, "job": "sums"}, r"job 'sums' is not deployed in .* Deployed: flights, words"),
         ],
     )
     def test_a_message_that_can_never_work_fails_with_its_reason_in_the_log(
