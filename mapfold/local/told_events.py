@@ -84,13 +84,13 @@ def _tell(account_id: str, bucket: Any, event_name: str, key: Any) -> None:
         if not rules:
             return
         event = _event(account_id, bucket, str(getattr(event_name, "value", event_name)), key)
-    except Exception:
+    except Exception:  # S3's own request must not fail by it, whatever moto does
         log.exception("what S3 would have told of %s in %s was lost", key.name, bucket.name)
         return
     for rule in rules:
         try:
             rule.send_to_targets(event, transform_input=False)
-        except Exception:
+        except Exception:  # one rule's target must not keep the event from the others
             log.warning("rule %s: what S3 told of %s was lost", rule.name, key.name, exc_info=True)
 
 
