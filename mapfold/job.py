@@ -244,7 +244,8 @@ class Job:
         if self.tolerated_failure_percentage is not None:
             parts.append(f"{self.tolerated_failure_percentage:g} % of the items")
         if self.tolerated_failure_count is not None:
-            parts.append(f"{self.tolerated_failure_count} items")
+            count = self.tolerated_failure_count
+            parts.append("1 item" if count == 1 else f"{count} items")
         return " and ".join(parts) or "0 items"
 
     # --- checks ----------------------------------------------------------------------------------------------

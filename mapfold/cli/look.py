@@ -24,7 +24,8 @@ def jobs(folder: Path, factory: Factory, output: Output, *, as_json: bool) -> in
     """`mapfold jobs`: the jobs of a folder; modules that are none are said on stderr, and make it end with 2."""
     loaded = factory.jobs(folder)
     if as_json:
-        output.document({"jobs": [_job_document(job) for job in loaded.values()]})
+        errors = [str(error) for error in loaded.errors]
+        output.document({"jobs": [_job_document(job) for job in loaded.values()], "errors": errors})
     elif loaded:
         rows = [
             (
@@ -60,7 +61,8 @@ def runs(place: Place, factory: Factory, output: Output, *, job: str | None, lim
         output.document({"runs": map(summary_document, found)})
         return 0
     if not found:
-        output.note("there are no runs yet: mapfold run JOB starts one")
+        of_job = f" of {job}" if job else ""
+        output.note(f"there are no runs{of_job} yet: {factory.command} run {job or 'JOB'} starts one")
         return 0
     if connection.is_own and any(not run.status.is_terminal for run in found):
         output.note(factory.goes_on(place))

@@ -36,7 +36,7 @@ from mapfold.client.values import (
     StateMachine,
     Status,
 )
-from mapfold.errors import ServiceError
+from mapfold.errors import ServiceError, UsageError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -395,9 +395,9 @@ class AwsClient:
         if found is not None:
             existing = [key["AttributeName"] for key in sorted(found["Table"]["KeySchema"], key=lambda k: k["KeyType"])]
             if existing != list(keys):
-                raise ServiceError(
-                    f"table {name!r} has the key {existing}, the job declares {list(keys)}. Delete the table or give "
-                    "the job's table another name."
+                raise UsageError(
+                    f"table {name!r} is there with the key {' and '.join(existing)}, and the job declares "
+                    f"{' and '.join(keys)}. Delete the table, or give the job's table another name."
                 )
             return False
         kinds: tuple[Literal["HASH", "RANGE"], ...] = ("HASH", "RANGE")

@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 log = logging.getLogger(__name__)
 
 
-async def accompany(command: Sequence[str], variables: Mapping[str, str]) -> None:
+async def accompany(command: Sequence[str], variables: Mapping[str, str]) -> bool:
     """Run `command` to its end, with `variables` in its environment. Cancelled, it is killed.
 
-    An end that is no success is in the log: what it had to do may be half done.
+    Whether it succeeded. An end that is no success is in the log: what it had to do may be half done.
     """
     try:
         process = await asyncio.create_subprocess_exec(
@@ -29,7 +29,7 @@ async def accompany(command: Sequence[str], variables: Mapping[str, str]) -> Non
         )
     except OSError as error:
         log.warning("%s cannot be started: %s", command[0], error)
-        return
+        return False
     try:
         await process.wait()
     finally:
@@ -38,6 +38,7 @@ async def accompany(command: Sequence[str], variables: Mapping[str, str]) -> Non
             await process.wait()
     if process.returncode:
         log.warning("%s %s: not all that it was to do is done", shlex.join(command), _ending(process.returncode))
+    return process.returncode == 0
 
 
 def _ending(returncode: int) -> str:

@@ -180,8 +180,11 @@ class _Server:
         self._say_ready()
         after_ready()
         if self._settings.companion is not None:
-            await accompany(self._settings.companion, endpoints.worker_environment())
+            deployed = await accompany(self._settings.companion, endpoints.worker_environment())
             self._deploying = False
+            if deployed:
+                sys.stderr.write("deployed: runs can be started by upload, queue and API too\n")
+                sys.stderr.flush()
 
     def _say_ready(self) -> None:
         self._serving = True

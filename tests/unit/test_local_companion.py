@@ -19,6 +19,7 @@ from mapfold.local.companion import accompany
 )
 async def test_an_end_that_is_no_success_is_in_the_log(code: str, said: str, caplog: pytest.LogCaptureFixture) -> None:
     """Else nobody would learn why nothing was deployed."""
-    await accompany([sys.executable, "-c", code], {})
+    succeeded = await accompany([sys.executable, "-c", code], {})
 
+    assert succeeded is (not said)
     assert [said in record.getMessage() for record in caplog.records] == [True] * bool(said)

@@ -64,8 +64,9 @@ def test_jobs_that_are_broken_do_not_hide_the_others() -> None:
     said = call(FakeFactory(known=known), "jobs", "--json")
 
     assert said.code == 2
-    assert [job["name"] for job in json.loads(said.out)["jobs"]] == ["flights"]
-    assert "it has no @job.map" in said.err
+    document = json.loads(said.out)
+    assert [job["name"] for job in document["jobs"]] == ["flights"]
+    assert [error in said.err for error in document["errors"]] == [True]
 
 
 def test_definition_prints_the_states_language_and_nothing_else() -> None:
@@ -114,6 +115,11 @@ def test_runs_that_were_redriven_are_seen() -> None:
 def test_no_runs_are_not_an_error() -> None:
     """The document is there, and empty."""
     assert json.loads(call(FakeFactory(), "runs", "--json").out) == {"runs": []}
+
+
+def test_a_job_without_runs_is_named() -> None:
+    """Other jobs may have some; the way to the first run can be pasted."""
+    assert call(FakeFactory(), "runs", "--job", "b").err == "there are no runs of b yet: mapfold run b starts one\n"
 
 
 def test_show_tells_why_a_run_failed() -> None:

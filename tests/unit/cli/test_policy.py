@@ -105,4 +105,4 @@ def test_the_page_shows_what_the_command_prints() -> None:
     said = call(Factory(environment={}), "policy", "flight-delays", "--role", "close", "--jobs", str(ROOT / "jobs"))
 
     page = (ROOT / "docs" / "permissions.md").read_text()
-    assert f"```console\n$ mapfold policy flight-delays --role close\n{said.out}```" in page
+    assert f"```console\n$ .venv/bin/mapfold policy flight-delays --role close\n{said.out}```" in page

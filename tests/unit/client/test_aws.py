@@ -14,7 +14,7 @@ from moto import mock_aws
 
 from mapfold.client import AwsClient, NotRedrivable, RunNameTaken, Target, Unreachable, local_target
 from mapfold.client.values import Counts, Event, Status
-from mapfold.errors import ServiceError
+from mapfold.errors import ServiceError, UsageError
 from tests.unit.client.fakes import GROUPS_RUN, MACHINES, MAP_RUN, RUN
 
 MOMENT = datetime.fromtimestamp(100.5, UTC)
@@ -118,6 +118,15 @@ def test_a_table_that_another_command_makes_meanwhile_is_as_good(stubbed: Stubbe
     stubbed.tables.add_response("describe_table", {"Table": {"KeySchema": key}})
 
     assert stubbed.aws.ensure_table("daily", ("day",)) is False
+
+
+def test_a_table_with_another_key_is_the_jobs_mistake(stubbed: Stubbed) -> None:
+    """Nothing failed on AWS: the command line ends with 2, and says both keys and the way out."""
+    key = [{"AttributeName": "carrier", "KeyType": "HASH"}, {"AttributeName": "day", "KeyType": "RANGE"}]
+    stubbed.tables.add_response("describe_table", {"Table": {"KeySchema": key}})
+
+    with pytest.raises(UsageError, match="key carrier and day, and the job declares day. Delete the table, or"):
+        stubbed.aws.ensure_table("daily", ("day",))
 
 
 def test_a_function_that_another_command_makes_meanwhile_is_not_made(stubbed: Stubbed) -> None:
