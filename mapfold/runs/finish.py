@@ -7,18 +7,18 @@ is one: {"item", "index", "error", "message", "traceback", "execution"}.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mapfold.codec import Place, encode
 from mapfold.context import Context
 from mapfold.job import Job
+from mapfold.runs.endings import how_it_ended
 from mapfold.runs.folder import RunFolder
 from mapfold.runs.objects import LineWriter, exists, read_lines
-from mapfold.runs.outcome import MapOutcome, records
 from mapfold.runs.partials import Partials, dumps
+from mapfold.runs.pieces import child_of
 from mapfold.runs.records import Records
 from mapfold.runs.work import BatchFailed, shown_item
 
@@ -29,7 +29,6 @@ INLINE_RESULT_BYTES = 100_000
 """A larger result is only in result.json."""
 
 TOLERANCE_EXCEEDED = "Mapfold.ToleratedFailureExceeded"
-NOT_STARTED = "Mapfold.NotStarted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Counts:
 
 def finish_run(
     partials: Partials,
-    outcome: MapOutcome,
+    final: Iterable[Mapping[str, Any]],
     folded: Mapping[str, Any],
     context: Context,
     *,
@@ -52,11 +51,12 @@ def finish_run(
 ) -> dict[str, Any]:
     """Write result and failures, judge the run, close the record of its `execution`; gives the execution's output.
 
-    `folded` is {"partial", "items", "failed"} of the last fold. Where more items failed than the job tolerates, the
+    `final` are the records of the children that did not succeed and are not run again (`isolate.final_records`); `folded` is
+    {"partial", "items", "failed"} of the last fold. Where more items failed than the job tolerates, the
     output has `error` and `cause` too: the state machine then fails with them.
     """
     job, folder, s3 = partials.job, partials.folder, partials.s3
-    failed = write_failures(job, outcome, s3=s3, folder=folder)
+    failed = write_failures(job, final, s3=s3, folder=folder)
     succeeded = folded["items"] - folded["failed"]
     counts = Counts(total=succeeded + failed, succeeded=succeeded, failed=failed)
     result = make_result(job, partials.unpack(folded["partial"]), context) if succeeded else None
@@ -96,23 +96,19 @@ def make_result(job: Job, partial: Any, context: Context) -> Any:
     return encode(result, Place(job.name, "finish"), "result")
 
 
-def write_failures(job: Job, outcome: MapOutcome, *, s3: S3Client, folder: RunFolder) -> int:
+def write_failures(job: Job, final: Iterable[Mapping[str, Any]], *, s3: S3Client, folder: RunFolder) -> int:
     """Write `failures.jsonl`; gives the number of its lines."""
     with LineWriter(s3, folder.bucket, folder.failures) as writer:
-        for line in _failure_lines(job, outcome, s3, folder):
+        for line in _failure_lines(job, final, s3, folder):
             writer.write(line)
     return writer.lines
 
 
-def _failure_lines(job: Job, outcome: MapOutcome, s3: S3Client, folder: RunFolder) -> Iterator[bytes]:
+def _failure_lines(job: Job, final: Iterable[Mapping[str, Any]], s3: S3Client, folder: RunFolder) -> Iterator[bytes]:
     for key in _listed(s3, folder):
         yield from read_lines(s3, folder.bucket, key)
-    for record in records(s3, outcome.failed):
+    for record in final:
         yield from _of_child(job, record, s3, folder)
-    for record in records(s3, outcome.pending):
-        yield from _of_child(
-            job, {"Error": NOT_STARTED, "Cause": "the run stopped before this item", **record}, s3, folder
-        )
 
 
 def _listed(s3: S3Client, folder: RunFolder) -> Iterator[str]:
@@ -125,35 +121,17 @@ def _listed(s3: S3Client, folder: RunFolder) -> Iterator[str]:
 
 
 def _of_child(job: Job, record: Mapping[str, Any], s3: S3Client, folder: RunFolder) -> Iterator[bytes]:
-    """The failed items of a failed child: as `work` wrote them, or one by one with the child's own error."""
-    given = record.get("Input") or "{}"
-    child = json.loads(given) if isinstance(given, str) else given
-    items = child.get("Items", ())
+    """The failed items of a failed child: as `work` wrote them, or one by one with how the child ended."""
+    child = child_of(record)
+    items = child.get("Items") or ()
     if items and record.get("Error") == BatchFailed.__name__:
         key = folder.failed(int(items[0]["i"]))
         if exists(s3, folder.bucket, key):
             yield from read_lines(s3, folder.bucket, key)
             return
-    source = child.get("BatchInput", {}).get("source", {})
-    error = record.get("Error") or f"Execution{record.get('Status', 'FAILED').title().replace('_', '')}"
+    error, message = how_it_ended(record, timeout_seconds=job.timeout_seconds)
+    batch = child.get("BatchInput", {})
     for entry in items:
-        line = {"item": shown_item(job, entry["v"], source), "index": entry["i"], "error": error}
-        told = readable_cause(record.get("Cause"), error=error)
-        yield dumps({**line, "message": told, "traceback": None, "execution": record.get("ExecutionArn")})
-
-
-def readable_cause(cause: str | None, *, error: str) -> str:
-    """A cause in words: Lambda's is a JSON document, of which the message is what a reader wants.
-
-    The type of the exception stands before it, unless that is `error`, which is shown beside it anyway.
-    """
-    if not cause:
-        return ""
-    try:
-        document = json.loads(cause)
-    except ValueError:
-        return cause
-    if not isinstance(document, dict) or "errorMessage" not in document:
-        return cause
-    kind = document.get("errorType")
-    return f"{kind}: {document['errorMessage']}" if kind and kind != error else str(document["errorMessage"])
+        item = shown_item(job, entry["v"], batch)
+        line = {"item": item, "index": entry["i"], "error": error, "message": message}
+        yield dumps({**line, "traceback": None, "execution": record.get("ExecutionArn")})
