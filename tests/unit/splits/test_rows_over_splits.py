@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mapfold.splits import Splits
+from mapfold.splits.rows import read_rows
 from tests.unit.splits.fakes import KEY, FakeS3, pieces, rows_of
 
 SEEDS = range(60)
@@ -25,14 +26,17 @@ QUOTED = (*SPECIAL, "\n", "\r\n")
 
 def table(chance: random.Random, alphabet: Sequence[str]) -> list[list[str]]:
     """Rows of three fields, no row blank."""
-    field = lambda: "".join(chance.choices(alphabet, k=chance.choice((0, 0, 1, 3, 40))))
+
+    def field() -> str:
+        return "".join(chance.choices(alphabet, k=chance.choice((0, 0, 1, 3, 40))))
+
     return [[str(number), field(), field()] for number in range(chance.choice((0, 1, 2, 50)))]
 
 
 def as_csv(rows: list[list[str]], chance: random.Random) -> bytes:
     """A CSV file with one of everything that may differ: line ends, BOM, quotes, the last newline, blank lines."""
     text = io.StringIO(newline="")
-    quoting = chance.choice((csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
+    quoting: Any = chance.choice((csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
     writer = csv.writer(text, lineterminator=chance.choice(("\n", "\r\n")), quoting=quoting)
     writer.writerow(["id", "käse", "c"])
     for row in rows:
@@ -139,10 +143,9 @@ def test_each_line_is_in_one_split_whichever_byte_it_is_cut_at(size: int) -> Non
     """A record belongs to the split in which it begins: none twice, none left out, at every size of the splits."""
     lines = ["", "a", "bcd", "", "", "efghijkl", "m"]
     data = "\n".join(lines).encode()
-    options: dict[str, Any] = {} if size < 9 else {"split_bytes": size}
     s3: Any = FakeS3({KEY: data})
-    splits = pieces(s3, Splits("text", **options))
-    cut_anew = [{**splits[0].split, "start": at, "end": min(at + size, len(data))} for at in range(0, len(data), size)]
+    (whole,) = pieces(s3, Splits("text"))
+    cut_anew = [{**whole.split, "start": at, "end": min(at + size, len(data))} for at in range(0, len(data), size)]
 
     rows = rows_in(s3, cut_anew)
 
@@ -150,6 +153,4 @@ def test_each_line_is_in_one_split_whichever_byte_it_is_cut_at(size: int) -> Non
 
 
 def rows_in(s3: Any, splits: list[dict[str, Any]]) -> list[Any]:
-    from mapfold.splits.rows import read_rows
-
     return [row for split in splits for row in read_rows(s3, {**split, "split_bytes": None})]
