@@ -14,15 +14,18 @@ from mapfold.splits.sizes import BatchSizes, largest_piece
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from mapfold.runs.folder import RunFolder
+    from mapfold.runs.plan import PlanRequest
+
 
 class SplitEntries:
-    """(index, split) of every split, found as they are taken; once. SplitError says what cannot be cut, and why."""
+    """(index, split) of every split of a source, found as they are taken; once.
 
-    def __init__(self, job: Job, source: Mapping[str, str], s3: S3Client) -> None:
-        if not isinstance(job.source, Splits):
-            raise TypeError(f"job {job.name!r} has no Splits source")
-        self._splits, self._source, self._s3 = job.source, source, s3
-        self._largest = largest_piece(memory_mb=job.memory_mb, timeout_seconds=job.timeout_seconds)
+    SplitError says what cannot be cut, and why. Memory does not grow with their number.
+    """
+
+    def __init__(self, splits: Splits, source: Mapping[str, str], s3: S3Client, *, largest: int) -> None:
+        self._splits, self._source, self._s3, self._largest = splits, source, s3, largest
         self._sizes = BatchSizes()
 
     def __iter__(self) -> Iterator[tuple[int, Any]]:
@@ -33,5 +36,13 @@ class SplitEntries:
 
     @property
     def batch_items(self) -> int:
-        """Splits in a batch, once all have been taken: small objects together make a batch that is worth a worker."""
+        """Splits in a batch, once all have been taken: many small objects together are worth a worker."""
         return self._sizes.choose(self._largest)
+
+
+def split_entries(job: Job, request: PlanRequest, *, s3: S3Client, folder: RunFolder) -> SplitEntries | None:
+    """The splits of what SOURCE names, None where the job's source is another."""
+    if not isinstance(job.source, Splits):
+        return None
+    largest = largest_piece(memory_mb=job.memory_mb, timeout_seconds=job.timeout_seconds)
+    return SplitEntries(job.source, request.source, s3, largest=largest)

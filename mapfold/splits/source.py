@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import codecs
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from mapfold.errors import JobError
-from mapfold.sources import Objects, Source
+from mapfold.sources import Source
 
 Json = Any
 
@@ -30,6 +30,8 @@ class Splits(Source):
     columns: of Parquet, the columns to read; all, if none are named.
     """
 
+    is_read_natively: ClassVar[bool] = False
+
     format: Format
     objects: ObjectsOf = "one"
     split_bytes: int | None = None
@@ -48,9 +50,10 @@ class Splits(Source):
         object.__setattr__(self, "columns", tuple(self.columns))
         object.__setattr__(self, "encoding", _codec(self.encoding) or self.encoding)
 
-    def parse_uri(self, uri: str) -> dict[str, str]:
-        """As every source; a prefix may be empty."""
-        return (Objects() if self.objects == "prefix" else Source()).parse_uri(uri)
+    @property
+    def key_name(self) -> str:  # type: ignore[override]
+        """ "Prefix" where SOURCE is one."""
+        return "Prefix" if self.objects == "prefix" else "Key"
 
     def _mistakes(self) -> list[tuple[str, str, str]]:
         """(problem, fix, field) of everything that is wrong."""

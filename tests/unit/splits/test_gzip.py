@@ -116,7 +116,7 @@ class TestDamage:
         s3: Any = FakeS3({KEY: data})
         ranges = [(at, min(at + 200, len(data))) for at in range(0, len(data), 200)]
         facts = {"bucket": BUCKET, "key": KEY, "etag": pieces(s3, Splits("text", compression="gzip"))[0].split["etag"]}
-        facts |= {"size": len(data), "format": "text", "compression": "gzip"}  # type: ignore[dict-item]
+        facts |= {"size": len(data), "format": "text", "compression": "gzip"}
 
         messages = []
         for start, end in ranges:
