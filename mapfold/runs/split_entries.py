@@ -37,7 +37,7 @@ class SplitEntries:
     @property
     def batch_items(self) -> int:
         """Splits in a batch, once all have been taken: many small objects together are worth a worker."""
-        return self._sizes.choose(self._largest)
+        return self._sizes.choose(self._largest, given=self._splits.split_bytes)
 
 
 def split_entries(job: Job, request: PlanRequest, *, s3: S3Client, folder: RunFolder) -> SplitEntries | None:

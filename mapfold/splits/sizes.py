@@ -61,9 +61,12 @@ class BatchSizes:
             if self.splits % items == 0:
                 self._open[items] = 0
 
-    def choose(self, largest: int) -> int:
-        """The most splits in a batch, so that none has more than a piece of all the bytes would, nor than `largest`."""
-        target = piece_bytes(self.bytes, largest)
+    def choose(self, largest: int, *, given: int | None = None) -> int:
+        """The most splits in a batch, so that none has more bytes than a piece of all of them together would have.
+
+        given: how long pieces are, where the job says so.
+        """
+        target = given or piece_bytes(self.bytes, largest)
         return max(_fitting(self._largest.items(), target), default=1)
 
 
