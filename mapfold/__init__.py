@@ -9,6 +9,7 @@ from mapfold.context import Context
 from mapfold.errors import JobError
 from mapfold.job import Job
 from mapfold.sources import CsvRows, JsonArray, JsonLines, Manifest, Objects, Source
+from mapfold.splits import SplitError, Splits
 
 __all__ = [
     "Context",
@@ -22,4 +23,6 @@ __all__ = [
     "Objects",
     "Permission",
     "Source",
+    "SplitError",
+    "Splits",
 ]

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mapfold.splits.rows import Split, read_rows
 from mapfold.storage import Storage
 from mapfold.tables import Table
 
@@ -62,6 +63,14 @@ class Context:
         if self._storage is None:
             self._storage = Storage(_s3())
         return self._storage
+
+    def rows(self, split: Split) -> Iterator[Any]:
+        """The rows of a split, the item of a job whose source is `Splits(…)`, read as they arrive.
+
+        Of CSV {header: text}, of JSON Lines values, of text lines, of Parquet dicts of Python's values. SplitError says where
+        the object is not what the source declares, or that it has been overwritten since the run was planned.
+        """
+        return read_rows(self.storage.client, split)
 
     def table(self, name: str) -> Table:
         """One of the tables that the job declares; `.write(items)` puts items. KeyError names those there are."""

@@ -22,11 +22,12 @@ Json = Any
 
 @dataclass(frozen=True, slots=True)
 class ItemList:
-    """Where a list lies, and how many items it has."""
+    """Where a list lies, and how many items it has. batch_items: how many make a batch, where who listed them knows."""
 
     bucket: str
     key: str
     items: int
+    batch_items: int | None = None
 
     def as_plan(self) -> dict[str, str]:
         """As `$.plan.list`, where the ItemReader finds it."""

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mapfold.job import Job
@@ -32,6 +32,7 @@ from mapfold.runs.folder import RunFolder
 from mapfold.runs.item_list import ItemList, write_list
 from mapfold.runs.partials import dumps
 from mapfold.runs.records import Records
+from mapfold.runs.split_entries import split_entries
 from mapfold.sources import CsvRows, JsonArray, Objects
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class EntryProvider(Protocol):
         """The items as a stream, or None where this is nothing to do with it."""
 
 
-PROVIDERS: tuple[EntryProvider, ...] = ()
+PROVIDERS: tuple[EntryProvider, ...] = (split_entries,)
 """The first that lists a run's items does."""
 
 
@@ -132,7 +133,7 @@ def parse_source(job: Job, given: Any) -> dict[str, str]:
 def _pinned(job: Job, given: Mapping[str, Any]) -> dict[str, str]:
     """`version` or `etag`, where the source has one."""
     pinned = {name: str(given[name]) for name in _PINS if given.get(name)}
-    if pinned and isinstance(job.source, Objects):
+    if pinned and job.source.key_name == "Prefix":
         raise SourceError(
             f"the source {given['uri']} is a listing, which has no {' and no '.join(pinned)}. Leave it out."
         )
@@ -172,7 +173,7 @@ def make_plan(
         params=request.params,
         source={**request.source, **seen.version},
         estimated_items=items,
-        max_items_per_batch=job.batch_items or batch_size(items, concurrency),
+        max_items_per_batch=job.batch_items or (listed and listed.batch_items) or batch_size(items, concurrency),
         max_concurrency=concurrency,
         tolerated_failure_percentage=percentage,
         tolerated_failure_count=count,
@@ -202,7 +203,9 @@ def list_items(
     for provider in providers:
         entries = provider(job, request, s3=s3, folder=folder)
         if entries is not None:
-            return write_list(s3, folder, entries)
+            # Known once all have been taken, where they differ in size.
+            written = write_list(s3, folder, entries)
+            return replace(written, batch_items=getattr(entries, "batch_items", None))
     return None
 
 
@@ -221,6 +224,8 @@ def look_at_source(job: Job, source: Mapping[str, str], s3: S3Client) -> SeenSou
     try:
         if isinstance(job.source, Objects):
             return SeenSource(_count_objects(source, s3), {})
+        if job.source.key_name == "Prefix":
+            return SeenSource(0, {})
         return _look_at_object(job, source, s3)
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
@@ -272,6 +277,8 @@ def _look_at_object(job: Job, source: Mapping[str, str], s3: S3Client) -> SeenSo
     version = {"etag": found["ETag"].strip('"')}
     if found.get("VersionId", "null") != "null":
         version["version"] = found["VersionId"]
+    if not job.source.is_read_natively:
+        return SeenSource(0, version)
     return SeenSource(_estimate_lines(job, where, found["ContentLength"], s3), version)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mapfold.job import Job
 from mapfold.sources import Objects
+from mapfold.splits import Splits
 from workflows.permissions.machine_role import machine_statements
 from workflows.permissions.resources import (
     RUNS_BUCKET,
@@ -47,7 +48,14 @@ def job_permissions(job: Job, *, with_key: bool = False) -> dict[str, tuple[Stat
 
 
 def _plan(job: Job) -> Iterator[Statement]:
-    if isinstance(job.source, Objects):
+    if isinstance(job.source, Splits):
+        if job.source.key_name == "Prefix":
+            yield from listings_of_sources(job, "Plan lists the objects that it cuts into splits.")
+        why = (
+            "Plan looks at the objects that it cuts into splits: at their size, their head, or where their records end."
+        )
+        yield Statement("ReadSource", ("s3:GetObject",), readable_objects(job), why)
+    elif isinstance(job.source, Objects):
         yield from listings_of_sources(job, "Plan counts the objects that the source lists, to choose batches.")
     else:
         why = "Plan looks at the size and the head of the source, to choose batches."

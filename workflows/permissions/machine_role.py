@@ -33,6 +33,8 @@ def machine_statements(job: Job, *, with_key: bool) -> Iterator[Statement]:
 
 
 def _reader(job: Job) -> Iterator[Statement]:
+    if not job.source.is_read_natively:
+        return
     if isinstance(job.source, Objects):
         yield from listings_of_sources(job, "The ItemReader lists the objects of the source.")
     else:

@@ -42,6 +42,8 @@ def play(stage: Stage) -> None:
     assert stage.run("flight-delays", "s3://mapfold-data/flights.csv", jobs=ROOT / "jobs")["status"] == "SUCCEEDED"
     assert stage.run("listing", "s3://mapfold-data/listing/")["result"] == 6
     assert stage.run("listing", "s3://elsewhere/in/")["status"] == "SUCCEEDED"
+    assert stage.run("splitting", "s3://mapfold-data/splitting/")["result"] == 5_050
+    assert stage.run("splitting", "s3://elsewhere/in/numbers/")["result"] == 5_050
     use_the_api(stage)
     use_the_queue(stage)
     assert invoke(stage.aws, "watch", {}) == {"listing": 0.0}
@@ -100,6 +102,9 @@ def put_input(aws: EmbeddedAws) -> None:
     for count in (180, 2000):
         numbers = "\n".join(map(str, range(count)))
         aws.s3.put_object(Bucket="mapfold-data", Key=f"{count}.jsonl", Body=numbers.encode())
+    numbers = "n\n" + "\n".join(map(str, range(1, 101)))
+    for bucket, prefix in (("mapfold-data", "splitting"), ("elsewhere", "in/numbers")):
+        aws.s3.put_object(Bucket=bucket, Key=f"{prefix}/100.csv", Body=numbers.encode())
     for number in (1, 2, 3):
         aws.s3.put_object(Bucket="mapfold-data", Key=f"listing/{number}", Body=b"x" * number)
     for name in ("bad", "good"):

@@ -1,0 +1,99 @@
+"""A run over splits, through the handlers: Plan writes them down, and each is read from moto's S3."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from mapfold import Context, Job, SplitError, Splits
+from mapfold.runs.plan import Plan, PlanRequest, make_plan
+from mapfold.runs.records import Records
+from mapfold.storage import Storage
+from tests.unit.tasks.conftest import World
+
+
+def planned(world: World, source: Splits, key: str, **limits: Any) -> tuple[Plan, list[Any]]:
+    """The plan, and the list that it wrote."""
+    job = Job("splitting", source=source, **limits)
+    uri = f"s3://mapfold-data/{key}"
+    request = PlanRequest(world.run_id, job.source.parse_uri(uri), {}, "arn")
+    runs = Records(world.dynamodb, "mapfold-runs", lambda: 0.0)
+    plan = make_plan(job, request, s3=world.s3, records=runs, folder=world.folder)
+    return plan, world.lines("runs/words-1/items.jsonl")
+
+
+class TestPlan:
+    def test_lists_the_splits_of_one_object(self, world: World) -> None:
+        """Each says all that its worker needs; the header is none of them, and travels with each."""
+        body = b"n,text\n" + b"".join(b"%03d,some text\n" % number for number in range(40))
+        etag = world.s3.put_object(Bucket="mapfold-data", Key="x.csv", Body=body)["ETag"].strip('"')
+
+        plan, lines = planned(world, Splits("csv", split_bytes=150), "x.csv")
+
+        facts = {"bucket": "mapfold-data", "key": "x.csv", "etag": etag, "size": 567, "format": "csv"}
+        facts |= {"split_bytes": 150, "headers": ["n", "text"]}
+        assert lines == [
+            {"i": 0, "v": {**facts, "start": 7, "end": 147}},
+            {"i": 1, "v": {**facts, "start": 147, "end": 287}},
+            {"i": 2, "v": {**facts, "start": 287, "end": 427}},
+            {"i": 3, "v": {**facts, "start": 427, "end": 567}},
+        ]
+        assert (plan.listed, plan.estimated_items, plan.max_items_per_batch) == (True, 4, 1)
+
+    def test_reads_back_what_it_listed(self, world: World) -> None:
+        """Through S3's own ranges and If-Match."""
+        body = b"".join(b"%d\n" % number for number in range(1_000))
+        world.s3.put_object(Bucket="mapfold-data", Key="x.jsonl", Body=body)
+        _, lines = planned(world, Splits("jsonl", split_bytes=100), "x.jsonl")
+        context = Context(storage=Storage(world.s3))
+
+        rows = [row for line in lines for row in context.rows(line["v"])]
+
+        assert rows == list(range(1_000))
+
+    def test_an_object_that_is_overwritten_between_is_an_error(self, world: World) -> None:
+        """S3 says so itself: a GET names the ETag."""
+        world.s3.put_object(Bucket="mapfold-data", Key="x.txt", Body=b"one\n")
+        _, (line,) = planned(world, Splits("text"), "x.txt")
+        world.s3.put_object(Bucket="mapfold-data", Key="x.txt", Body=b"two\n")
+
+        with pytest.raises(SplitError, match=r"x\.txt: it has been overwritten .*PreconditionFailed"):
+            list(Context(storage=Storage(world.s3)).rows(line["v"]))
+
+    def test_small_objects_of_a_prefix_are_batched_by_their_bytes(self, world: World) -> None:
+        """A child for each would cost more than its work: 32 of 100 kB are what one worker takes on."""
+        for number in range(70):
+            world.s3.put_object(Bucket="mapfold-data", Key=f"many/{number:02}", Body=b"x" * 100_000)
+
+        plan, lines = planned(world, Splits("text", "prefix"), "many/")
+
+        assert len(lines) == 70
+        assert plan.max_items_per_batch == 32
+
+    def test_an_empty_object_has_an_empty_list(self, world: World) -> None:
+        """Which the Map can read."""
+        world.s3.put_object(Bucket="mapfold-data", Key="x.csv", Body=b"")
+
+        plan, lines = planned(world, Splits("csv"), "x.csv")
+
+        assert (plan.listed, plan.estimated_items, lines) == (True, 0, [])
+
+    def test_batch_items_of_the_job_win(self, world: World) -> None:
+        """As with every source."""
+        world.s3.put_object(Bucket="mapfold-data", Key="x.txt", Body=b"one\n" * 100)
+
+        plan, _ = planned(world, Splits("text", split_bytes=8), "x.txt", batch_items=3)
+
+        assert plan.max_items_per_batch == 3
+
+    def test_an_object_that_cannot_be_cut_fails_the_plan_and_leaves_no_list(self, world: World) -> None:
+        """With its name and the way out."""
+        world.s3.put_object(Bucket="mapfold-data", Key="in/a", Body=b"one\n")
+        world.s3.put_object(Bucket="mapfold-data", Key="in/b.gz", Body=b"two\n")
+
+        with pytest.raises(SplitError, match=r's3://mapfold-data/in/b\.gz: .*compression="gzip"'):
+            planned(world, Splits("text", "prefix"), "in/")
+
+        assert json.dumps(world.run_keys()) == "[]"
