@@ -34,7 +34,7 @@ def declaration_mistakes(job: Job) -> Iterator[Mistake]:
         fix = "Use at most 40 lower-case letters, digits and hyphens, a letter or digit first"
         yield "its name is not allowed", fix
     if not isinstance(job.source, Source):
-        yield f"its source is {job.source!r}", "Use Manifest(), CsvRows(), JsonLines(), JsonArray() or Objects()"
+        yield f"its source is {job.source!r}", "Use Manifest(), CsvRows() or another source of mapfold"
     yield from _of_numbers(job)
     yield from _of_children(job)
     for name, keys in job.tables.items():

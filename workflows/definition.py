@@ -85,7 +85,7 @@ def _map(job: Job, child_type: str) -> dict[str, Json]:
         "Type": "Map",
         "Label": job.name,
         "ItemReader": job.source.item_reader(),
-        "ItemSelector": {"i.$": "$$.Map.Item.Index", "v.$": "$$.Map.Item.Value"},
+        "ItemSelector": {"i.$": "$$.Map.Item.Index", **job.source.value_selector()},
         "ItemBatcher": {
             "MaxItemsPerBatchPath": "$.plan.max_items_per_batch",
             "MaxInputBytesPerBatch": BATCH_BYTES,
