@@ -1,6 +1,6 @@
 """Plan: check the source, choose batch size and concurrency, open the run's record.
 
-Event: {"run_id", "execution", "input": {"source", "params"?}}. Answer: `mapfold.runs.plan.Plan` as a dict.
+Event: {"run_id", "execution", "input": {"source", "params"?, "retry"?}}. Answer: `mapfold.runs.plan.Plan` as a dict.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         source=parse_source(w.job, event["input"].get("source")),
         params=event["input"].get("params") or {},
         execution=event["execution"],
+        retry=event["input"].get("retry"),
     )
     plan = make_plan(
         w.job,
@@ -35,6 +36,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         records=records(),
         folder=w.folder(request.run_id),
         most_at_once=w.settings.most_at_once,
+        seconds_left=lambda: context.get_remaining_time_in_millis() / 1000,
     )
+    if plan.duplicates and plan.duplicates["items"]:
+        logger.warning("duplicates found", extra={"duplicates": plan.duplicates, "on_duplicate": w.job.on_duplicate})
     logger.info("planned", extra={"batch_items": plan.max_items_per_batch, "concurrency": plan.max_concurrency})
     return asdict(plan)

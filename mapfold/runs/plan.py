@@ -10,25 +10,32 @@ With N items estimated:
 - a batch has what the job says, otherwise N / (WAVES * concurrency) items, so that every slot gets several batches and none waits long for the
   slowest, between 1 and LARGEST_BATCH, so that a batch that fails repeats little.
 
-N comes from the object's size and the length of the items in its head, or from the first pages of a listing. It need
-not be right: it only shapes batches.
+N comes from the look at the source (`mapfold.runs.looks`): a footer, a head and a size, the first pages of a listing. It
+need not be right, it only shapes batches. Where items name objects, Plan goes through all of them for duplicates
+(`mapfold.runs.unique`), and N is exact.
 
 A source may say which version of its object is meant ({"uri", "version"} or {"uri", "etag"}, as uploads do). The ItemReader
-reads the current one, so another one than was meant is a SourceError.
+reads the current one, so another one than was meant is a SourceError. Which one Plan saw is noted in the plan's `source`.
+
+Usually Step Functions itself reads the items. Where it cannot (PROVIDERS), or each is to run once and some are there
+twice, Plan lists them, and the list is read.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mapfold.job import Job
+from mapfold.limits import MAX_ITEMS
 from mapfold.runs.folder import RunFolder
+from mapfold.runs.item_list import ItemList, write_list
+from mapfold.runs.looks import SourceError, look_at
 from mapfold.runs.partials import dumps
 from mapfold.runs.records import Records
-from mapfold.sources import CsvRows, JsonArray, Objects
+from mapfold.runs.unique import look_for_duplicates
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -37,20 +44,8 @@ DEFAULT_CONCURRENCY = 1000
 WAVES = 4
 LARGEST_BATCH = 1000
 
-_HEAD_BYTES = 64 * 1024
-_LISTED_PAGES = 10
-_COMPRESSED = (".gz", ".gzip", ".zst", ".zstd")
-_TYPICAL_RATIO = 8
-"""How much text shrinks: only for the estimate of a compressed source, whose head says nothing."""
-_TYPICAL_ITEM_BYTES = 100
-
-
 PARAMS_BYTES = 32_768
 """They travel with every state and every batch, beside a partial of up to 200,000 bytes: 262,144 are for both."""
-
-
-class SourceError(Exception):
-    """The run's source cannot be read. The message names it and says why."""
 
 
 class ParamsTooLarge(Exception):
@@ -66,17 +61,23 @@ class ParamsTooLarge(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """One run, as its execution's input says it."""
+    """One run, as its execution's input says it. retry: which failed items of which run it tries again, if it does."""
 
     run_id: str
     source: Mapping[str, str]
     params: Mapping[str, Any]
     execution: str
+    retry: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the state machine reads as `$.plan`, and all that its later states know of the run."""
+    """What the state machine reads as `$.plan`, and all that its later states know of the run.
+
+    listed: the items are read from `list`, {"bucket", "key"} of what Plan wrote (empty texts otherwise). retry_of: the run
+    whose failed items these are. source: with the "etag" of its object, and its "version" where the bucket has versions.
+    duplicates: {"items", "first"} of those that name an object that an earlier item names; None: not looked for.
+    """
 
     run_id: str
     job: str
@@ -88,8 +89,26 @@ class Plan:
     tolerated_failure_percentage: float
     tolerated_failure_count: int
     map_prefix: str
+    isolate_prefix: str
     fold_prefix: str
     execution: str
+    listed: bool
+    list: Mapping[str, str]
+    retry_of: str | None
+    duplicates: Mapping[str, Any] | None = None
+
+
+class EntryProvider(Protocol):
+    """Lists a run's items where Step Functions cannot read them from the source: (index, author's item) each."""
+
+    def __call__(
+        self, job: Job, request: PlanRequest, *, s3: S3Client, folder: RunFolder
+    ) -> Iterable[tuple[int, Any]] | None:
+        """The items as a stream, or None where this is nothing to do with it."""
+
+
+PROVIDERS: tuple[EntryProvider, ...] = ()
+"""The first that lists a run's items does."""
 
 
 def parse_source(job: Job, given: Any) -> dict[str, str]:
@@ -106,7 +125,7 @@ def parse_source(job: Job, given: Any) -> dict[str, str]:
 def _pinned(job: Job, given: Mapping[str, Any]) -> dict[str, str]:
     """`version` or `etag`, where the source has one."""
     pinned = {name: str(given[name]) for name in _PINS if given.get(name)}
-    if pinned and isinstance(job.source, Objects):
+    if pinned and job.source.key_name == "Prefix":
         raise SourceError(
             f"the source {given['uri']} is a listing, which has no {' and no '.join(pinned)}. Leave it out."
         )
@@ -124,16 +143,28 @@ def make_plan(
     records: Records,
     folder: RunFolder,
     most_at_once: int | None = None,
+    providers: Iterable[EntryProvider] = PROVIDERS,
+    seconds_left: Callable[[], float] = lambda: math.inf,
 ) -> Plan:
-    """Open the run's record, look at the source, decide.
+    """Open the run's record, look at the source, list its items if that is needed, decide.
 
-    SourceError if it is not there; RunExists if the id is used; ParamsTooLarge.
+    SourceError if it is not there; RunExists if the id is used; ParamsTooLarge; DuplicateItems if the job refuses them.
     """
     if (size := len(dumps(request.params))) > PARAMS_BYTES:
         raise ParamsTooLarge(size)
     facts = {"job": job.name, "execution": request.execution, "params": dict(request.params)}
     records.open(request.run_id, {**facts, "source": request.source["uri"]})
-    items = estimate_items(job, request.source, s3)
+    seen = look_at_source(job, request.source, s3)
+    listed = list_items(job, request, s3=s3, folder=folder, providers=providers)
+    items = seen.items if listed is None else listed.items
+    doubled = None
+    if listed is None and request.retry is None:
+        etag = seen.version.get("etag", "")
+        doubled = look_for_duplicates(
+            job, request.source, etag=etag, expected=items, s3=s3, folder=folder, seconds_left=seconds_left
+        )
+    if doubled is not None:
+        listed, items = doubled.listed, doubled.items
     wanted = job.concurrency or DEFAULT_CONCURRENCY
     concurrency = min(bound for bound in (wanted, most_at_once, job.most_at_once) if bound is not None)
     percentage, count = _map_tolerance(job)
@@ -141,19 +172,25 @@ def make_plan(
         run_id=request.run_id,
         job=job.name,
         params=request.params,
-        source=request.source,
+        source={**request.source, **seen.version},
         estimated_items=items,
         max_items_per_batch=job.batch_items or batch_size(items, concurrency),
         max_concurrency=concurrency,
         tolerated_failure_percentage=percentage,
         tolerated_failure_count=count,
         map_prefix=folder.map_prefix,
+        isolate_prefix=folder.isolate_prefix,
         fold_prefix=folder.fold_prefix,
         execution=request.execution,
+        listed=listed is not None,
+        list=listed.as_plan() if listed else {"bucket": "", "key": ""},
+        retry_of=request.retry.get("of") if request.retry else None,
+        duplicates=doubled.report if doubled else None,
     )
     decided = asdict(plan)
     shown = ("estimated_items", "max_items_per_batch", "max_concurrency")
-    records.open(request.run_id, {**facts, "plan": {name: decided[name] for name in shown}})
+    found = {"duplicates": plan.duplicates} if plan.duplicates else {}
+    records.open(request.run_id, {**facts, **found, "plan": {name: decided[name] for name in shown}})
     return plan
 
 
@@ -162,27 +199,31 @@ def batch_size(items: int, concurrency: int) -> int:
     return max(1, min(LARGEST_BATCH, math.ceil(items / (WAVES * concurrency))))
 
 
-def estimate_items(job: Job, source: Mapping[str, str], s3: S3Client) -> int:
-    """About how many items the source has. SourceError if it cannot be read, or a listing is empty."""
-    from botocore.exceptions import ClientError
-
-    try:
-        if isinstance(job.source, Objects):
-            return _count_objects(source, s3)
-        return _estimate_lines(job, source, s3)
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        reason = _REASONS.get(code, str(error))
-        raise SourceError(f"the source {source['uri']} cannot be read: {reason} ({code})") from error
+def list_items(
+    job: Job, request: PlanRequest, *, s3: S3Client, folder: RunFolder, providers: Iterable[EntryProvider]
+) -> ItemList | None:
+    """The list of the run's items, written; None where Step Functions reads them from the source itself."""
+    for provider in providers:
+        entries = provider(job, request, s3=s3, folder=folder)
+        if entries is not None:
+            return write_list(s3, folder, entries)
+    return None
 
 
-_REASONS = {
-    "404": "there is no such object",
-    "NoSuchKey": "there is no such object",
-    "NoSuchBucket": "there is no such bucket",
-    "403": "access is denied, or there is no such object",
-    "AccessDenied": "access is denied, or there is no such object",
-}
+@dataclass(frozen=True, slots=True)
+class SeenSource:
+    """What a look at the source tells. items: about how many. version: "etag" of its object, and "version" if it has one."""
+
+    items: int
+    version: Mapping[str, str]
+
+
+def look_at_source(job: Job, source: Mapping[str, str], s3: S3Client) -> SeenSource:
+    """Look at the source. SourceError if it cannot be read, is none, or is another version than was meant."""
+    seen = look_at(job.source, source, s3)
+    _check_version(source, {"version": seen.version, "etag": seen.etag})
+    version = {"etag": seen.etag} if seen.etag else {}
+    return SeenSource(seen.items, {**version, "version": seen.version} if seen.version not in ("", "null") else version)
 
 
 def _map_tolerance(job: Job) -> tuple[float, int]:
@@ -193,44 +234,10 @@ def _map_tolerance(job: Job) -> tuple[float, int]:
     """
     percentage, count = job.tolerated_failure_percentage, job.tolerated_failure_count
     if not job.stop_early:
-        return 100.0, _NO_COUNT
+        return 100.0, MAX_ITEMS
     if percentage is None and count is None:
         return 0.0, 0
-    return (100.0 if percentage is None else float(percentage)), (_NO_COUNT if count is None else count)
-
-
-_NO_COUNT = 100_000_000
-"""More than this many items no run reads."""
-
-
-def _count_objects(source: Mapping[str, str], s3: S3Client) -> int:
-    count, token = 0, None
-    for _ in range(_LISTED_PAGES):
-        more: Any = {"ContinuationToken": token} if token else {}
-        page = s3.list_objects_v2(Bucket=source["bucket"], Prefix=source["key"], **more)
-        count += page.get("KeyCount", 0)
-        token = page.get("NextContinuationToken")
-        if not token:
-            break
-    if not count:
-        raise SourceError(f"the source {source['uri']} lists no object. Check the prefix.")
-    return count if not token else count * 10  # unknown, but many
-
-
-def _estimate_lines(job: Job, source: Mapping[str, str], s3: S3Client) -> int:
-    where: Any = {"Bucket": source["bucket"], "Key": source["key"]}
-    found = s3.head_object(**where)
-    _check_version(source, {"version": found.get("VersionId", "null"), "etag": found["ETag"]})
-    size = found["ContentLength"]
-    if not size:
-        return 0
-    head = s3.get_object(**where, Range=f"bytes=0-{_HEAD_BYTES - 1}")["Body"].read()
-    if source["key"].endswith(_COMPRESSED):
-        return math.ceil(size * _TYPICAL_RATIO / _TYPICAL_ITEM_BYTES)
-    marks = _count_items(job, head)
-    if len(head) >= size:
-        return marks
-    return math.ceil(size / (len(head) / max(1, marks)))
+    return (100.0 if percentage is None else float(percentage)), (MAX_ITEMS if count is None else count)
 
 
 def _check_version(source: Mapping[str, str], current: Mapping[str, str]) -> None:
@@ -243,9 +250,3 @@ def _check_version(source: Mapping[str, str], current: Mapping[str, str]) -> Non
                 f"{name} {current[name]}. The newer upload has a run of its own."
             )
 
-
-def _count_items(job: Job, head: bytes) -> int:
-    if isinstance(job.source, JsonArray):
-        return max(1, head.count(b"},"), head.count(b",") // 20) + 1
-    lines = head.count(b"\n") + (not head.endswith(b"\n"))
-    return max(0, lines - 1) if isinstance(job.source, CsvRows) and not job.source.headers else lines

@@ -36,6 +36,8 @@ class Source:
     key_name: ClassVar[str] = "Key"
     kind: ClassVar[str] = "one object"
     """What SOURCE has to name, in words."""
+    is_read_natively: ClassVar[bool] = True
+    """Step Functions itself reads the items, by `item_reader`. Otherwise Plan lists them, as the author gets them."""
     reads_objects: ClassVar[bool] = True
     """Whether the ItemReader (and Plan) read what is in objects, and not only their names."""
     names_objects: ClassVar[bool] = False
