@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mapfold.cli.ending import duplicate_lines
 from mapfold.cli.factory import Factory, Place
 from mapfold.cli.output import Output
 from mapfold.cli.present import clock_time, columns, counted, duration, result_lines, tally
@@ -120,6 +121,8 @@ def show(place: Place, name: str, factory: Factory, output: Output, *, as_json: 
         lines += [
             f"          {said}" for said in kept_apart(ended, view.map_runs, factory.typed("failures", name, place))
         ]
+    if ended is not None:
+        lines += duplicate_lines(ended)
     if ended is not None and ended.result is not None:
         lines += ["", *result_lines(ended.result)]
     output.facts(lines)

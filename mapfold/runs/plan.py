@@ -249,4 +249,3 @@ def _check_version(source: Mapping[str, str], current: Mapping[str, str]) -> Non
                 f"{source['uri']} has been overwritten since it was uploaded: this run was for {name} {meant}, and now it is "
                 f"{name} {current[name]}. The newer upload has a run of its own."
             )
-

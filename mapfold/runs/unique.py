@@ -1,7 +1,7 @@
 """What becomes of duplicates: Plan looks for them where items name objects, and does what the job says.
 
-    "twice"    they run, and are reported            "once"     Plan lists the items without them
-    "refuse"   the run fails, and names the first    "ignore"   nobody looks
+"twice"    they run, and are reported            "once"     Plan lists the items without them
+"refuse"   the run fails, and names the first    "ignore"   nobody looks
 """
 
 from __future__ import annotations

@@ -55,6 +55,11 @@ class FakeS3:
         return self.objects[key]
 
 
+def fake_s3(objects: Mapping[str, str | bytes] | None = None, *, broken: Sequence[int] = ()) -> Any:
+    """One of them, in the place of a client of boto3."""
+    return FakeS3(objects, broken=broken)
+
+
 class _Body(io.BytesIO):
     """Breaks off before byte `stop`."""
 

@@ -25,7 +25,13 @@ from mapfold import (
     Source,
 )
 from mapfold.runs.looks import SourceError, look_at
-from tests.unit.runs.fake_s3 import FakeS3, put_report, source
+from tests.unit.runs.fake_s3 import fake_s3, put_report, source
+
+
+def packed(data: bytes) -> bytes:
+    """The same each time, for it is in the names of tests."""
+    return gzip.compress(data, mtime=0)
+
 
 LINES = '"b","k%20{}","12"\n'
 
@@ -39,13 +45,13 @@ def parquet(rows: int, **options: Any) -> bytes:
 
 
 def items(declared: Source, key: str, body: str | bytes) -> int:
-    s3 = FakeS3()
+    s3 = fake_s3()
     return look_at(declared, source(s3.put(key, body)), s3).items
 
 
 def refused(declared: Source, key: str, body: str | bytes) -> str:
     """What a SourceError says of an object; it has to name it."""
-    s3 = FakeS3()
+    s3 = fake_s3()
     with pytest.raises(SourceError) as caught:
         look_at(declared, source(s3.put(key, body)), s3)
     assert f"s3://b/{key}" in str(caught.value)
@@ -57,7 +63,7 @@ class TestEstimates:
         ("declared", "key", "body", "expected"),
         [
             (Manifest(), "m.csv", b"b,k\nb,k2", 2),
-            (Manifest(), "m.csv.gz", gzip.compress(b"b,k\n" * 3), 3),
+            (Manifest(), "m.csv.gz", packed(b"b,k\n" * 3), 3),
             (Manifest(versions=True), "m.csv", b"b,k,v\nb,k\n", 2),
             (CsvRows(), "x.csv", b"\xef\xbb\xbfa,b\n1,2\n3,4\n", 2),
             (JsonLines(), "x.jsonl", b'1\n{"a": 2}\n\n3\n', 4),
@@ -77,11 +83,11 @@ class TestEstimates:
         plain = "".join(f"mapfold-data,flights/{number}.csv\n" for number in range(50_000))
 
         assert 47_000 < items(Manifest(), "m.csv", plain) < 53_000
-        assert 40_000 < items(Manifest(), "m.csv.gz", gzip.compress(plain.encode())) < 60_000
+        assert 40_000 < items(Manifest(), "m.csv.gz", packed(plain.encode())) < 60_000
 
     def test_a_report_is_estimated_from_all_its_parts(self) -> None:
         """By the rows of the first and the sizes of all."""
-        s3 = FakeS3()
+        s3 = fake_s3()
         uri = put_report(s3, ["".join(LINES.format(n) for n in range(100))] * 3)
 
         seen = look_at(Inventory(), source(uri), s3)
@@ -90,13 +96,13 @@ class TestEstimates:
 
     def test_rows_of_many_objects_are_estimated_from_the_first(self) -> None:
         """Folders that are empty objects do not count."""
-        s3 = FakeS3({"in/": b"", **{f"in/{n}.csv": "a,b\n" + "1,2\n" * 10 for n in range(5)}})
+        s3 = fake_s3({"in/": b"", **{f"in/{n}.csv": "a,b\n" + "1,2\n" * 10 for n in range(5)}})
 
         assert look_at(ObjectRows("csv"), source("s3://b/in/"), s3).items == 50
 
     def test_an_unload_is_estimated_from_its_first_file(self) -> None:
         """As many rows in each."""
-        s3 = FakeS3({"out/1.gz": gzip.compress(b"1,2\n" * 7), "q-manifest.csv": "s3://b/out/1.gz\ns3://b/out/2.gz\n"})
+        s3 = fake_s3({"out/1.gz": packed(b"1,2\n" * 7), "q-manifest.csv": "s3://b/out/1.gz\ns3://b/out/2.gz\n"})
 
         seen = look_at(AthenaResult("csv", headers=("a", "b")), source("s3://b/q-manifest.csv"), s3)
 
@@ -104,7 +110,7 @@ class TestEstimates:
 
     def test_a_look_tells_which_object_it_saw(self) -> None:
         """By its ETag; a listing has none."""
-        s3 = FakeS3({"m.csv": "b,k\n"})
+        s3 = fake_s3({"m.csv": "b,k\n"})
 
         assert look_at(Manifest(), source("s3://b/m.csv"), s3).etag == hashlib.md5(b"b,k\n").hexdigest()
         assert look_at(Objects(), source("s3://b/m"), s3).etag == ""
@@ -120,9 +126,9 @@ class TestBadInput:
             (Manifest(), "m.csv", "b,a,b.txt\n", "has 3 fields, and 2 would be read. Declare Manifest(versions=True)"),
             (Manifest(versions=True), "m.csv", "b,k,v,x\n", "has 4 fields, and 3 would be read. Take the others out"),
             (Manifest(), "m.csv", parquet(1), "is a Parquet file, not text. Declare ParquetRows()"),
-            (Manifest(), "m.csv", gzip.compress(b"b,k"), "is packed with gzip, and its name does not say so"),
+            (Manifest(), "m.csv", packed(b"b,k"), "is packed with gzip, and its name does not say so"),
             (Manifest(), "m.csv.gz", "b,k\n", "is named like a gzip file but is none"),
-            (Manifest(), "m.csv.gz", gzip.compress(b"b,k\n" * 99)[:-9], "ends in the middle. Upload it again, whole"),
+            (Manifest(), "m.csv.gz", packed(b"b,k\n" * 99)[:-9], "ends in the middle. Upload it again, whole"),
             (Manifest(), "m.csv.zst", "b,k\n", "is named like a Zstandard file but is none"),
             (Manifest(), "m/", "", "stands for a folder. The job's source wants a CSV manifest of bucket,key lines"),
             (CsvRows(), "x.csv", "", "is empty, and its first line has to name the columns"),
@@ -165,7 +171,7 @@ class TestBadInput:
     )
     def test_a_report_that_is_none_or_not_whole(self, fields: dict[str, Any], said: str) -> None:
         """The manifest is named, and the part where it is one."""
-        s3 = FakeS3()
+        s3 = fake_s3()
         uri = put_report(s3, [LINES], **fields)
 
         with pytest.raises(SourceError) as caught:
@@ -176,7 +182,7 @@ class TestBadInput:
 
     def test_a_report_without_versions_for_a_job_that_wants_them(self) -> None:
         """The other way round."""
-        s3 = FakeS3()
+        s3 = fake_s3()
         uri = put_report(s3, [LINES])
 
         with pytest.raises(SourceError, match=r"lists current versions alone .* Declare Inventory\(\)"):
@@ -184,7 +190,7 @@ class TestBadInput:
 
     def test_a_part_that_is_cut_off(self) -> None:
         """As far as its head shows; a later part's end is told by the reader, with its name."""
-        s3 = FakeS3()
+        s3 = fake_s3()
         uri = put_report(s3, [LINES * 50])
         s3.objects["inv/data/0.csv.gz"] = s3.objects["inv/data/0.csv.gz"][:-8] + b"\0" * 0
         uri = s3.put(
@@ -197,16 +203,16 @@ class TestBadInput:
     def test_an_empty_listing_is_an_error(self) -> None:
         """It is a prefix that is wrong, far more often than a run that is meant to do nothing."""
         with pytest.raises(SourceError, match=r"s3://b/none/ lists no object\. Check the prefix"):
-            look_at(Objects(), source("s3://b/none/"), FakeS3())
+            look_at(Objects(), source("s3://b/none/"), fake_s3())
 
     def test_one_object_is_no_prefix(self) -> None:
         """It would list itself."""
         with pytest.raises(SourceError, match=r"s3://b/m\.csv is one object, and the job's source lists"):
-            look_at(Objects(), source("s3://b/m.csv"), FakeS3({"m.csv": "b,k"}))
+            look_at(Objects(), source("s3://b/m.csv"), fake_s3({"m.csv": "b,k"}))
 
     def test_a_listed_object_of_another_format_is_named(self) -> None:
         """Not the prefix: that is right."""
-        s3 = FakeS3({"in/1.jsonl": "1\n", "in/2.csv": "a,b\n"})
+        s3 = fake_s3({"in/1.jsonl": "1\n", "in/2.csv": "a,b\n"})
 
         with pytest.raises(SourceError, match=r"s3://b/in/2\.csv, line 1: 'a,b' is not JSON"):
             look_at(ObjectRows("jsonl"), source("s3://b/in/"), s3)
@@ -215,12 +221,12 @@ class TestBadInput:
     def test_what_is_not_there_is_named_with_what_s3_says(self, declared: Source) -> None:
         """Bucket or object."""
         with pytest.raises(SourceError, match=r"s3://none/x cannot be read: there is no such (object|bucket) \("):
-            look_at(declared, source("s3://none/x"), FakeS3())
+            look_at(declared, source("s3://none/x"), fake_s3())
 
     def test_a_key_that_ends_with_a_slash_is_taken_for_a_prefix(self) -> None:
         """The way out is another source."""
         with pytest.raises(SourceError, match=r"For everything under a prefix, declare Objects\(\)"):
-            look_at(CsvRows(), source("s3://b/in/"), FakeS3())
+            look_at(CsvRows(), source("s3://b/in/"), fake_s3())
 
 
 @pytest.mark.parametrize("version", ["1.0", "2.6"])

@@ -17,12 +17,12 @@ from mapfold.runs.looks.inventory import read_report
 from mapfold.runs.names import Names, shown_name
 from mapfold.states.effects import ReaderSpec
 from tests.unit.map_run import fakes
-from tests.unit.runs.fake_s3 import FakeS3, put_report, source
+from tests.unit.runs.fake_s3 import fake_s3, put_report, source
 
 
 def names(body: str | bytes, declared: Manifest | None = None, *, key: str = "m.csv", **s3: Any) -> list[str]:
     """All names in a manifest."""
-    store = FakeS3(**s3)
+    store = fake_s3(**s3)
     uri = store.put(key, body)
     found = Names.of_manifest(store, declared or Manifest(), source(uri), etag="")
     return [name for chunk in found.chunks() for name in chunk]
@@ -69,7 +69,7 @@ class TestManifest:
 
     def test_another_object_under_the_key_is_not_mixed_in(self) -> None:
         """The passes are over the object that Plan saw."""
-        s3 = FakeS3({"m.csv": "b,k\n"})
+        s3 = fake_s3({"m.csv": "b,k\n"})
 
         with pytest.raises(SourceError, match="PreconditionFailed"):
             list(Names.of_manifest(s3, Manifest(), source("s3://b/m.csv"), etag="other").chunks())
@@ -103,7 +103,7 @@ class TestManifest:
 class TestReport:
     def test_all_parts_are_read_in_their_order(self) -> None:
         """As the ItemReader does."""
-        s3 = FakeS3()
+        s3 = fake_s3()
         uri = put_report(s3, ['"b","one+1","1"\n', '"b","two","2"\n"b","three","3"\n'])
         report = read_report(s3, source(uri), versions=False)
 
@@ -114,7 +114,7 @@ class TestReport:
 
     def test_a_row_that_is_short_is_told_with_its_part(self) -> None:
         """And its line."""
-        s3 = FakeS3()
+        s3 = fake_s3()
         report = read_report(s3, source(put_report(s3, ['"b","one","1"\n', '"b","two","2"\n"b"\n'])), versions=False)
 
         with pytest.raises(SourceError, match=r"s3://b/inv/data/1\.csv\.gz, line 2: a row of 1 fields, .* 3 columns"):
@@ -139,7 +139,7 @@ def test_names_and_items_are_those_of_the_item_reader(rows: list[tuple[str, str,
     body = end.join(lines).encode()
     spec = ReaderSpec("s3:getObject", Manifest().reader_config(), {"Bucket": "b", "Key": "m.csv"})
     read = [value for chunk in open_reader(fakes.FakeS3({("b", "m.csv"): body}), spec) for value in chunk.values]
-    s3 = FakeS3({"m.csv": body})
+    s3 = fake_s3({"m.csv": body})
     ours = Names.of_manifest(s3, Manifest(), source("s3://b/m.csv"), etag="")
 
     expected = [Manifest().item(raw, {}) for raw in read]
