@@ -68,8 +68,7 @@ def test_what_is_counted_is_what_is_there(names: list[str], slice_names: int) ->
     """In however many slices, each held by itself."""
     duplicates = found(names, slice_names=slice_names)
 
-    seen: set[str] = set()
-    repeats = [name in seen or seen.add(name) is not None for name in names]
+    repeats = [name in names[:index] for index, name in enumerate(names)]
     assert duplicates.items == sum(repeats) == len(names) - len(set(names))
     assert [duplicates.repeats(index) for index in range(len(names))] == repeats
     assert all(names[i] == each.name for each in duplicates.first for i in each.indexes)

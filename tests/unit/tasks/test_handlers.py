@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from mapfold.runs.plan import SourceError
+from mapfold.runs.looks import SourceError
 from mapfold.runs.records import RunExists
 from mapfold.runs.work import OUT_OF_TIME, BatchFailed
 from tests.unit.tasks.conftest import FakeLambdaContext, World
