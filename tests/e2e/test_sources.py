@@ -30,9 +30,10 @@ def catalog(embedded_aws: EmbeddedAws) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def texts(embedded_aws: EmbeddedAws, catalog: dict[str, Any]) -> dict[str, bytes]:
     """The objects of the example by their URIs, as they lie in S3."""
-    pages = embedded_aws.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix="texts/python/")
+    s3 = embedded_aws.s3
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix="texts/python/")
     keys = [entry["Key"] for page in pages for entry in page["Contents"]]
-    return {f"s3://{BUCKET}/{key}": embedded_aws.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
+    return {f"s3://{BUCKET}/{key}": s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
 
 
 def facts(text: bytes) -> dict[str, Any]:
