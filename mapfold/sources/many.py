@@ -29,6 +29,7 @@ class AthenaResult(Source):
     headers: tuple[str, ...] = ()
     delimiter: str = ","
     kind: ClassVar[str] = "the data manifest of an Athena UNLOAD"
+    starts_by_upload: ClassVar[bool] = False  # Athena puts more than the data manifest there
 
     def __post_init__(self) -> None:
         _check_format("AthenaResult", self.format, UNLOADED)
@@ -66,6 +67,7 @@ class ObjectRows(Source):
     pointer: str = ""
     key_name: ClassVar[str] = "Prefix"
     kind: ClassVar[str] = "a prefix, of which all objects are read"
+    starts_by_upload: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         _check_format("ObjectRows", self.format, tuple(FORMATS))

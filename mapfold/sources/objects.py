@@ -57,6 +57,7 @@ class Inventory(Source):
 
     versions: bool = False
     kind: ClassVar[str] = "the manifest.json of an S3 Inventory report"
+    starts_by_upload: ClassVar[bool] = False  # S3 puts parts and a checksum beside it, which are none
     names_objects: ClassVar[bool] = True
 
     @property
@@ -102,6 +103,7 @@ class Objects(Source):
 
     key_name: ClassVar[str] = "Prefix"
     kind: ClassVar[str] = "a prefix, of which all objects are listed"
+    starts_by_upload: ClassVar[bool] = False
     reads_objects: ClassVar[bool] = False
 
     def reader_config(self) -> dict[str, Json]:

@@ -40,6 +40,8 @@ class Source:
     """Step Functions itself reads the items, by `item_reader`. Otherwise Plan lists them, as the author gets them."""
     reads_objects: ClassVar[bool] = True
     """Whether the ItemReader (and Plan) read what is in objects, and not only their names."""
+    starts_by_upload: ClassVar[bool] = True
+    """Whether an object that is put under the job's `manifests/` is a SOURCE, and starts a run."""
     names_objects: ClassVar[bool] = False
     """Whether an item names an object, so that Plan can tell that two items are the same."""
 

@@ -27,6 +27,7 @@ class FakeSource:
     key_name: str = "Key"
     kind: str = "one object"
     names_objects: bool = True
+    starts_by_upload: bool = True
 
     def parse_uri(self, uri: str) -> dict[str, str]:
         if not uri.startswith("s3://"):
