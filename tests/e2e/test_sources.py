@@ -15,7 +15,7 @@ from tests.e2e.embedded import EmbeddedAws, Ended, mapfold
 pytestmark = pytest.mark.timeout(180)
 
 BUCKET = "mapfold-data"
-JOBS = "tests/e2e/jobs"
+JOBS = "tests/e2e/source_jobs"
 
 
 @pytest.fixture(scope="module")
