@@ -89,7 +89,7 @@ class MapfoldStack(Stack):
         UploadRules(
             self,
             "Uploads",
-            jobs=[name for name, job in jobs.items() if job.source.key_name == "Key"],  # those have no manifest
+            jobs=[name for name, job in jobs.items() if job.source.starts_by_upload],
             data_bucket=storage.data_bucket.bucket_name,
             start_queue=start_queue,
         )

@@ -41,7 +41,7 @@ def deploy(options: DeployOptions, factory: Factory, output: Output) -> int:
         done = _carry_out(deployments, [jobs[one.job] for one in deployments], options.jobs_folder, factory, connection)
     errors = [*errors, *unplanned, *done.errors]
     names = [one.job for one in deployments]
-    started = [name for name in names if _is_started_by_uploads(jobs[name])]
+    started = [name for name in names if jobs[name].source.starts_by_upload]
     _say(names, started, done, errors, connection, output, as_json=options.as_json)
     return max((error.exit_code for error in errors), default=0)
 
@@ -100,7 +100,7 @@ def _carry_out(
     aws, triggers = connection.aws, factory.triggers(connection)
     shared = plan_shared(
         jobs_folder=jobs_folder,
-        upload_jobs=[job.name for job in jobs if _is_started_by_uploads(job)],
+        upload_jobs=[job.name for job in jobs if job.source.starts_by_upload],
         runs_bucket=aws.target.runs_bucket,
         data_bucket=aws.target.data_bucket,
         digest=factory.shared_digest(jobs_folder),
@@ -117,11 +117,6 @@ def _carry_out(
         sum(one.left for one in done),
         [error for one in done for error in one.errors],
     )
-
-
-def _is_started_by_uploads(job: Job) -> bool:
-    """A listing's source is no object that could be put."""
-    return job.source.key_name == "Key"
 
 
 def _say(

@@ -55,6 +55,11 @@ class Splits(Source):
         """ "Prefix" where SOURCE is one."""
         return "Prefix" if self.objects == "prefix" else "Key"
 
+    @property
+    def starts_by_upload(self) -> bool:  # type: ignore[override]
+        """Whether SOURCE is one object."""
+        return self.objects != "prefix"
+
     def _mistakes(self) -> list[tuple[str, str, str]]:
         """(problem, fix, field) of everything that is wrong."""
         found = []

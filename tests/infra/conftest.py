@@ -18,12 +18,12 @@ import pytest
 
 from infra.errors import ToolError
 from infra.node import use_bundled_node
+from tests.infra.there import JOB_FOLDERS
 
 if TYPE_CHECKING:
     from tests.infra.deployed import Deployed
 
 HERE = Path(__file__).parent
-JOB_FOLDERS = (HERE.parents[1] / "jobs", HERE.parent / "fixtures" / "jobs", HERE.parent / "e2e" / "jobs", HERE / "jobs")
 
 try:
     use_bundled_node(os.environ)

@@ -15,13 +15,13 @@ from infra.node import bundled_node
 from mapfold.client.arns import function_arn
 from mapfold.client.deploy import substitutions
 from tests.infra.deployed import Deployed
+from tests.infra.there import JOBS
 from workflows import build_definition, substitute
 
 VALIDATOR = (
     Path(__file__).parent / "asl_validator" / "node_modules" / "asl-validator" / "dist" / "bin" / "asl-validator.js"
 )
 REGION, ACCOUNT = "eu-west-1", "123456789012"
-JOBS = ("busiest-routes", "flight-delays", "orders", "poison", "poison-early", "sums", "words")
 
 
 def deployed_definition(stage: Deployed, job: str) -> Any:

@@ -20,6 +20,7 @@ from mapfold.client import AwsClient, aws_target, runs, stack_target
 from tasks import _client, api, start
 from tests.infra.deployed import Deployed
 from tests.infra.on_moto import ACCOUNT, REGION, STACK, MotoDeployment, deploy
+from tests.infra.there import JOBS
 from tests.unit.tasks.shared_events import rest_request, sqs_batch, upload
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
@@ -113,7 +114,7 @@ def test_the_outputs_are_what_the_command_line_reads(deployment: MotoDeployment)
     """Every key that `mapfold … --stack` and docs/deploy.md name; each bucket and table is there."""
     outputs = deployment.outputs
 
-    assert (outputs["MachinePrefix"], outputs["Jobs"]) == ("mapfold-dev-", "flight-delays,orders,poison,poison-early,sums,words")
+    assert (outputs["MachinePrefix"], outputs["Jobs"]) == ("mapfold-dev-", ",".join(JOBS))
     assert outputs["Table0"].startswith("flight-delays-daily=")
     assert outputs.keys() >= {"StartQueueUrl", "DeadLetterQueueUrl", "ApiUrl", "RunEventsTopic", "DashboardUrl"}
     for bucket in ("DataBucket", "RunsBucket"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.infra.deployed import Deployed
+from tests.infra.there import JOBS
 
 
 def test_the_outputs_name_machines_jobs_and_storage(stage: Deployed) -> None:
@@ -10,12 +11,12 @@ def test_the_outputs_name_machines_jobs_and_storage(stage: Deployed) -> None:
     outputs = stage.outputs
 
     assert outputs["MachinePrefix"] == "mapfold-dev-"
-    assert outputs["Jobs"] == "flight-delays,orders,poison,poison-early,sums,words"
+    assert outputs["Jobs"] == ",".join(JOBS)
     for key, type_ in (("DataBucket", "S3::Bucket"), ("RunsBucket", "S3::Bucket"), ("RunsTable", "DynamoDB::Table")):
         assert outputs[key]["Ref"] in stage.resources(f"AWS::{type_}")
 
 
 def test_each_table_has_an_output_with_both_its_names(stage: Deployed) -> None:
     """Table0, Table1, … are `declared name=real name`."""
-    assert stage.tables.keys() == {"flight-delays-daily", "orders-seen", "words-seen"}
+    assert stage.tables.keys() == {"flight-delays-daily", "object-catalog", "orders-seen", "words-seen"}
     assert set(stage.tables.values()) <= stage.resources("AWS::DynamoDB::Table").keys()

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.infra.deployed import Deployed, Resource
+from tests.infra.there import JOBS
 from workflows.permissions import Statement, job_permissions
 
 HANDLERS = ("plan", "work", "isolate", "fold", "finish", "close")
-JOBS = ("flight-delays", "orders", "poison", "poison-early", "sums", "words")
 
 
 def as_text(value: Any) -> str:

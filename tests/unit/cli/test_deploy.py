@@ -41,7 +41,7 @@ def test_named_jobs_are_deployed_alone() -> None:
 
 def test_a_job_over_a_listing_has_no_rule_for_uploads() -> None:
     """No single object is its manifest."""
-    job = FakeJob(source=FakeSource(key_name="Prefix"))
+    job = FakeJob(source=FakeSource(key_name="Prefix", starts_by_upload=False))
     factory = FakeFactory(known=LoadedFakes(flights=job))
 
     call(factory, "deploy")
@@ -51,7 +51,7 @@ def test_a_job_over_a_listing_has_no_rule_for_uploads() -> None:
 
 def test_the_hint_about_manifests_names_a_job_that_one_starts() -> None:
     """Not merely the first one; where there is none, nothing is said."""
-    listing = FakeJob(source=FakeSource(key_name="Prefix"))
+    listing = FakeJob(source=FakeSource(key_name="Prefix", starts_by_upload=False))
 
     both = call(FakeFactory(known=LoadedFakes(flights=listing, orders=FakeJob("orders"))), "deploy")
     alone = call(FakeFactory(known=LoadedFakes(flights=listing)), "deploy")

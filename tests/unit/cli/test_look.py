@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from mapfold import AthenaResult, CsvRows, Manifest, ObjectRows
+from mapfold.cli.look import declared_source
 from mapfold.client.values import Counts, Status
 from mapfold.errors import JobError
 from tests.unit.cli.fakes import FakeFactory, FakeJob, LoadedFakes, call
@@ -53,7 +55,19 @@ def test_jobs_lists_what_the_folder_has() -> None:
     said = call(FakeFactory(), "jobs")
 
     assert said.code == 0
-    assert said.out.splitlines()[1].split() == ["flights", "FakeSource", "EXPRESS", "daily"]
+    assert said.out.splitlines()[1].split() == ["flights", "FakeSource()", "EXPRESS", "daily"]
+
+
+def test_a_source_is_shown_as_it_is_declared() -> None:
+    """Without what is as it would be anyway."""
+    sources = (Manifest(), CsvRows(delimiter="|"), ObjectRows("jsonl"), AthenaResult("csv", ("a",)))
+
+    assert [declared_source(source) for source in sources] == [
+        "Manifest()",
+        "CsvRows(delimiter='|')",
+        "ObjectRows(format='jsonl')",
+        "AthenaResult(format='csv', headers=('a',))",
+    ]
 
 
 def test_jobs_that_are_broken_do_not_hide_the_others() -> None:

@@ -52,6 +52,18 @@ def test_a_run_says_first_what_it_does() -> None:
     assert "EXPRESS: it fits into 5 minutes" in said.err
 
 
+def test_duplicates_are_told_with_the_first_of_them() -> None:
+    """And where they are in the source; in the document, and in that of `mapfold show`, as Plan found them."""
+    found = {"items": 2, "first": [{"key": "s3://b/one", "indexes": [0, 2, 3]}]}
+    report = {**REPORT, "duplicates": found}
+
+    said = call(ending(Status.SUCCEEDED, report), "run", "flights", "s3://b/k", "--name", "r1")
+    document = call(ending(Status.SUCCEEDED, report), "run", "flights", "s3://b/k", "--name", "r1", "--json")
+
+    assert "2 duplicate items name objects that earlier items name\n  s3://b/one: items 0, 2, 3\n" in said.out
+    assert json.loads(document.out)["duplicates"] == found
+
+
 def test_a_result_that_is_too_large_to_be_shown_is_told() -> None:
     """Its document has null for it, which would look like a job without a result."""
     factory = ending(Status.SUCCEEDED, {**REPORT, "result": None})

@@ -77,6 +77,18 @@ class TestStorage:
         with pytest.raises(ValueError, match=r"s3://mapfold-data/rows\.csv, line 3: 1 fields, the header has 2"):
             list(context.storage.rows("rows.csv"))
 
+    def test_an_item_with_a_version_is_read_in_that_version(self, context: Context, s3: S3Client) -> None:
+        """As a manifest or an inventory names it; one that is not there is told with its version."""
+        s3.put_bucket_versioning(Bucket="mapfold-data", VersioningConfiguration={"Status": "Enabled"})
+        item = {"bucket": "mapfold-data", "key": "v.txt"}
+        old = s3.put_object(Bucket=item["bucket"], Key=item["key"], Body=b"old")["VersionId"]
+        s3.put_object(Bucket="mapfold-data", Key="v.txt", Body=b"new")
+
+        assert context.storage.text({**item, "version": old}) == "old"
+        assert context.storage.text(item) == "new"
+        with pytest.raises(FileNotFoundError, match=r"s3://mapfold-data/v\.txt\?versionId=none does not exist"):
+            context.storage.text({**item, "version": "none"})
+
     def test_a_missing_object_is_named(self, context: Context) -> None:
         """S3's own message names no key."""
         with pytest.raises(FileNotFoundError, match=r"s3://mapfold-data/none does not exist \(NoSuchKey\)"):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mapfold import Context, Job, Manifest, Network, Objects, Permission
+from mapfold import Context, Inventory, Job, Manifest, Network, ObjectRows, Objects, Permission
 from mapfold.errors import UsageError
 from mapfold.runs.folder import RunFolder
 from tests.e2e.permissions.iam import Request, is_allowed
@@ -215,6 +215,25 @@ class TestJobRoles:
             (statement,) = (s for s in roles[role] if s.sid == "ListDeclaredBucket0")
             assert statement.resources == ("arn:${Partition}:s3:::logs",)
             assert statement.conditions == {"StringLike": {"s3:prefix": ("2013/*", "2014/*")}}
+
+    def test_rows_of_listed_objects_need_both_rights(self) -> None:
+        """To list, and to read what is listed; a listing alone needs no more than to list."""
+        for role in ("plan", "state-machine"):
+            both = {s.sid for s in job_permissions(job(source=ObjectRows("csv")))[role]}
+            one = {s.sid for s in job_permissions(job(source=Objects()))[role]}
+
+            assert {"ListDataBucket", "ReadSource"} <= both
+            assert "ReadSource" not in one
+
+    def test_versions_are_read_by_the_jobs_code_where_items_name_them(self) -> None:
+        """And by nothing else."""
+        roles = job_permissions(job(source=Inventory(versions=True), reads=("s3://logs/2013/",)))
+
+        (statement,) = (s for s in roles["work"] if s.sid == "ReadVersions")
+        assert statement.actions == ("s3:GetObjectVersion",)
+        assert "arn:${Partition}:s3:::logs/2013/*" in statement.resources
+        assert not [s for role in ("plan", "state-machine") for s in roles[role] if s.sid == "ReadVersions"]
+        assert not [s for s in job_permissions(job())["work"] if s.sid == "ReadVersions"]
 
     def test_the_state_machine_calls_the_functions_of_its_definition(self) -> None:
         """And the map runs that it may redrive are those that it has."""
