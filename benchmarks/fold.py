@@ -155,7 +155,8 @@ def write_outputs(case: Case, texts: list[bytes], s3: S3Client) -> dict[str, str
             s3.put_object(Bucket=BUCKET, Key=f"runs/{case.name}/partials/map/{number:012}.json", Body=text)
         texts = [b'{"$s3":"runs/%b/partials/map/%012d.json"}' % (case.name.encode(), n) for n in range(DISTINCT)]
     lines = [b'{"partial":%b,"items":1,"failed":0}' % text for text in texts]
-    folder, files, number = f"runs/{case.name}/map/uuid", [], 0
+    files: list[dict[str, Any]] = []
+    folder, number = f"runs/{case.name}/map/uuid", 0
     while number < case.partials:
         key = f"{folder}/SUCCEEDED_{len(files)}.jsonl"
         with LineWriter(s3, BUCKET, key) as writer:
