@@ -46,7 +46,7 @@ def test_every_role_of_a_job_is_there() -> None:
     """Headings are not indented."""
     headings = [line for line in policy("words") if line and not line.startswith(" ")]
 
-    assert headings == ["plan", "work", "fold", "finish", "close", "state-machine"]
+    assert headings == ["plan", "work", "isolate", "fold", "finish", "close", "state-machine"]
 
 
 def test_shared_roles_see_the_machines_of_the_stage() -> None:
@@ -87,7 +87,7 @@ def test_names_are_those_of_the_stack() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("words", "--role", "Work"), "there is no role 'Work'. There are: plan, work, fold, finish, close"),
+        (("words", "--role", "Work"), "there is no role 'Work'. There are: plan, work, isolate, fold, finish, close"),
         ((), "name a JOB to see the roles of its own, or --shared"),
         (("words", "--shared"), "name a JOB"),
     ],
