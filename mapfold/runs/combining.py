@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mapfold.errors import MapfoldError
 from mapfold.runs.folder import RunFolder
-from mapfold.runs.last import Counts, Last
+from mapfold.runs.last import Counts, Last, read_last
 from mapfold.runs.objects import read_lines
 from mapfold.runs.partials import Partials
 from mapfold.runs.retry import RetryError
@@ -35,6 +35,16 @@ class Combined:
     partial: Any
     packed: Json
     succeeded: int
+
+
+def find_previous(s3: S3Client, folder: RunFolder) -> Last:
+    """How the run in `folder` ended. RetryError if that was deleted while its failed items were tried again."""
+    last = read_last(s3, folder)
+    if last is None:
+        raise RetryError(
+            f"{folder.uri(folder.last)} was deleted while the retry of that run was going on. Start a new run."
+        )
+    return last
 
 
 def combine(partials: Partials, folded: Mapping[str, Any], previous: Last | None) -> Combined:
@@ -86,7 +96,7 @@ def total_of(previous: Last | None, *, succeeded: int, failed: int) -> Counts:
     if previous is not None and counts.total != previous.items.total:
         raise RetryError(
             f"{previous.run_id} had {previous.items.total:,} items, and with this retry {succeeded:,} have succeeded and "
-            f"{failed:,} failed, which are {counts.total:,}: items were lost, or counted twice. Nothing was written; start "
-            "a new run, and keep both folders for whoever looks into it."
+            f"{failed:,} failed, which are {counts.total:,}: items were lost, or counted twice. No result was written; "
+            "start a new run, and keep both folders for whoever looks into it."
         )
     return counts

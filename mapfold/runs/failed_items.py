@@ -21,7 +21,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
-from mapfold.runs.finish import readable_cause
+from mapfold.runs.cause import readable_cause
 from mapfold.runs.objects import read_lines
 from mapfold.runs.record_file import BrokenRecords, read_records
 from mapfold.storage import BodyFile
@@ -106,7 +106,7 @@ def _of_manifest(s3: S3Client, bucket: str, key: str, size: int, make_item: Make
     manifest = _parsed(s3.get_object(Bucket=bucket, Key=key)["Body"].read()) if size <= _MANIFEST_BYTES else None
     match manifest:
         case {"ResultFiles": dict(files), **told}:
-            return _of_result_files(s3, uri, told.get("DestinationBucket") or bucket, files, make_item)
+            return _of_result_files(s3, uri, str(told.get("DestinationBucket") or bucket), files, make_item)
         case {"Results": list(results), "ReportSchema": str(schema)}:
             return _of_reports(s3, uri, results, [name.strip() for name in schema.split(",")])
         case _:

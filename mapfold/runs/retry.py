@@ -21,11 +21,14 @@ from mapfold.job import Job
 from mapfold.runs.failed_items import FailedItem, read_failed_items, read_failures
 from mapfold.runs.folder import RunFolder
 from mapfold.runs.last import Last, read_last
+from mapfold.runs.objects import exists
 from mapfold.runs.selection import Selection, parse_selection
 from mapfold.runs.work import shown_item
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+    from mapfold.runs.plan import PlanRequest
 
 Json = Any
 Entry = tuple[int, Json]
@@ -69,8 +72,46 @@ def parse_retry(given: Json) -> Retry | None:
     return Retry(given.get("of"), given.get("uri"), selection, again=bool(given.get("again")))
 
 
-def find_previous(retry: Retry, job: Job, *, s3: S3Client, bucket: str) -> Last | None:
-    """The run that is retried, as it ended; None where items from outside are. RetryError if it cannot be retried."""
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a run that is a retry stands on. previous: the run that is retried, as it ended; None: items from outside.
+
+    source: that of the first run, with the version that its Plan saw, so that an item's id is the same in every retry.
+    """
+
+    previous: Last | None
+    source: Mapping[str, Json]
+    again: bool
+
+    @property
+    def facts(self) -> dict[str, Json]:
+        """What the run's record says of it."""
+        if self.previous is None:
+            return {}
+        lineage = [*self.previous.lineage, self.previous.run_id]
+        return {"retry_of": self.previous.run_id, "lineage": lineage}
+
+
+def find_basis(job: Job, request: PlanRequest, *, s3: S3Client, bucket: str) -> Basis | None:
+    """What the run that is asked for stands on; None if it is no retry. RetryError if that cannot be retried."""
+    retry = parse_retry(request.retry)
+    if retry is None:
+        return None
+    previous = _previous(retry, job, s3=s3, bucket=bucket)
+    source = previous.source if previous else {"uri": retry.uri, **request.source}
+    return Basis(previous, source, retry.again)
+
+
+def retry_entries(job: Job, request: PlanRequest, *, s3: S3Client, folder: RunFolder) -> Iterator[Entry] | None:
+    """The items that a run tries again, as they are read; None if it is no retry. RetryError if there is none."""
+    retry = parse_retry(request.retry)
+    if retry is None:
+        return None
+    previous = _previous(retry, job, s3=s3, bucket=folder.bucket)
+    return selected_entries(retry, job, previous, s3=s3, bucket=folder.bucket)
+
+
+def _previous(retry: Retry, job: Job, *, s3: S3Client, bucket: str) -> Last | None:
     if retry.of is None:
         return None
     folder = RunFolder(bucket, retry.of)
@@ -128,7 +169,13 @@ def nothing_selected(where: str, conditions: Iterable[str]) -> str:
 
 
 def _of_run(previous: Last, s3: S3Client, bucket: str) -> Iterator[FailedItem]:
-    return read_failures(s3, bucket, RunFolder(bucket, previous.run_id).failures)
+    folder = RunFolder(bucket, previous.run_id)
+    if not exists(s3, bucket, folder.failures):
+        raise RetryError(
+            f"{previous.items.failed:,} items of {previous.run_id} failed, and {folder.uri(folder.failures)}, which lists them, "
+            "is not there any more. Start a new run."
+        )
+    return read_failures(s3, bucket, folder.failures)
 
 
 def _from_outside(retry: Retry, job: Job, s3: S3Client) -> Iterator[FailedItem]:
@@ -136,7 +183,7 @@ def _from_outside(retry: Retry, job: Job, s3: S3Client) -> Iterator[FailedItem]:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     if not uri.startswith("s3://") or not bucket:
         raise RetryError(f"{uri!r} is no S3 URI. Write s3://BUCKET/KEY.")
-    return read_failed_items(s3, bucket, key, make_item=lambda raw, source: shown_item(job, raw, source))
+    return read_failed_items(s3, bucket, key, make_item=lambda raw, batch: shown_item(job, raw, batch))
 
 
 def _is_there(s3: S3Client, folder: RunFolder) -> bool:
