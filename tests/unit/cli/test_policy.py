@@ -32,13 +32,11 @@ def test_a_role_is_printed_with_reasons() -> None:
 
     start = next(number for number, line in enumerate(lines) if line.startswith("  FindFailedItems: "))
     assert lines[0] == "finish"
-    assert lines[start].endswith(
-        "Finish looks for the manifest of a map run that stopped early, and for the lists of failed items."
-    )
+    assert lines[start].endswith("Finish looks for the lists of failed items.")
     assert lines[start + 1 : start + 4] == [
         "    allow  s3:ListBucket",
         "    on     arn:${Partition}:s3:::${RunsBucket}",
-        "    if     s3:prefix StringLike runs/*/map/ or runs/*/fold/failed- or runs/*/failed/*",
+        "    if     s3:prefix StringLike runs/*/fold/failed- or runs/*/failed/*",
     ]
 
 

@@ -58,7 +58,7 @@ def test_a_second_deployment_changes_nothing(tmp_path: Path) -> None:
     aws = FakeAws()
     first = carry_out(plan(tmp_path), aws)
 
-    assert len(first) == 2 + 2 + 5 + 1
+    assert len(first) == 2 + 2 + 6 + 1
     assert carry_out(plan(tmp_path), aws) == []
 
 
@@ -86,7 +86,7 @@ def test_a_function_that_another_command_made_meanwhile_is_used(tmp_path: Path) 
     changes = carry_out(plan(tmp_path), aws)
 
     assert "function" not in {change.kind for change in changes}
-    assert len(aws.functions) == 5
+    assert len(aws.functions) == 6
 
 
 class Overtaken(FakeAws):
@@ -133,7 +133,7 @@ def test_functions_are_updated_when_the_source_has_changed(tmp_path: Path) -> No
     changes = carry_out(plan(tmp_path, digest="d2"), aws)
 
     assert {(change.action, change.kind) for change in changes} == {("replaced", "function")}
-    assert len(changes) == 5
+    assert len(changes) == 6
 
 
 def test_only_the_function_whose_limits_changed_is_updated(tmp_path: Path) -> None:
@@ -165,6 +165,7 @@ def test_substitutions_name_what_the_deployment_makes(tmp_path: Path) -> None:
     assert set(names) == {
         "PlanFunction",
         "WorkFunction",
+        "IsolateFunction",
         "FoldFunction",
         "FinishFunction",
         "CloseFunction",

@@ -252,7 +252,7 @@ class TestJobRoles:
 
         assert without == []
         assert [(s.actions, s.conditions) for s in with_key] == [
-            (("kms:Decrypt",), {"StringEquals": {"kms:ViaService": "s3.${Region}.amazonaws.com"}})
+            (("kms:Decrypt", "kms:GenerateDataKey"), {"StringEquals": {"kms:ViaService": "s3.${Region}.amazonaws.com"}})
         ]
 
 
