@@ -27,12 +27,8 @@ Json = Any
 
 @dataclass(frozen=True, slots=True)
 class Combined:
-    """One partial for a run and all that it stands on. It means nothing if no item `succeeded`.
+    """One partial for a run and all that it stands on, packed. It means nothing if no item `succeeded`."""
 
-    partial: as the job's functions want it. packed: as it goes into last.json.
-    """
-
-    partial: Any
     packed: Json
     succeeded: int
 
@@ -48,16 +44,21 @@ def find_previous(s3: S3Client, folder: RunFolder) -> Last:
 
 
 def combine(partials: Partials, folded: Mapping[str, Any], previous: Last | None) -> Combined:
-    """Fold what a run found ({"partial", "items", "failed"}) onto what the run before it had found."""
+    """Fold what a run found ({"partial", "items", "failed"}) onto what the run before it had found.
+
+    Parts and shards are combined by Fold itself, which has read those of the run before (`$.plan.previous`).
+    """
     new = folded["items"] - folded["failed"]
     if previous is None or not previous.items.succeeded:
-        return Combined(partials.unpack(folded["partial"]) if new else None, folded["partial"], new)
+        return Combined(folded["partial"], new)
+    succeeded = previous.items.succeeded + new
+    if partials.job.result_kind != "value":
+        return Combined(folded["partial"], succeeded)
     both = _unpack_previous(partials, previous)
     if new:
         both = partials.job.fold_function(both, partials.unpack(folded["partial"]))
     # Packed anew also where nothing is new: the folder of the run before may be deleted earlier than this one's.
-    packed = partials.pack(both, function="fold", stage="last", number=0)
-    return Combined(both, packed, previous.items.succeeded + new)
+    return Combined(partials.pack(both, function="fold", stage="last", number=0), succeeded)
 
 
 def _unpack_previous(partials: Partials, previous: Last) -> Any:

@@ -1,7 +1,8 @@
 """Finish: the last partial to the result, the failed items to one file, the record closed.
 
 A run of no items, and a run of which no item succeeded, have no partial: their result is null and the job's finish
-function is not called. `failures.jsonl` has a line for every item that is not in the result, and exists only if there
+function is not called. Where the result is in parts or shards, result.json says where they are, and "result_kind" in the
+output which of the two it is. `failures.jsonl` has a line for every item that is not in the result, and exists only if there
 is one: {"item", "index", "error", "message", "traceback", "execution"}.
 """
 
@@ -20,8 +21,10 @@ from mapfold.runs.folder import RunFolder
 from mapfold.runs.last import Counts, Last, write_last
 from mapfold.runs.objects import LineWriter, exists, read_lines
 from mapfold.runs.partials import Partials, dumps
+from mapfold.runs.parts import parts_result
 from mapfold.runs.pieces import OUT_OF_TIME_DEATHS, child_of, has_died
 from mapfold.runs.records import Records
+from mapfold.runs.shards import shards_result
 from mapfold.runs.work import BatchFailed, shown_item
 
 if TYPE_CHECKING:
@@ -59,12 +62,14 @@ def finish_run(
     failed, failed_now = write_failures(job, final, s3=s3, folder=folder, previous=previous)
     combined = combine(partials, folded, previous)
     counts = total_of(previous, succeeded=combined.succeeded, failed=failed)
-    result = make_result(job, combined.partial, context) if combined.succeeded else None
+    result = run_result(partials, combined.packed, context) if combined.succeeded else None
     text = dumps(result)
     s3.put_object(Bucket=folder.bucket, Key=folder.result, Body=text, ContentType="application/json")
     lineage = (*previous.lineage, previous.run_id) if previous else ()
-    last = Last(folder.run_id, job.name, source or {}, counts, combined.packed, lineage, is_whole)
-    write_last(s3, folder, last)
+    kind = job.result_kind
+    write_last(
+        s3, folder, Last(folder.run_id, job.name, source or {}, counts, combined.packed, kind, lineage, is_whole)
+    )
 
     ended = judge(job, counts, folder)
     facts = {
@@ -72,6 +77,7 @@ def finish_run(
         "result_uri": folder.uri(folder.result),
         "failures_uri": folder.uri(folder.failures) if failed else None,
         **_lineage(previous, lineage, succeeded=folded["items"] - folded["failed"], failed=failed_now),
+        **({} if job.result_kind == "value" or result is None else {"result_kind": job.result_kind}),
         **ended,
     }
     status = "FAILED" if ended else "SUCCEEDED"
@@ -97,6 +103,17 @@ def judge(job: Job, counts: Counts, folder: RunFolder) -> dict[str, str]:
         f"They are in {folder.uri(folder.failures)}; the result of the others is in {folder.uri(folder.result)}."
     )
     return {"error": TOLERANCE_EXCEEDED, "cause": cause}
+
+
+def run_result(partials: Partials, packed: Any, context: Context) -> Any:
+    """What goes into result.json, from the last fold's partial: the result, or where its parts or shards are."""
+    match partials.job.result_kind:
+        case "value":
+            return make_result(partials.job, partials.unpack(packed), context)
+        case "parts":
+            return parts_result(partials.s3, partials.folder, packed)
+        case "shards":
+            return shards_result(partials.folder, packed)
 
 
 def make_result(job: Job, partial: Any, context: Context) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from mapfold.runs.folder import RunFolder
@@ -34,8 +34,8 @@ class Counts:
 class Last:
     """How a run ended.
 
-    source: that of the first run of its chain, with the version or etag that its Plan saw. partial: packed, and means
-    nothing if no item succeeded. lineage: the runs that it stands on, the first one first, itself not in it. is_whole: its
+    source: that of the first run of its chain, with the version or etag that its Plan saw. partial: of the last fold, packed, and
+    means nothing if no item succeeded; of a result in parts or shards (`result_kind`) it says where their index is. lineage: the runs that it stands on, the first one first, itself not in it. is_whole: its
     map run read its source to the end, so that each item is in the result or among the failed ones.
     """
 
@@ -44,10 +44,9 @@ class Last:
     source: Mapping[str, Json]
     items: Counts
     partial: Json
+    result_kind: str = "value"
     lineage: tuple[str, ...] = ()
     is_whole: bool = True
-    more: Mapping[str, Json] = field(default_factory=dict)
-    """What a kind of result of its own needs beside a partial."""
 
     @property
     def retry_of(self) -> str | None:

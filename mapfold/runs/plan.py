@@ -85,7 +85,7 @@ class Plan:
     """What the state machine reads as `$.plan`, and all that its later states know of the run.
 
     listed: the items are read from `list`, {"bucket", "key"} of what Plan wrote (empty texts otherwise). retry_of: the run
-    whose failed items these are. source: with the "etag" of its object, and its "version" where the bucket has versions.
+    whose failed items these are; previous: the key of the index of its result, where that is in parts or shards. source: with the "etag" of its object, and its "version" where the bucket has versions.
     """
 
     run_id: str
@@ -104,6 +104,7 @@ class Plan:
     listed: bool
     list: Mapping[str, str]
     retry_of: str | None
+    previous: str | None
 
 
 class EntryProvider(Protocol):
@@ -199,6 +200,7 @@ def make_plan(
         listed=listed is not None,
         list=listed.as_plan() if listed else {"bucket": "", "key": ""},
         retry_of=basis.previous.run_id if basis and basis.previous else None,
+        previous=basis.index if basis else None,
     )
     decided = asdict(plan)
     shown = ("estimated_items", "max_items_per_batch", "max_concurrency")

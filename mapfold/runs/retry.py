@@ -84,6 +84,14 @@ class Basis:
     again: bool
 
     @property
+    def index(self) -> str | None:
+        """Of a result in parts or shards, the key of its index, onto which Fold combines; None if there is nothing yet."""
+        last = self.previous
+        if last is None or last.result_kind == "value" or not last.items.succeeded:
+            return None
+        return str(last.partial["index"])
+
+    @property
     def facts(self) -> dict[str, Json]:
         """What the run's record says of it."""
         if self.previous is None:
@@ -118,15 +126,20 @@ def _previous(retry: Retry, job: Job, *, s3: S3Client, bucket: str) -> Last | No
     last = read_last(s3, folder)
     if last is None:
         raise RetryError(why_no_last(retry.of, is_folder_there=_is_there(s3, folder)))
-    check_last(last, job.name)
+    check_last(last, job)
     return last
 
 
-def check_last(last: Last, job: str) -> None:
+def check_last(last: Last, job: Job) -> None:
     """RetryError if the failed items of a run that ended cannot be tried again by `job`."""
-    if last.job != job:
+    if last.job != job.name:
         raise RetryError(
-            f"{last.run_id} is a run of job {last.job!r}, not of {job!r}: its items are none of this job's."
+            f"{last.run_id} is a run of job {last.job!r}, not of {job.name!r}: its items are none of this job's."
+        )
+    if last.result_kind != job.result_kind:
+        raise RetryError(
+            f"the result of {last.run_id} is of the kind {last.result_kind!r}, and that of today's job {job.name!r} would be "
+            f"of the kind {job.result_kind!r}: they cannot be combined. Start a new run."
         )
     if not last.is_whole:
         raise RetryError(

@@ -1,4 +1,4 @@
-"""Work: run the map function on every item of a batch, fold as it goes, keep failed items apart.
+"""Work: run the map function on every item of a batch, collect what it gives, keep failed items apart.
 
 An item fails alone: whatever the map function raises, or returns that JSON cannot carry, is noted with its traceback,
 and the next item's turn comes. When the time runs low, the items that are left are noted as failed too (OutOfTime),
@@ -10,14 +10,16 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from mapfold.codec import Place, decode, encode, holds_dataclass
+from mapfold.codec import Place, decode, holds_dataclass
 from mapfold.context import Context
 from mapfold.job import Job
+from mapfold.runs.collecting import Collector, collector
 from mapfold.runs.folder import RunFolder
-from mapfold.runs.partials import Partials, dumps
+from mapfold.runs.partials import dumps
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -28,6 +30,8 @@ RESERVE_SECONDS = 2.0
 """Kept for writing the partial and the failures when the time runs low; a tenth of a short timeout, if that is less."""
 
 OUT_OF_TIME = "Mapfold.OutOfTime"
+
+_OURS = str(Path(__file__).parent)
 
 
 class BatchFailed(Exception):
@@ -63,7 +67,8 @@ class Batch:
 class BatchDone:
     """A batch of which at least one item succeeded.
 
-    output: the child execution's, {"partial", "items", "failed", "failures"?}. partial_bytes: of the partial as JSON.
+    output: the child execution's, {"partial", "items", "failed", "failures"?}. In the place of the partial, a job whose
+    result is in parts or shards has where the batch's records or values lie. partial_bytes: of all that as JSON.
     """
 
     output: dict[str, Any]
@@ -72,53 +77,54 @@ class BatchDone:
 
 @dataclass(slots=True)
 class Tally:
-    """A batch as it goes. `partial` means nothing while `succeeded` is 0."""
+    """A batch as it goes."""
 
-    partial: Any = None
     succeeded: int = 0
     failures: list[dict[str, Any]] = field(default_factory=list)
 
 
 def run_batch(job: Job, batch: Batch, context: Context, *, s3: S3Client, folder: RunFolder) -> BatchDone:
     """Map, fold, and write what does not fit into the output. BatchFailed if no item succeeded."""
-    tally = map_items(job, batch, context)
-    key = folder.failed(batch.first_index)
-    if tally.failures:
-        lines = b"\n".join(map(dumps, tally.failures))
-        s3.put_object(Bucket=folder.bucket, Key=key, Body=lines + b"\n")
-    elif batch.may_have_run:
-        s3.delete_object(Bucket=folder.bucket, Key=key)
-    if not tally.succeeded:
-        first = tally.failures[0]
-        raise BatchFailed(len(batch.items), f"{first['error']}: {first['message'][:200]}", folder.uri(key))
-    partials = Partials(job, s3, folder)
-    packed, size = partials.pack_and_measure(tally.partial, function="fold", stage="map", number=batch.first_index)
+    with collector(job) as collected:
+        tally = map_items(job, batch, context, collected)
+        key = folder.failed(batch.first_index)
+        if tally.failures:
+            lines = b"\n".join(map(dumps, tally.failures))
+            s3.put_object(Bucket=folder.bucket, Key=key, Body=lines + b"\n")
+        elif batch.may_have_run:
+            s3.delete_object(Bucket=folder.bucket, Key=key)
+        if not tally.succeeded:
+            first = tally.failures[0]
+            raise BatchFailed(len(batch.items), f"{first['error']}: {first['message'][:200]}", folder.uri(key))
+        last = int(batch.items[-1]["i"])
+        packed, size = collected.packed(s3, folder, first=batch.first_index, last=last)
     output = {"partial": packed, "items": len(batch.items), "failed": len(tally.failures)}
     return BatchDone({**output, "failures": key} if tally.failures else output, size)
 
 
-def map_items(job: Job, batch: Batch, context: Context) -> Tally:
-    """Map and fold every item, until the time runs low."""
+def map_items(job: Job, batch: Batch, context: Context, collected: Collector) -> Tally:
+    """Map and collect every item, until the time runs low."""
     tally = Tally()
     map_item = item_mapper(job, batch.source, listed=batch.listed)
-    reserve = min(RESERVE_SECONDS, context.seconds_left() / 10)
+    available = context.seconds_left()
+    reserve = min(RESERVE_SECONDS, available / 10)
     for entry in batch.items:
-        if context.seconds_left() < reserve:
+        if context.seconds_left() < reserve + min(collected.seconds_to_write, available / 3):
             tally.failures.append(_out_of_time(job, batch, entry, len(batch.items)))
             continue
         try:
-            partial = map_item(entry["v"], context)
+            accepted = collected.accept(entry["i"], map_item(entry["v"], context))
         except Exception as error:  # noqa: BLE001 - the author's code: it must not take the other items with it
             context.logger.warning("item failed", extra={"index": entry["i"], "error": type(error).__name__})
             tally.failures.append(_failure(job, batch, entry, error))
             continue
-        tally.partial = partial if not tally.succeeded else job.fold_function(tally.partial, partial)
+        collected.take(accepted)
         tally.succeeded += 1
     return tally
 
 
 def item_mapper(job: Job, source: Mapping[str, str], *, listed: bool = False) -> Callable[[Any, Context], Any]:
-    """From what the reader gave to a partial that is known to be JSON. listed: it gave the author's item."""
+    """From what the reader gave to what the map function returns. listed: it gave the author's item."""
     function, annotation = job.map_function, job.item_type
     place = Place(job.name, "map")
     builds, from_text = holds_dataclass(annotation), job.source.items_are_text
@@ -127,9 +133,7 @@ def item_mapper(job: Job, source: Mapping[str, str], *, listed: bool = False) ->
         item = raw if listed else job.source.item(raw, source)
         if builds:
             item = decode(annotation, item, place, "item", from_text=from_text)
-        partial = function(item, context)
-        encode(partial, place, "partial")  # here, so that one bad value costs its own item and not the batch
-        return partial
+        return function(item, context)
 
     return map_item
 
@@ -147,11 +151,15 @@ def _failure(job: Job, batch: Batch, entry: Mapping[str, Any], error: Exception)
 
 
 def _without_our_frames(error: Exception) -> TracebackType | None:
-    """The traceback from where it leaves this module: what the author can do something about."""
+    """The traceback from where it leaves this folder's modules: what the author can do something about."""
     frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None and frame.tb_frame.f_code.co_filename == __file__:
+    while frame is not None and frame.tb_next is not None and _is_ours(frame):
         frame = frame.tb_next
     return frame
+
+
+def _is_ours(frame: TracebackType) -> bool:
+    return frame.tb_frame.f_code.co_filename.startswith(_OURS)
 
 
 def _out_of_time(job: Job, batch: Batch, entry: Mapping[str, Any], count: int) -> dict[str, Any]:

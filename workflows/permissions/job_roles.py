@@ -32,8 +32,8 @@ def job_permissions(job: Job, *, with_key: bool = False) -> dict[str, tuple[Stat
         "plan": [*_plan(job), *_key(with_key, writes=True)],
         "work": [*_work(job), *_key(with_key, writes=True)],
         "isolate": [*_isolate(), *_key(with_key, writes=True)],
-        "fold": [*_fold(), *_key(with_key, writes=True)],
-        "finish": [*_finish(), *_key(with_key, writes=True)],
+        "fold": [*_fold(job), *_key(with_key, writes=True)],
+        "finish": [*_finish(job), *_key(with_key, writes=True)],
         "close": [*_close()],
     }
     for role, statements in roles.items():
@@ -53,6 +53,18 @@ def _plan(job: Job) -> Iterator[Statement]:
         why = "Plan looks at the size and the head of the source, to choose batches."
         yield Statement("ReadSource", ("s3:GetObject",), readable_objects(job), why)
     yield Statement(
+        "ReadFailedItems",
+        ("s3:GetObject",),
+        (*run_objects("last.json", "failures.jsonl"), *readable_objects(job)),
+        "A retry reads the failed items of a run that has ended, or of a list from elsewhere, and what they stand on.",
+    )
+    yield listing(
+        "FindRun",
+        RUNS_BUCKET,
+        ("runs/*/last.json", "runs/*/failures.jsonl", "runs/*/"),
+        "A retry looks whether the run has come to its end, and whether there is one at all.",
+    )
+    yield Statement(
         "WriteList",
         ("s3:PutObject",),
         run_objects("items.jsonl"),
@@ -64,7 +76,7 @@ def _plan(job: Job) -> Iterator[Statement]:
         run_objects("items.jsonl"),
         "A long list is uploaded in parts; where that fails, the parts are not left behind.",
     )
-    yield _record("Plan opens the run's record, and notes what it decided.")
+    yield _record("Plan opens the run's record, notes what it decided, and whom a retry retries.")
 
 
 def _work(job: Job) -> Iterator[Statement]:
@@ -80,6 +92,17 @@ def _work(job: Job) -> Iterator[Statement]:
         run_objects("partials/map/*"),
         "A partial that is too large for a state's payload lies in the run's folder.",
     )
+    if job.result_kind != "value":
+        kept = run_objects({"parts": "groups/map/*", "shards": "values/*"}[job.result_kind])
+        yield Statement(
+            "WriteResults", ("s3:PutObject",), kept, "A batch writes its records or values, for Fold to read."
+        )
+        yield Statement(
+            "GiveUpUpload",
+            ("s3:AbortMultipartUpload",),
+            kept,
+            "Many records or values are uploaded in parts; where that fails, the parts are not left behind.",
+        )
 
 
 def _isolate() -> Iterator[Statement]:
@@ -109,32 +132,41 @@ def _isolate() -> Iterator[Statement]:
     )
 
 
-def _fold() -> Iterator[Statement]:
+def _fold(job: Job) -> Iterator[Statement]:
+    if job.result_kind == "value":
+        reads: tuple[str, ...] = ("partials/map/*", "partials/group-*")
+        keeps: tuple[str, ...] = ("partials/group-*", "partials/folded-*")
+        uploads: tuple[str, ...] = ("fold/so-far-*",)
+    else:
+        reads = {"parts": ("groups/*", "result/*"), "shards": ("values/*", "result/*")}[job.result_kind]
+        keeps = ()
+        uploads = ("fold/inputs-*", *(("groups/level-*",) if job.result_kind == "parts" else ()), "result/*")
     yield Statement(
         "ReadPartials",
         ("s3:GetObject",),
-        run_objects("map/*", "isolate/*", "fold/*", "partials/map/*", "partials/group-*"),
-        "Fold reads what the map runs wrote, and the partials that were too large for a payload.",
+        run_objects("map/*", "isolate/*", "fold/*", *reads),
+        "Fold reads what the map runs wrote, and what was too large for a payload.",
     )
     yield Statement(
         "WritePartials",
         ("s3:PutObject",),
-        run_objects("fold/groups-*", "fold/failed-*", "partials/group-*", "partials/folded-*"),
-        "Fold writes the groups to fold first, the names of the lists of failed items, and partials that are large.",
+        run_objects("fold/groups-*", "fold/failed-*", *keeps, *uploads),
+        "Fold writes the groups to fold first, the names of the lists of failed items, and what is large.",
     )
     yield Statement(
         "GiveUpUpload",
         ("s3:AbortMultipartUpload",),
-        run_objects("fold/groups-*", "fold/failed-*"),
+        run_objects("fold/groups-*", "fold/failed-*", *uploads),
         "A long file is uploaded in parts; where that fails, the parts are not left behind.",
     )
 
 
-def _finish() -> Iterator[Statement]:
+def _finish(job: Job) -> Iterator[Statement]:
+    index = {"value": (), "parts": ("result/index.json",), "shards": ()}[job.result_kind]
     yield Statement(
         "ReadOutcome",
         ("s3:GetObject",),
-        run_objects("map/*", "isolate/*", "fold/failed-*", "failed/*", "partials/folded-*"),
+        run_objects("map/*", "isolate/*", "fold/failed-*", "failed/*", "partials/folded-*", *index),
         "Finish reads the last partial, the failed items, and what the map run says of children that failed.",
     )
     yield listing(
@@ -146,7 +178,7 @@ def _finish() -> Iterator[Statement]:
     yield Statement(
         "WriteResult",
         ("s3:PutObject",),
-        run_objects("result.json", "failures.jsonl"),
+        run_objects("result.json", "failures.jsonl", "last.json", "partials/last/*"),
         "Finish writes the result and the failed items.",
     )
     yield Statement(
@@ -155,11 +187,23 @@ def _finish() -> Iterator[Statement]:
         run_objects("failures.jsonl"),
         "Many failed items are uploaded in parts; where that fails, the parts are not left behind.",
     )
+    yield Statement(
+        "ReadRunBefore",
+        ("s3:GetObject",),
+        run_objects("last.json", "items.jsonl", "failures.jsonl", "partials/last/*"),
+        "Finish of a retry folds what it found onto what the run before it had, and lists the failed items not tried again.",
+    )
+    yield listing(
+        "FindRunBefore",
+        RUNS_BUCKET,
+        ("runs/*/last.json",),
+        "Finish of a retry looks for what the run before it has left.",
+    )
     yield _record("Finish closes the run's record.")
 
 
 def _close() -> Iterator[Statement]:
-    yield _record("Close notes in the run's record how the run failed.")
+    yield _record("Close notes in the run's record how the run failed, and gives back the run that it retried.")
 
 
 def _record(because: str) -> Statement:

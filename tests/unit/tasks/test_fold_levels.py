@@ -8,9 +8,10 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mapfold.runs.fold import FoldSizes, Group, cut, fold_groups, fold_or_split
+from mapfold.runs.fold import FoldSizes, fold_groups, fold_or_split
 from mapfold.runs.objects import LineWriter, read_lines
 from mapfold.runs.outcome import ResultFile, read_outcome
+from mapfold.runs.outputs import Group, cut, whole
 from mapfold.runs.partials import INLINE_BYTES, Partials
 from mapfold.runs.work import BatchFailed
 from tasks._worker import worker
@@ -141,7 +142,7 @@ class TestRanges:
         body = "".join(f"{line}\n" for line in lines).encode()
         world.s3.put_object(Bucket="mapfold-runs", Key="lines", Body=body)
 
-        groups = cut([ResultFile("mapfold-runs", "lines", len(body))], group_bytes)
+        groups = cut(whole([ResultFile("mapfold-runs", "lines", len(body))]), group_bytes)
         found = [line for g in groups for line in read_lines(world.s3, g.bucket, g.key, start=g.start, end=g.end)]
 
         assert [line.decode() for line in found] == lines
