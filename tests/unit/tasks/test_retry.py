@@ -41,6 +41,10 @@ def chain(world: World) -> Chain:
     return made
 
 
+def name_of(item: str, context: Any) -> str:
+    return item
+
+
 def both(a: str, b: str) -> str:
     return a + b
 
@@ -197,6 +201,7 @@ class TestCombined:
     def test_a_large_partial_lies_in_the_folder_of_the_newest_run(self, world: World) -> None:
         """It does not travel in a state, and does not hang on an older folder, from which it was read."""
         job = Job("texts", source=Manifest())
+        job.map(name_of)
         job.fold(both)
         before, now = (Partials(job, world.s3, RunFolder("mapfold-runs", run)) for run in ("first", "second"))
         large = before.pack("x" * 300_000, function="fold", stage="folded-0", number=0)
