@@ -21,7 +21,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
-from mapfold.runs.cause import readable_cause
+from mapfold.runs.endings import readable_cause
 from mapfold.runs.objects import read_lines
 from mapfold.runs.record_file import BrokenRecords, read_records
 from mapfold.storage import BodyFile
