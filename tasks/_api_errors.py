@@ -18,13 +18,14 @@ from mapfold.client import (
     NoResult,
     NotDeployed,
     NotRedrivable,
+    NotRetryable,
     OtherRunExists,
     RunEnded,
     RunNameTaken,
     UnknownRun,
 )
 from mapfold.errors import ServiceError, UsageError
-from tasks._api_models import explain
+from tasks._api_models import Document, StartRun, explain
 
 _THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "SlowDown"})
 
@@ -42,11 +43,11 @@ class Refusal:
         return {"error": self.error, "message": self.message}
 
 
-def refusal(error: Exception) -> Refusal | None:
-    """What to answer for an error; None for one that is nobody's mistake but ours."""
+def refusal(error: Exception, *, asked: type[Document] = StartRun) -> Refusal | None:
+    """What to answer for an error; None for one that is nobody's mistake but ours. `asked`: what the body should be."""
     match error:
         case RequestValidationError():
-            return Refusal(400, "BadRequest", explain(error.errors()))
+            return Refusal(400, "BadRequest", explain(error.errors(), document=asked))
         case RequestUnsupportedContentType():
             return Refusal(415, "UnsupportedMediaType", "a body is JSON: send Content-Type: application/json")
         case NotDeployed():
@@ -62,6 +63,8 @@ def refusal(error: Exception) -> Refusal | None:
             return Refusal(409, "RunEnded", f"{error}.")
         case NotRedrivable():
             return Refusal(409, "NotRedrivable", str(error))
+        case NotRetryable():
+            return Refusal(409, "NotRetryable", str(error))
         case NoResult(is_early=True):
             return Refusal(409, "NotEnded", f"{error} Ask again when it has ended.")
         case NoResult():

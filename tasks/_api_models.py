@@ -15,6 +15,7 @@ from mapfold.client import Status, check_run_name
 from mapfold.errors import UsageError
 from mapfold.runs.partials import dumps
 from mapfold.runs.plan import PARAMS_BYTES, ParamsTooLarge
+from mapfold.runs.selection import parse_selection
 from mapfold.sources import Objects
 
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-27T03:21:09.120Z"])]
@@ -27,6 +28,12 @@ Next = Annotated[
 ]
 
 
+RetryOf = Annotated[
+    str | None, Field(description="The run whose failed items it tried again; null where it is no retry.")
+]
+RetriedBy = Annotated[str | None, Field(description="The run that tried its failed items again; null where none did.")]
+
+
 _SHOWN = 100
 """Characters of a wrong value that are repeated."""
 
@@ -35,6 +42,16 @@ class Document(BaseModel):
     """A document that has these members and no others."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+RunName = Annotated[
+    str | None,
+    Field(
+        description="The run's name: 1 to 80 letters, digits, `.`, `_` and `-`, the first one a letter or digit. Asking "
+        "again with the same name starts nothing. Without it, the run is called JOB-DATE-TIME-xxxx.",
+        examples=["first"],
+    ),
+]
 
 
 class StartRun(Document):
@@ -51,12 +68,7 @@ class StartRun(Document):
         description=f"For the job's functions: `context.params`. At most {PARAMS_BYTES:,} bytes as JSON.",
         examples=[{"year": "2013"}],
     )
-    name: str | None = Field(
-        default=None,
-        description="The run's name: 1 to 80 letters, digits, `.`, `_` and `-`, the first one a letter or digit. Asking "
-        "again with the same name starts nothing. Without it, the run is called JOB-DATE-TIME-xxxx.",
-        examples=["first"],
-    )
+    name: RunName = None
 
     @field_validator("source")
     @classmethod
@@ -77,25 +89,58 @@ class StartRun(Document):
     @field_validator("name")
     @classmethod
     def _is_name(cls, name: str | None) -> str | None:
+        return _run_name(name)
+
+
+class RetryRun(Document):
+    """Which failed items of a run to try again; without `where`, all."""
+
+    where: list[str] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Conditions FIELD=VALUE: error, message and key with a pattern, item.FIELD with a pattern, signature with "
+        "6 to 8 hexadecimal digits, index with a number or FIRST-LAST. Those of one field are alternatives, those of several "
+        "must all hold.",
+        examples=[["error=ValueError", "key=logs/2013-*"]],
+    )
+    name: RunName = None
+    again: bool = Field(default=False, description="Also if the run was retried before.")
+
+    @field_validator("where")
+    @classmethod
+    def _are_conditions(cls, where: list[str]) -> list[str]:
         try:
-            return None if name is None else check_run_name(name)
+            parse_selection(where)
         except UsageError as error:
             raise ValueError(str(error)) from error
+        return where
+
+    @field_validator("name")
+    @classmethod
+    def _is_name(cls, name: str | None) -> str | None:
+        return _run_name(name)
 
 
-def explain(problems: Iterable[Mapping[str, Any]]) -> str:
+def _run_name(name: str | None) -> str | None:
+    try:
+        return None if name is None else check_run_name(name)
+    except UsageError as error:
+        raise ValueError(str(error)) from error
+
+
+def explain(problems: Iterable[Mapping[str, Any]], *, document: type[Document] = StartRun) -> str:
     """What is wrong with a document, by pydantic: where, what is allowed, what was found; all of it."""
-    return "; ".join(_explained(problem) for problem in problems)
+    return "; ".join(_explained(problem, document) for problem in problems)
 
 
-def _explained(problem: Mapping[str, Any]) -> str:
+def _explained(problem: Mapping[str, Any], document: type[Document]) -> str:
     where = ".".join(str(part) for part in problem["loc"]) or "it"
     message = str(problem["msg"]).removeprefix("Value error, ").rstrip(".")
     match problem["type"]:
         case "json_invalid":
             return f"the body is no JSON: {problem['ctx']['error']} at character {problem['loc'][-1]}"
         case "extra_forbidden":
-            return f"{where}: there is no such field; there are {', '.join(StartRun.model_fields)}"
+            return f"{where}: there is no such field; there are {', '.join(document.model_fields)}"
         case "missing" | "value_error":
             return f"{where}: {message}"
         case _:
@@ -154,6 +199,8 @@ class RunLine(Document):
     seconds: float | None = Field(description="From start to stop; null while it runs.")
     execution_arn: Arn
     redrive_count: int
+    retry_of: RetryOf
+    retried_by: RetriedBy
 
 
 class Runs(Document):
@@ -202,6 +249,14 @@ class Items(Document):
     failed: int
 
 
+class Retried(Document):
+    """Items that were tried again."""
+
+    items: int
+    succeeded: int
+    failed: int
+
+
 class Run(Document):
     """One run. Members from `items` on are there only where the run has ended, `error` and `cause` where it failed."""
 
@@ -214,9 +269,13 @@ class Run(Document):
     seconds: float | None
     redrive_count: int
     redriven: Moment | None = Field(description="When it was last redriven.")
+    retry_of: RetryOf
+    lineage: list[str] = Field(description="The runs whose results are in its own, the first one first.")
+    retried_by: RetriedBy
     input: Any = Field(description="What the run was started with.")
     map_runs: list[MapRunFacts] = Field(description="Oldest first.")
-    items: Items | None = None
+    items: Items | None = Field(default=None, description="Of all runs that it stands on, each item once.")
+    retried: Retried | None = Field(default=None, description="Where it is a retry: the items that it tried again.")
     result: Any = Field(default=None, description="Where it has no more than 100,000 bytes. `/result` has any.")
     result_uri: str | None = Field(default=None, examples=["s3://mapfold-runs/runs/first/result.json"])
     failures_uri: str | None = Field(default=None, description="Where items failed: the file that lists them all.")

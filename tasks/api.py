@@ -1,4 +1,4 @@
-"""The HTTP API: start runs, look at them, stop and redrive them.
+"""The HTTP API: start runs, look at them, stop, redrive and retry them.
 
 Events are those of an API Gateway REST API (proxy integration). A route reads its request, calls one or two functions of
 `mapfold.client`, and shapes the answer; the documents are those that `mapfold … --json` prints. What is wrong with a
@@ -11,6 +11,7 @@ import base64
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Annotated, Any, TypeVar, cast
 
 from aws_lambda_powertools import Logger
@@ -22,6 +23,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
 from mapfold import client
 from mapfold.client import AwsClient, Status, UnknownRun
+from mapfold.client.arns import execution_arn
 from mapfold.client.documents import (
     child_document,
     event_document,
@@ -34,6 +36,7 @@ from mapfold.client.documents import (
 from mapfold.client.pages import Entry
 from mapfold.client.values import Execution, Json
 from mapfold.errors import MapfoldError, UsageError
+from mapfold.runs.selection import parse_selection
 from tasks import _api_models as models
 from tasks._api_errors import Refusal, refusal
 from tasks._api_openapi import answers, openapi
@@ -150,7 +153,9 @@ def list_runs(
     question = ["runs", job, status]
 
     def entries(position: Json) -> Iterator[Entry[client.RunSummary]]:
-        return client.run_entries(aws, machines, status=status, size=limit, position=position)
+        found = list(islice(client.run_entries(aws, machines, status=status, size=limit, position=position), limit))
+        runs = client.add_lineages(aws, [run for run, _ in found])
+        return zip(runs, (behind for _, behind in found), strict=True)
 
     return _page({}, "runs", question, entries, summary_document, limit=limit, token=next_)
 
@@ -301,6 +306,46 @@ def redrive_run(run: RunId) -> Response[str]:
     return _json(status_document(aws.find_execution(execution.arn) or execution))
 
 
+@app.post(
+    "/runs/<run>/retry",
+    summary="Try the failed items of a run again",
+    description="A new run of the same job over the failed items of one that has ended, with its source and params. Its "
+    "result, counts and failures are those of both together. Idempotent by `name`, as POST /runs is. 409, with the reason, of "
+    "a run that has not come to its end, of which no item failed, or that was retried already, unless `again`. Where `where` "
+    "selects no item, the new run fails.",
+    operation_id="retryRun",
+    responses=answers(
+        models.RunStatus,
+        404,
+        409,
+        413,
+        415,
+        said={201: "The run was started.", 200: "There is such a run already; nothing was started."},
+    ),
+)
+def retry_run(run: RunId, request: Annotated[models.RetryRun, Body()]) -> Response[str]:
+    """Start a run over the failed items of another, or find the one that was started by this name."""
+    aws, execution = _aws(), _find(run)
+    job = aws.target.job_of(execution.state_machine_arn)
+    name = request.name or client.new_run_id(job)
+    started = execution_arn(execution.state_machine_arn, name)
+    if aws.find_execution(started) is None:
+        client.check_retryable(aws, execution, again=request.again)
+    new, is_new = client.start_retry(
+        aws,
+        execution,
+        parse_selection(request.where),
+        name=name,
+        again=request.again,
+        is_chosen=request.name is not None,
+    )
+    logger.info("retry started" if is_new else "retry was there", extra={"retry": new.run_id})
+    existing = None if is_new else aws.find_execution(new.execution_arn)
+    status = existing.status if existing else Status.RUNNING
+    document = {"run_id": new.run_id, "status": str(status), "execution_arn": new.execution_arn}
+    return _json(document, status=201 if is_new else 200)
+
+
 @app.get(
     "/openapi.json",
     summary="Describe this API",
@@ -320,12 +365,17 @@ def describe_api() -> Response[str]:
 
 def refuse(error: Exception) -> Response[str]:
     """What was asked for cannot be."""
-    refused = refusal(error)
+    refused = refusal(error, asked=models.RetryRun if _route_path().endswith("/retry") else models.StartRun)
     if refused is None:
         raise error
     if refused.status >= 500:
         logger.warning("refused", extra={"error": refused.error, "reason": refused.message})
     return _json(refused.as_document(), status=refused.status)
+
+
+def _route_path() -> str:
+    """The path of the request, without what the API is served under."""
+    return str(app.current_event.path).rstrip("/")
 
 
 def no_route(error: NotFoundError) -> Response[str]:

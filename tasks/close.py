@@ -25,7 +25,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     error = event["failure"].get("Error") or "Failed"
     cause = readable_cause(event["failure"].get("Cause"), error=error)
     facts = {"job": job, "execution": event["execution"], "error": error, "cause": cause}
-    records().close(run_id, "FAILED", facts)
+    records().abandon(run_id, facts)
     count(job, RunsFailed=1)
     logger.error("run failed", extra={"error": error, "cause": cause})
     return {"Error": error, "Cause": cause}

@@ -9,6 +9,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from mapfold.runs.combining import find_previous
 from mapfold.runs.finish import finish_run
 from mapfold.runs.isolate import final_records
 from tasks._telemetry import count, observed
@@ -26,7 +27,17 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     logger.append_keys(job=w.job.name, run=plan["run_id"], execution=plan["execution"])
     final = final_records(w.s3, event["isolate"]["outcomes"])
     surroundings = w.context(plan["run_id"], plan["params"], context, logger=logger)
-    output = finish_run(partials, final, event["fold"], surroundings, runs=records(), execution=plan["execution"])
+    output = finish_run(
+        partials,
+        final,
+        event["fold"],
+        surroundings,
+        runs=records(),
+        execution=plan["execution"],
+        source=plan["source"],
+        previous=find_previous(w.s3, w.folder(plan["retry_of"])) if plan.get("retry_of") else None,
+        is_whole=not any(written["stopped"] for written in event["isolate"]["outcomes"]),
+    )
     if plan.get("duplicates") is not None:
         output["duplicates"] = plan["duplicates"]
     succeeded = output["status"] == "SUCCEEDED"

@@ -10,7 +10,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from mapfold.runs.plan import PlanRequest, make_plan, parse_source
+from mapfold.runs.plan import PlanRequest, make_plan, requested_source
 from tasks._telemetry import observed
 from tasks._worker import records, worker
 
@@ -24,7 +24,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     logger.append_keys(job=w.job.name, run=event["run_id"], execution=event["execution"])
     request = PlanRequest(
         run_id=event["run_id"],
-        source=parse_source(w.job, event["input"].get("source")),
+        source=requested_source(w.job, event["input"]),
         params=event["input"].get("params") or {},
         execution=event["execution"],
         retry=event["input"].get("retry"),

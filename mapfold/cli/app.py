@@ -32,6 +32,9 @@ _jobs = click.option(
     show_default=True,
     help="The folder of jobs.",
 )
+_where = click.option(
+    "--where", multiple=True, metavar="FIELD=VALUE", help="Only the failed items that are so. Repeat it. See `retry`."
+)
 _data = click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
@@ -86,6 +89,7 @@ def mapfold(context: click.Context, debug: bool) -> None:
     mapfold check JOB                    whether its fold may be called in any order, on real partials
     mapfold stop RUN                     end a run that is running
     mapfold redrive RUN                  let a run that was stopped or timed out go on
+    mapfold retry RUN                    try the items that failed again, with today's code, into one result
     mapfold definition JOB               a job's state machine in the Amazon States Language
     mapfold policy JOB                   what a job's functions may do on AWS, and why
     mapfold deploy                       bring the jobs to the embedded AWS, to be started by API, upload or queue
@@ -285,14 +289,42 @@ def history(
 @mapfold.command()
 @click.argument("run_", metavar="RUN")
 @click.option("--traceback", is_flag=True, help="With the traceback of each.")
+@click.option("--by-signature", is_flag=True, help="Count them by why they failed, with an example of each reason.")
+@_where
 @_json
 @_place
 @_handed
-def failures(factory: Factory, output: Output, place: Place, run_: str, traceback: bool, as_json: bool) -> int:
-    """List the items of RUN that failed, with their reasons."""
+def failures(
+    factory: Factory,
+    output: Output,
+    place: Place,
+    run_: str,
+    traceback: bool,
+    by_signature: bool,
+    where: tuple[str, ...],
+    as_json: bool,
+) -> int:
+    """List the items of RUN that failed, with their reasons.
+
+    Of a run that is a retry: all that have failed in it and in the runs that it stands on, and have not succeeded since.
+
+    \b
+    mapfold failures RUN --by-signature                what went wrong, most frequent first
+    mapfold failures RUN --where signature=3f2a91c0    the items of one reason (as `mapfold retry` takes --where)
+    mapfold failures RUN --where 'key=logs/2013-*' --traceback
+    """
     from mapfold.cli import look
 
-    return look.failures(place, run_, factory, output, traceback=traceback, as_json=as_json)
+    return look.failures(
+        place,
+        run_,
+        factory,
+        output,
+        traceback=traceback,
+        as_json=as_json,
+        where=where,
+        by_signature=by_signature,
+    )
 
 
 @mapfold.command()
@@ -368,7 +400,7 @@ def redrive(factory: Factory, output: Output, place: Place, run_: str, jobs_fold
       that is running, or succeeded: the items that failed in it were tolerated;
       that failed by its own account. A job's state machine catches errors and too many failed items,
       closes the run's record, and ends in a Fail state. Only states that were not left run again:
-      that one. Mend what failed, and start a new run with `mapfold run`.
+      that one. Mend what failed, and try the failed items again with `mapfold retry`; or start a new run.
 
     A run can be redriven for 14 days after its end. Its definition stays the one that it was started with.
 
@@ -379,6 +411,90 @@ def redrive(factory: Factory, output: Output, place: Place, run_: str, jobs_fold
     from mapfold.cli.redrive import redrive_run
 
     return redrive_run(place, run_, jobs_folder, factory, output, as_json=as_json)
+
+
+@mapfold.command()
+@click.argument("what", metavar="RUN")
+@_where
+@click.option(
+    "--canary",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="First N items of each signature; the rest if all succeed.",
+)
+@click.option("--name", help="The new run's name. Without it: JOB-DATE-TIME-xxxx.")
+@click.option("--again", is_flag=True, help="Also if RUN was retried before.")
+@click.option("--job", help="The job, where RUN is a list of failed items (s3://…) from outside.")
+@click.option("--param", "params", multiple=True, metavar="K=V", help="Where RUN is a list from outside. Repeat it.")
+@_jobs
+@_json
+@_place
+@_handed
+def retry(
+    factory: Factory,
+    output: Output,
+    place: Place,
+    what: str,
+    where: tuple[str, ...],
+    canary: int | None,
+    name: str | None,
+    again: bool,
+    job: str | None,
+    params: tuple[str, ...],
+    jobs_folder: Path,
+    as_json: bool,
+) -> int:
+    """Try the items of RUN that failed again, with today's code, and fold what they give into RUN's result.
+
+    RUN has ended: it failed, or it succeeded and its failed items were tolerated. A new run of the same job is started over
+    those items alone, with the source and params of the first one. The new run's result, counts and failures are those of
+    all items: what had succeeded is in it once, and is not run again. Its failed items can be retried in turn.
+
+    \b
+    What is tried again is all that failed, or what --where selects:
+      error=ValueError            the error's class
+      signature=3f2a91c0          why it failed, as `mapfold failures RUN --by-signature` shows it
+      message=*timed out*         the error's message
+      key=logs/2013-*             the item's key in S3
+      item.carrier=A?             any field of the item
+      index=12  index=10-20       the item's place in the source
+    Several --where of one field are alternatives; those of different fields must all hold.
+
+    With --canary N, a first run tries N items of each signature. Only if all of them succeed, a second one tries the rest;
+    otherwise the command ends with 1 and says what still fails.
+
+    \b
+    RUN may also be a list of failed items from elsewhere, with --job:
+      a folder of a Distributed Map's ResultWriter, or its manifest.json
+      a completion report of S3 Batch Operations: its manifest.json, or one of its CSV files
+      a failures.jsonl
+    Then there is no earlier result: the run is one over these items.
+
+    \b
+    mapfold failures RUN --by-signature
+    mapfold retry RUN
+    mapfold retry RUN --where error=ValueError --where 'key=logs/2013-*' --canary 2
+    mapfold retry RUN --where index=17
+    mapfold retry s3://my-bucket/results/ --job flight-delays --on aws
+
+    A run that was stopped or crashed did not come to its end: `mapfold redrive` lets it go on.
+    """
+    from mapfold.cli.retry import RetryOptions
+    from mapfold.cli.retry import retry as retry_failed
+
+    options = RetryOptions(
+        what=what,
+        place=place,
+        jobs_folder=jobs_folder,
+        where=where,
+        canary=canary,
+        name=name,
+        again=again,
+        job=job,
+        params=dict(_param(text) for text in params),
+        as_json=as_json,
+    )
+    return retry_failed(options, factory, output)
 
 
 @mapfold.command()

@@ -1,9 +1,9 @@
-"""Follow a run to its end and tell how it ended: what `mapfold run` and `mapfold redrive` have in common."""
+"""Follow a run to its end and tell how it ended: what `mapfold run`, `redrive` and `retry` have in common."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from itertools import islice
@@ -13,7 +13,7 @@ from mapfold.cli.output import Output
 from mapfold.cli.present import counted, duration
 from mapfold.cli.results import outcome_result_lines
 from mapfold.client import AWS_PACE, LOCAL_PACE, Outcome, Run, failures, follow, outcome, stop
-from mapfold.client.values import Execution, explain_cause
+from mapfold.client.values import Execution, Json, explain_cause
 from mapfold.errors import ServiceError
 
 INTERRUPTED = 130
@@ -32,24 +32,41 @@ def follow_to_the_end(
     run: Run, connection: Connection, place: Place, factory: Factory, output: Output, *, as_json: bool
 ) -> int:
     """Show a run's progress, then its outcome. 0 if it succeeded, 1 if not, 130 if interrupted: then it is stopped."""
-    execution = _follow(run, connection, place, factory, output)
+    execution = follow_run(run, connection, place, factory, output)
     if execution is None:
         return INTERRUPTED
     ended = outcome(connection.aws, execution)
+    return tell(ended, execution, connection, place, factory, output, as_json=as_json)
+
+
+def tell(
+    ended: Outcome,
+    execution: Execution,
+    connection: Connection,
+    place: Place,
+    factory: Factory,
+    output: Output,
+    *,
+    as_json: bool,
+    more: Mapping[str, Json] | None = None,
+) -> int:
+    """Tell how a run ended, with `more` in its document. 0 if it succeeded, 1 if not."""
     if as_json:
-        output.document(ended.as_document())
+        output.document({**ended.as_document(), **(more or {})})
     else:
         output.facts(_outcome_lines(ended, connection, execution, partial(factory.typed, place=place)))
     if ended.is_result_too_large:
         output.note(f"the result is too large to be shown: read it at {ended.result_uri}")
     if not ended.succeeded:
-        output.note(f"mapfold: run {run.run_id} ended {ended.status}: {_why(ended)}")
+        output.note(f"mapfold: run {ended.run_id} ended {ended.status}: {_why(ended)}")
     if ended.error == _SOURCE_ERROR and connection.is_own:
         output.note(PUT_INPUT)
     return 0 if ended.succeeded else 1
 
 
-def _follow(started: Run, connection: Connection, place: Place, factory: Factory, output: Output) -> Execution | None:
+def follow_run(
+    started: Run, connection: Connection, place: Place, factory: Factory, output: Output
+) -> Execution | None:
     """The execution as it ended, or None if Ctrl-C came first."""
     try:
         with output.watching() as watcher:
@@ -84,6 +101,9 @@ def _outcome_lines(ended: Outcome, connection: Connection, execution: Execution,
     if items.total or ended.succeeded:
         lines.append(f"{counted(items.total, 'item')}: {items.succeeded:,} succeeded, {items.failed:,} failed")
     lines += duplicate_lines(ended)
+    if ended.retried:
+        tried = ended.retried
+        lines.append(f"tried again {tried.items:,}: {tried.succeeded:,} succeeded, {tried.failed:,} failed again")
     if items.failed:
         lines += _reasons(ended, connection, execution, typed)
     if ended.result is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from itertools import islice
 from pathlib import Path
@@ -22,6 +22,7 @@ from mapfold.client.values import Execution, Json, MapRun, decode, explain_cause
 if TYPE_CHECKING:
     from mapfold.client import Failure, Outcome
     from mapfold.job import Job
+    from mapfold.runs.signature import Failed
     from mapfold.sources import Source
 
 
@@ -61,7 +62,8 @@ def runs(place: Place, factory: Factory, output: Output, *, job: str | None, lim
     from mapfold import client
 
     with factory.connect(place, output.note) as connection:
-        found = list(islice(client.runs(connection.aws, job=job), limit or None))
+        listed = list(islice(client.runs(connection.aws, job=job), limit or None))
+        found = client.add_lineages(connection.aws, listed)
     if as_json:
         output.document({"runs": map(summary_document, found)})
         return 0
@@ -79,6 +81,9 @@ def runs(place: Place, factory: Factory, output: Output, *, job: str | None, lim
     if any(run.redrive_count for run in found):
         header = (*header, "redrives")
         rows = [(*row, run.redrive_count or None) for row, run in zip(rows, found, strict=True)]
+    if any(run.lineage.retry_of for run in found):
+        header = (*header, "retry of")
+        rows = [(*row, run.lineage.retry_of) for row, run in zip(rows, found, strict=True)]
     output.facts(columns(header, rows))
     return 0
 
@@ -106,16 +111,19 @@ def show(place: Place, name: str, factory: Factory, output: Output, *, as_json: 
         "took": duration(execution.seconds),
         "redrives": _redrives(execution),
         "source": (given.get("source") or {}).get("uri") if isinstance(given, dict) else None,
+        "retry of": " ← ".join(reversed(view.lineage.runs)),
+        "retried by": view.lineage.retried_by,
         "error": execution.error,
         "cause": explain_cause(execution.cause)[0],
         "items": f"{ended.items.total:,}: {ended.items.succeeded:,} succeeded, {ended.items.failed:,} failed"
         if ended
         else None,
+        "retried": _retried(ended),
         "result": ended.result_uri if ended else None,
         "failures": ended.failures_uri if ended else None,
         "execution": execution.arn,
     }
-    lines = [f"{key:<10}{value}" for key, value in facts.items() if value]
+    lines = [f"{key:<10} {value}" if len(key) == 10 else f"{key:<10}{value}" for key, value in facts.items() if value]
     for run in view.map_runs:
         redrives = f", {counted(run.redrive_count, 'redrive')}" if run.redrive_count else ""
         lines += [
@@ -134,13 +142,28 @@ def show(place: Place, name: str, factory: Factory, output: Output, *, as_json: 
     return 0
 
 
-def failures(place: Place, name: str, factory: Factory, output: Output, *, traceback: bool, as_json: bool) -> int:
-    """`mapfold failures RUN`: the items that failed, with their reasons."""
+def failures(
+    place: Place,
+    name: str,
+    factory: Factory,
+    output: Output,
+    *,
+    traceback: bool,
+    as_json: bool,
+    where: Sequence[str] = (),
+    by_signature: bool = False,
+) -> int:
+    """`mapfold failures RUN`: the items that failed, with their reasons; those that `where` selects."""
     from mapfold import client
+    from mapfold.runs.selection import parse_selection
 
+    selection = parse_selection(where)
     with factory.connect(place, output.note) as connection:
         execution = client.find_run(connection.aws, name)
-        found = client.failures(connection.aws, execution)
+        found = client.selected_failures(connection.aws, execution, selection)
+        if by_signature:
+            signatures(execution.name, found, output, as_json=as_json)
+            return 0
         listed = 0
 
         def counting() -> Iterator[Failure]:
@@ -154,6 +177,10 @@ def failures(place: Place, name: str, factory: Factory, output: Output, *, trace
         else:
             for failure in counting():
                 output.facts(_failure_lines(failure, with_traceback=traceback))
+        if where:
+            if not listed and not as_json:
+                output.note(f"no failed item of {execution.name} is selected by {' and '.join(where)}")
+            return 0
         failed = client.outcome(connection.aws, execution).items.failed if execution.status.is_terminal else 0
         if listed < failed:
             output.note(
@@ -165,6 +192,30 @@ def failures(place: Place, name: str, factory: Factory, output: Output, *, trace
             state = f"ended {execution.status}{why}" if execution.status.is_terminal else "is still running"
             output.note(f"no item of {execution.name} failed; the run {state}")
     return 0
+
+
+def signatures(run: str, found: Iterable[Failure], output: Output, *, as_json: bool) -> None:
+    """Failed items counted by why they failed, with an example of each reason; in memory is one of each."""
+    from mapfold.runs.signature import count_signatures
+
+    counted_ = count_signatures(found)
+    if as_json:
+        documents = [count.as_document() for count in counted_.counts]
+        output.document({"run_id": run, "items": counted_.items, "signatures": documents, "others": counted_.others})
+        return
+    for count in counted_.counts:
+        output.facts(
+            [
+                f"{count.signature.id}  {counted(count.items, 'item')}  {count.signature.text}",
+                f"          such as {_item_line(count.example)}",
+            ]
+        )
+    if counted_.others:
+        output.note(
+            f"and {counted(counted_.others, 'item')} of further signatures: {len(counted_.counts):,} are told apart"
+        )
+    if not counted_.items:
+        output.note(f"no failed item of {run} was found")
 
 
 def stop(place: Place, name: str, factory: Factory, output: Output, *, as_json: bool) -> int:
@@ -181,6 +232,14 @@ def stop(place: Place, name: str, factory: Factory, output: Output, *, as_json: 
     else:
         output.facts([f"{execution.name} {stopped.status}"])
     return 0
+
+
+def _retried(ended: Outcome | None) -> str | None:
+    """Of a run that tried failed items again: how those ended."""
+    if ended is None or ended.retried is None:
+        return None
+    tried = ended.retried
+    return f"{tried.items:,} of them: {tried.succeeded:,} succeeded now, {tried.failed:,} failed again"
 
 
 def _redrives(execution: Execution) -> str | None:
@@ -221,10 +280,14 @@ def _job_document(job: Job) -> dict[str, Json]:
     }
 
 
-def _failure_lines(failure: Failure, *, with_traceback: bool) -> list[str]:
+def _item_line(failure: Failed) -> str:
     place = "" if failure.index is None else f"{failure.index}: "
     item = failure.item if isinstance(failure.item, str) else json.dumps(failure.item, ensure_ascii=False)
-    lines = [f"{place}{item}", f"    {failure.error}: {failure.message}"]
+    return f"{place}{item}"
+
+
+def _failure_lines(failure: Failure, *, with_traceback: bool) -> list[str]:
+    lines = [_item_line(failure), f"    {failure.error}: {failure.message}"]
     if with_traceback and failure.traceback:
         lines += [f"    {line}" for line in failure.traceback.splitlines()]
     return lines

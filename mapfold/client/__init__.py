@@ -14,7 +14,9 @@ from mapfold.client.errors import (
     NoResult,
     NotDeployed,
     NotRedrivable,
+    NotRetryable,
     OtherRunExists,
+    RetriedAlready,
     RunEnded,
     RunNameTaken,
     UnknownRun,
@@ -34,13 +36,22 @@ from mapfold.client.history import (
     event_entries,
     history,
 )
-from mapfold.client.outcome import Items, Outcome, outcome
+from mapfold.client.outcome import Items, Outcome, Retried, outcome
 from mapfold.client.pages import BadToken, fill, seal, unseal
 from mapfold.client.redrive import check_redrivable, redrive
 from mapfold.client.result import StoredResult, stored_result
+from mapfold.client.retry import (
+    check_any,
+    check_retryable,
+    find_list,
+    selected_failures,
+    start_from_outside,
+    start_retry,
+)
 from mapfold.client.runs import (
     RunSummary,
     RunView,
+    add_lineages,
     check_running,
     find_machine,
     find_run,
@@ -54,7 +65,7 @@ from mapfold.client.runs import (
 from mapfold.client.stack import DEFAULT_STACK, stack_target
 from mapfold.client.start import Run, check_run_name, new_run_id, start, start_once
 from mapfold.client.target import Target, aws_target, environment_target, lambda_target, local_target
-from mapfold.client.values import Status
+from mapfold.client.values import Lineage, Status
 
 __all__ = [
     "AWS_PACE",
@@ -69,14 +80,18 @@ __all__ = [
     "ExecutionNode",
     "Failure",
     "Items",
+    "Lineage",
     "MapRunNode",
     "NoResult",
     "NotDeployed",
     "NotRedrivable",
+    "NotRetryable",
     "OtherRunExists",
     "Outcome",
     "Pace",
     "Progress",
+    "Retried",
+    "RetriedAlready",
     "Run",
     "RunEnded",
     "RunNameTaken",
@@ -90,10 +105,13 @@ __all__ = [
     "UnknownRun",
     "Unreachable",
     "Watcher",
+    "add_lineages",
     "all_events",
     "aws_target",
     "carry_out",
+    "check_any",
     "check_redrivable",
+    "check_retryable",
     "check_run_name",
     "check_running",
     "child_entries",
@@ -103,6 +121,7 @@ __all__ = [
     "failure_entries",
     "failures",
     "fill",
+    "find_list",
     "find_machine",
     "find_run",
     "follow",
@@ -118,11 +137,14 @@ __all__ = [
     "run_entries",
     "runs",
     "seal",
+    "selected_failures",
     "show",
     "source_digest",
     "stack_target",
     "start",
+    "start_from_outside",
     "start_once",
+    "start_retry",
     "stop",
     "stored_result",
     "substitutions",

@@ -7,6 +7,7 @@ endpoints differ. Methods may be called from several threads.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from mapfold.client.values import (
     ExecutionSummary,
     FunctionFacts,
     Json,
+    Lineage,
     MapRun,
     MapRunSummary,
     Page,
@@ -48,6 +50,9 @@ if TYPE_CHECKING:
         MapRunExecutionCountsTypeDef,
         MapRunItemCountsTypeDef,
     )
+
+_RECORDS_AT_ONCE = 100
+"""Most items in one BatchGetItem (DynamoDB quotas)."""
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _ROLE = "arn:aws:iam::{account}:role/mapfold-local"
@@ -162,6 +167,33 @@ class AwsClient:
             ),
         )
         return turned is not None
+
+    def lineages(self, run_ids: Sequence[str]) -> dict[str, Lineage]:
+        """What each run stands on, by its record; nothing of those that have none (any more)."""
+        found: dict[str, Lineage] = {}
+        table = self.target.runs_table
+        for first in range(0, len(run_ids), _RECORDS_AT_ONCE):
+            wanted: Any = [{"run_id": {"S": run}} for run in dict.fromkeys(run_ids[first : first + _RECORDS_AT_ONCE])]
+            for delay in (0.0, 0.2, 0.5, 1.0, 2.0, 5.0):
+                time.sleep(delay)  # DynamoDB leaves out what would be more than 16 MB, or than it can read just now
+                answer = self._batch_of_records(table, wanted)
+                found.update(_lineage(item) for item in answer["Responses"].get(table, ()))
+                wanted = answer["UnprocessedKeys"].get(table, {}).get("Keys")
+                if not wanted:
+                    break
+            else:
+                raise ServiceError(f"table {table} is too busy: it left {len(wanted)} records unread. Try again.")
+        return found
+
+    def _batch_of_records(self, table: str, keys: Any) -> Any:
+        names = ("run_id", "lineage", "retried_by")
+        asked: Any = {"Keys": keys, "ProjectionExpression": ", ".join(names)}
+        nothing: dict[str, Any] = {"Responses": {}, "UnprocessedKeys": {}}
+
+        def ask() -> Any:
+            return self._dynamodb.batch_get_item(RequestItems={table: asked})
+
+        return self._find("ResourceNotFoundException", ask) or nothing
 
     def find_execution(self, arn: str) -> Execution | None:
         """What DescribeExecution says, or None if there is no such execution."""
@@ -643,6 +675,12 @@ def _execution(answer: Mapping[str, Any]) -> Execution:
         redrive_status=answer.get("redriveStatus"),
         not_redrivable_because=answer.get("redriveStatusReason"),
     )
+
+
+def _lineage(item: Mapping[str, Any]) -> tuple[str, Lineage]:
+    """A run's id, and what its record says of its chain."""
+    runs = tuple(run["S"] for run in item.get("lineage", {}).get("L", ()))
+    return item["run_id"]["S"], Lineage(runs, item.get("retried_by", {}).get("S"))
 
 
 def _execution_summary(line: ExecutionListItemTypeDef) -> ExecutionSummary:

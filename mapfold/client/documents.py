@@ -35,6 +35,8 @@ def summary_document(run: RunSummary) -> dict[str, Json]:
         "seconds": span(run.started, run.stopped),
         "execution_arn": run.execution_arn,
         "redrive_count": run.redrive_count,
+        "retry_of": run.lineage.retry_of,
+        "retried_by": run.lineage.retried_by,
     }
 
 
@@ -51,6 +53,7 @@ def run_document(view: RunView, ended: Outcome | None) -> dict[str, Json]:
         "seconds": span(execution.started, execution.stopped),
         "redrive_count": execution.redrive_count,
         "redriven": moment(execution.redriven),
+        **view.lineage.as_document(),
         "input": decode(execution.input),
         **(_ended_document(ended) if ended else {}),
         "map_runs": tuple(map_run_document(run) for run in view.map_runs),
@@ -153,5 +156,15 @@ def failure_document(error: str | None, cause: str | None) -> dict[str, Json]:
 
 def _ended_document(ended: Outcome) -> dict[str, Json]:
     document = ended.as_document()
-    wanted = ("items", "result", "result_kind", "result_uri", "failures_uri", "duplicates", "error", "cause")
+    wanted = (
+        "items",
+        "retried",
+        "result",
+        "result_kind",
+        "result_uri",
+        "failures_uri",
+        "duplicates",
+        "error",
+        "cause",
+    )
     return {key: document[key] for key in wanted if key in document}

@@ -62,6 +62,26 @@ class NotRedrivable(UsageError):
         self.name, self.reason = name, reason
 
 
+class NotRetryable(UsageError):
+    """The failed items of the run cannot be tried again."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"run {name} cannot be retried: {reason.rstrip('.')}.")
+        self.name, self.reason = name, reason
+
+
+class RetriedAlready(NotRetryable):
+    """The failed items of the run were tried again by another. `newest`: the last run of that chain."""
+
+    def __init__(self, name: str, newest: str) -> None:
+        super().__init__(
+            name,
+            f"it was retried already, and the newest run of its chain is {newest}, which has the complete result. Retry that "
+            "one; or say --again (through the API: again) to retry this one a second time, apart from it",
+        )
+        self.newest = newest
+
+
 class NotDeployed(UsageError):
     """The job has no state machine where it should run."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Protocol
 
@@ -41,8 +41,19 @@ class Items:
 
 
 @dataclass(frozen=True, slots=True)
+class Retried:
+    """Of a run that tried failed items again: how many it tried, and how they ended; `items` of an outcome has all."""
+
+    items: int
+    succeeded: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """A run that has ended. `seconds` from the execution's start to its stop.
+
+    lineage: the runs whose results are in its own, the first one first; retried: what it tried again of them.
 
     result: the job's result, also of a run that failed because too many items did; None where there is none, or where
     `is_result_too_large` to be read (then `result_uri` says where it is). result_kind: "parts" or "shards" where it says
@@ -64,6 +75,8 @@ class Outcome:
     error: str | None = None
     cause: str | None = None
     duplicates: Mapping[str, Json] | None = None
+    lineage: tuple[str, ...] = ()
+    retried: Retried | None = None
 
     @property
     def succeeded(self) -> bool:
@@ -86,6 +99,10 @@ class Outcome:
             document["failures_uri"] = self.failures_uri
         if self.duplicates is not None:
             document["duplicates"] = self.duplicates
+        if self.lineage:
+            document |= {"retry_of": self.lineage[-1], "lineage": list(self.lineage)}
+        if self.retried:
+            document["retried"] = asdict(self.retried)
         if not self.succeeded:
             document |= {"error": self.error, "cause": self.cause}
         return document
@@ -118,6 +135,8 @@ def outcome(aws: ReadsOutcomes, execution: Execution, *, with_result: bool = Tru
         error=execution.error,
         cause=execution.cause,
         duplicates=report.get("duplicates"),
+        lineage=tuple(report.get("lineage") or ()),
+        retried=Retried(**report["retried"]) if report.get("retried") else None,
     )
 
 

@@ -30,7 +30,9 @@ def check_redrivable(aws: RedrivesRuns, execution: Execution) -> None:
     if not execution.status.is_terminal:
         raise NotRedrivable(name, f"it has not ended: it is {execution.status}")
     if execution.status is Status.SUCCEEDED:
-        raise NotRedrivable(name, "it succeeded. Items of it that failed were tolerated; a new run tries them again")
+        raise NotRedrivable(
+            name, "it succeeded. Items of it that failed were tolerated; `mapfold retry` tries them again"
+        )
     if execution.redrive_status == "NOT_REDRIVABLE":
         raise NotRedrivable(name, execution.not_redrivable_because or "the service says so")
     state = _fail_state(aws, execution)
@@ -38,7 +40,7 @@ def check_redrivable(aws: RedrivesRuns, execution: Execution) -> None:
         raise NotRedrivable(
             name,
             f"it went all its way to its end in the Fail state {state!r}, and all that would run again is that state. "
-            "Mend what failed, and start a new run",
+            "Mend what failed; then `mapfold retry` tries the failed items again, or start a new run",
         )
 
 

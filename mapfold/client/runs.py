@@ -6,7 +6,7 @@ import difflib
 import heapq
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from itertools import count, dropwhile, groupby, islice
@@ -16,7 +16,17 @@ from mapfold.client.arns import execution_arn, is_execution_arn, run_id_of
 from mapfold.client.errors import NotDeployed, RunEnded, UnknownRun
 from mapfold.client.pages import BadToken, Entry, entries_of
 from mapfold.client.target import Target
-from mapfold.client.values import Execution, ExecutionSummary, Json, MapRun, MapRunSummary, Page, StateMachine, Status
+from mapfold.client.values import (
+    Execution,
+    ExecutionSummary,
+    Json,
+    Lineage,
+    MapRun,
+    MapRunSummary,
+    Page,
+    StateMachine,
+    Status,
+)
 from mapfold.errors import ServiceError, UsageError
 
 MAX_CALLS = 50
@@ -33,6 +43,9 @@ STOPPED = "Mapfold.Stopped"
 """The error of a run that somebody stopped."""
 
 
+NO_LINEAGE = Lineage()
+
+
 class ListsRuns(Protocol):
     """What finding runs takes of `AwsClient`."""
 
@@ -46,11 +59,12 @@ class ListsRuns(Protocol):
     def find_execution(self, arn: str) -> Execution | None: ...
     def map_runs(self, execution_arn: str) -> list[MapRunSummary]: ...
     def map_run(self, arn: str) -> MapRun: ...
+    def lineages(self, run_ids: Sequence[str]) -> dict[str, Lineage]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A line of the list of runs."""
+    """A line of the list of runs. `lineage` only where `add_lineages` has looked for it."""
 
     run_id: str
     job: str
@@ -59,21 +73,29 @@ class RunSummary:
     stopped: float | None
     execution_arn: str
     redrive_count: int = 0
+    lineage: Lineage = NO_LINEAGE
 
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """One run with its map runs, oldest first."""
+    """One run with its map runs, oldest first, and the runs that it stands on."""
 
     job: str
     execution: Execution
     map_runs: tuple[MapRun, ...]
+    lineage: Lineage = NO_LINEAGE
 
 
 def runs(aws: ListsRuns, *, job: str | None = None) -> Iterator[RunSummary]:
     """The runs of all jobs, or of one, newest first; executions are paged as the caller takes them."""
     machines = [machine for machine in aws.state_machines() if job is None or machine.job == job]
     return heapq.merge(*(_runs_of(aws, machine) for machine in machines), key=lambda run: run.started, reverse=True)
+
+
+def add_lineages(aws: ListsRuns, found: Sequence[RunSummary]) -> list[RunSummary]:
+    """The same runs with what their records say of their lineage: a call for each hundred of them."""
+    lineages = aws.lineages([run.run_id for run in found])
+    return [replace(run, lineage=lineages.get(run.run_id, run.lineage)) for run in found]
 
 
 def run_entries(
@@ -177,7 +199,8 @@ def show(aws: ListsRuns, name: str) -> RunView:
 def view(aws: ListsRuns, execution: Execution) -> RunView:
     """A run that was found, with the counts of its map runs."""
     map_runs = tuple(aws.map_run(summary.arn) for summary in aws.map_runs(execution.arn))
-    return RunView(aws.target.job_of(execution.state_machine_arn), execution, map_runs)
+    lineage = aws.lineages((execution.name,)).get(execution.name, Lineage())
+    return RunView(aws.target.job_of(execution.state_machine_arn), execution, map_runs, lineage)
 
 
 class StopsRuns(Protocol):

@@ -47,15 +47,25 @@ class Run:
     execution_arn: str
 
 
-def start(aws: StartsExecutions, job: str, *, source: Mapping[str, Json], params: Mapping[str, Json], name: str) -> Run:
+def start(
+    aws: StartsExecutions,
+    job: str,
+    *,
+    source: Mapping[str, Json],
+    params: Mapping[str, Json],
+    name: str,
+    retry: Mapping[str, Json] | None = None,
+) -> Run:
     """Start a run of a deployed job.
 
-    `source` is what the job's source made of a URI, `name` the run's id (`new_run_id`). Raises `NotDeployed` if the
+    `source` is what the job's source made of a URI, `name` the run's id (`new_run_id`). `retry`: which failed items it is
+    to try again (`mapfold.runs.retry`), instead of all that the source has. Raises `NotDeployed` if the
     job has no state machine there, `RunNameTaken` if the name was used before.
     """
     if aws.target.jobs is not None and job not in aws.target.jobs:
         raise NotDeployed(job, _where(aws), deployed=aws.target.jobs)
-    text = json.dumps({"run_id": name, "job": job, "source": source, "params": params}, ensure_ascii=False)
+    given = {"run_id": name, "job": job, "source": source, "params": params, **({"retry": retry} if retry else {})}
+    text = json.dumps(given, ensure_ascii=False)
     arn = aws.target.machine_arn(job, region=aws.region, account=aws.account)
     try:
         return Run(name, aws.start_execution(arn, name=name, input=text))
@@ -78,34 +88,40 @@ def start_once(
     params: Mapping[str, Json],
     name: str,
     is_chosen: bool = False,
+    retry: Mapping[str, Json] | None = None,
 ) -> tuple[Run, bool]:
     """Start a run unless it is there already; the run, and whether it was started now.
 
-    The same name with the same job, source and params is the same run, whether it runs or has ended; with others it is
+    The same name with the same job, source, params and retry is the same run, whether it runs or has ended; with others it is
     `OtherRunExists`. is_chosen: somebody chose the name, so that another job may have a run of it: all are asked.
     """
     arn = execution_arn(aws.target.machine_arn(job, region=aws.region, account=aws.account), name)
-    if _is_there(aws, arn, job, source, params):
+    wanted = {"job": job, "source": _uri(source), "params": dict(params), "retry": dict(retry or {})}
+    if _is_there(aws, arn, wanted):
         return Run(name, arn), False
     if is_chosen:
         _check_others(aws, job, name)
     try:
-        return start(aws, job, source=source, params=params, name=name), True
+        return start(aws, job, source=source, params=params, name=name, retry=retry), True
     except RunNameTaken:
-        if _is_there(aws, arn, job, source, params):  # somebody else started it since we looked
+        if _is_there(aws, arn, wanted):  # somebody else started it since we looked
             return Run(name, arn), False
         raise
 
 
-def _is_there(aws: StartsOnce, arn: str, job: str, source: Mapping[str, Json], params: Mapping[str, Json]) -> bool:
+def _is_there(aws: StartsOnce, arn: str, wanted: Mapping[str, Json]) -> bool:
     existing = aws.find_execution(arn)
     if existing is None:
         return False
     given = decode(existing.input)
     given = given if isinstance(given, Mapping) else {}
-    before = {"job": given.get("job", job), "source": _uri(given.get("source")), "params": given.get("params") or {}}
-    now = {"job": job, "source": _uri(source), "params": dict(params)}
-    if differs := [field for field, value in now.items() if before[field] != value]:
+    before = {
+        "job": given.get("job", wanted["job"]),
+        "source": _uri(given.get("source")),
+        "params": given.get("params") or {},
+        "retry": given.get("retry") or {},
+    }
+    if differs := [field for field, value in wanted.items() if before[field] != value]:
         raise OtherRunExists(existing.name, differs)
     return True
 

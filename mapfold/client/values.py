@@ -93,6 +93,26 @@ class Execution:
 
 
 @dataclass(frozen=True, slots=True)
+class Lineage:
+    """What a run stands on, by its record, and the run that stands on it.
+
+    runs: those whose results are in its own, the first one first. retried_by: the run that tried its failed items again.
+    """
+
+    runs: tuple[str, ...] = ()
+    retried_by: str | None = None
+
+    @property
+    def retry_of(self) -> str | None:
+        """The run whose failed items it tried again, if it did."""
+        return self.runs[-1] if self.runs else None
+
+    def as_document(self) -> dict[str, Json]:
+        """As `--json` and the API tell it."""
+        return {"retry_of": self.retry_of, "lineage": list(self.runs), "retried_by": self.retried_by}
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """Items or child executions of a map run, by where they are (DescribeMapRun).
 

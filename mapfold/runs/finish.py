@@ -9,14 +9,15 @@ is one: {"item", "index", "error", "message", "traceback", "execution"}.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mapfold.codec import Place, encode
 from mapfold.context import Context
 from mapfold.job import Job
+from mapfold.runs.combining import combine, left_out, total_of
 from mapfold.runs.endings import how_it_ended
 from mapfold.runs.folder import RunFolder
+from mapfold.runs.last import Counts, Last, write_last
 from mapfold.runs.objects import LineWriter, exists, read_lines
 from mapfold.runs.partials import Partials, dumps
 from mapfold.runs.parts import parts_result
@@ -34,15 +35,6 @@ INLINE_RESULT_BYTES = 100_000
 TOLERANCE_EXCEEDED = "Mapfold.ToleratedFailureExceeded"
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Items of a run."""
-
-    total: int
-    succeeded: int
-    failed: int
-
-
 def finish_run(
     partials: Partials,
     final: Iterable[Mapping[str, Any]],
@@ -51,26 +43,38 @@ def finish_run(
     *,
     runs: Records,
     execution: str,
+    source: Mapping[str, Any] | None = None,
+    previous: Last | None = None,
+    is_whole: bool = True,
 ) -> dict[str, Any]:
     """Write result and failures, judge the run, close the record of its `execution`; gives the execution's output.
+
+    `previous` is the run whose failed items this one has tried again: its result and counts are in those of this one.
+    `source` and `is_whole` are for last.json.
 
     `final` are the records of the children that did not succeed and are not run again (`isolate.final_records`); `folded` is
     {"partial", "items", "failed"} of the last fold. Where more items failed than the job tolerates, the
     output has `error` and `cause` too: the state machine then fails with them.
     """
     job, folder, s3 = partials.job, partials.folder, partials.s3
-    failed = write_failures(job, final, s3=s3, folder=folder)
-    succeeded = folded["items"] - folded["failed"]
-    counts = Counts(total=succeeded + failed, succeeded=succeeded, failed=failed)
-    result = run_result(partials, folded["partial"], context) if succeeded else None
+    failed, failed_now = write_failures(job, final, s3=s3, folder=folder, previous=previous)
+    combined = combine(partials, folded, previous)
+    counts = total_of(previous, succeeded=combined.succeeded, failed=failed)
+    result = run_result(partials, combined.packed, context) if combined.succeeded else None
     text = dumps(result)
     s3.put_object(Bucket=folder.bucket, Key=folder.result, Body=text, ContentType="application/json")
+    lineage = (*previous.lineage, previous.run_id) if previous else ()
+    kind = job.result_kind
+    write_last(
+        s3, folder, Last(folder.run_id, job.name, source or {}, counts, combined.packed, kind, lineage, is_whole)
+    )
 
     ended = judge(job, counts, folder)
     facts = {
         "items": {"total": counts.total, "succeeded": counts.succeeded, "failed": counts.failed},
         "result_uri": folder.uri(folder.result),
         "failures_uri": folder.uri(folder.failures) if failed else None,
+        **_lineage(previous, lineage, succeeded=folded["items"] - folded["failed"], failed=failed_now),
         **({} if job.result_kind == "value" or result is None else {"result_kind": job.result_kind}),
         **ended,
     }
@@ -78,6 +82,14 @@ def finish_run(
     runs.close(folder.run_id, status, {"job": job.name, "execution": execution, **facts})
     inline = result if len(text) <= INLINE_RESULT_BYTES else None
     return {"run_id": folder.run_id, "status": status, "result": inline, **facts}
+
+
+def _lineage(previous: Last | None, lineage: tuple[str, ...], *, succeeded: int, failed: int) -> dict[str, Any]:
+    """Of a retry: what it stands on, and how the items ended that it tried again."""
+    if previous is None:
+        return {}
+    retried = {"items": succeeded + failed, "succeeded": succeeded, "failed": failed}
+    return {"retry_of": previous.run_id, "lineage": list(lineage), "retried": retried}
 
 
 def judge(job: Job, counts: Counts, folder: RunFolder) -> dict[str, str]:
@@ -111,12 +123,20 @@ def make_result(job: Job, partial: Any, context: Context) -> Any:
     return encode(result, Place(job.name, "finish"), "result")
 
 
-def write_failures(job: Job, final: Iterable[Mapping[str, Any]], *, s3: S3Client, folder: RunFolder) -> int:
-    """Write `failures.jsonl`; gives the number of its lines."""
+def write_failures(
+    job: Job, final: Iterable[Mapping[str, Any]], *, s3: S3Client, folder: RunFolder, previous: Last | None = None
+) -> tuple[int, int]:
+    """Write `failures.jsonl`; gives the number of its lines, and of those that this run's own items have.
+
+    Own ones come first. Behind them are those of `previous` that were not tried again.
+    """
     with LineWriter(s3, folder.bucket, folder.failures) as writer:
         for line in _failure_lines(job, final, s3, folder):
             writer.write(line)
-    return writer.lines
+        own = writer.lines
+        for line in left_out(s3, folder, previous) if previous else ():
+            writer.write(line)
+    return writer.lines, own
 
 
 def _failure_lines(job: Job, final: Iterable[Mapping[str, Any]], s3: S3Client, folder: RunFolder) -> Iterator[bytes]:

@@ -35,6 +35,7 @@ from mapfold.runs.item_list import ItemList, write_list
 from mapfold.runs.looks import SourceError, look_at
 from mapfold.runs.partials import dumps
 from mapfold.runs.records import Records
+from mapfold.runs.retry import find_basis, retry_entries
 from mapfold.runs.split_entries import split_entries
 from mapfold.runs.unique import look_for_duplicates
 
@@ -76,7 +77,8 @@ class Plan:
     """What the state machine reads as `$.plan`, and all that its later states know of the run.
 
     listed: the items are read from `list`, {"bucket", "key"} of what Plan wrote (empty texts otherwise). retry_of: the run
-    whose failed items these are. source: with the "etag" of its object, and its "version" where the bucket has versions.
+    whose failed items these are; previous: the key of the index of its result, where that is in parts or shards. source: with
+    the "etag" of its object, and its "version" where the bucket has versions.
     duplicates: {"items", "first"} of those that name an object that an earlier item names; None: not looked for.
     """
 
@@ -96,6 +98,7 @@ class Plan:
     listed: bool
     list: Mapping[str, str]
     retry_of: str | None
+    previous: str | None
     duplicates: Mapping[str, Any] | None = None
 
 
@@ -108,8 +111,16 @@ class EntryProvider(Protocol):
         """The items as a stream, or None where this is nothing to do with it."""
 
 
-PROVIDERS: tuple[EntryProvider, ...] = (split_entries,)
+PROVIDERS: tuple[EntryProvider, ...] = (retry_entries, split_entries)
 """The first that lists a run's items does."""
+
+
+def requested_source(job: Job, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The `source` of an execution's input. A retry's is not read again, so it is taken as it is, and may be missing."""
+    if given.get("retry") is None:
+        return dict(parse_source(job, given.get("source")))
+    source = given.get("source")
+    return dict(source) if isinstance(source, Mapping) else {"uri": source} if source else {}
 
 
 def parse_source(job: Job, given: Any) -> dict[str, str]:
@@ -149,14 +160,20 @@ def make_plan(
 ) -> Plan:
     """Open the run's record, look at the source, list its items if that is needed, decide.
 
-    SourceError if it is not there; RunExists if the id is used; ParamsTooLarge; DuplicateItems if the job refuses them.
+    SourceError if it is not there; RunExists if the id is used; ParamsTooLarge; DuplicateItems if the job refuses them;
+    RetryError, or RetriedBefore, if it is a retry of what cannot be retried.
     """
     if (size := len(dumps(request.params))) > PARAMS_BYTES:
         raise ParamsTooLarge(size)
     facts = {"job": job.name, "execution": request.execution, "params": dict(request.params)}
-    records.open(request.run_id, {**facts, "source": request.source["uri"]})
-    seen = look_at_source(job, request.source, s3)
+    basis = find_basis(job, request, s3=s3, bucket=folder.bucket)
+    source = basis.source if basis else request.source
+    records.open(request.run_id, {**facts, "source": source.get("uri"), **(basis.facts if basis else {})})
+    # A retry reads nothing of the source: it may have been overwritten since, or deleted.
+    seen = look_at_source(job, source, s3) if basis is None else SeenSource(0, {})
     listed = list_items(job, request, s3=s3, folder=folder, providers=providers)
+    if basis and basis.previous:
+        records.mark_retried(basis.previous.run_id, by=request.run_id, again=basis.again)
     items = seen.items if listed is None else listed.items
     doubled = None
     if listed is None and request.retry is None:
@@ -168,12 +185,13 @@ def make_plan(
         listed, items = doubled.listed, doubled.items
     wanted = job.concurrency or DEFAULT_CONCURRENCY
     concurrency = min(bound for bound in (wanted, most_at_once, job.most_at_once) if bound is not None)
-    percentage, count = _map_tolerance(job)
+    # What a retry tolerates is said of all items of its chain, of which its map run has a few: it stops for none of them.
+    percentage, count = _map_tolerance(job) if basis is None else (100.0, MAX_ITEMS)
     plan = Plan(
         run_id=request.run_id,
         job=job.name,
         params=request.params,
-        source={**request.source, **seen.version},
+        source={**source, **seen.version},
         estimated_items=items,
         max_items_per_batch=job.batch_items or (listed and listed.batch_items) or batch_size(items, concurrency),
         max_concurrency=concurrency,
@@ -185,7 +203,8 @@ def make_plan(
         execution=request.execution,
         listed=listed is not None,
         list=listed.as_plan() if listed else {"bucket": "", "key": ""},
-        retry_of=request.retry.get("of") if request.retry else None,
+        retry_of=basis.previous.run_id if basis and basis.previous else None,
+        previous=basis.index if basis else None,
         duplicates=doubled.report if doubled else None,
     )
     decided = asdict(plan)

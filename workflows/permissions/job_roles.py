@@ -52,6 +52,18 @@ def _plan(job: Job) -> Iterator[Statement]:
         why = "Plan looks at the size and the head of the source, to choose batches, and for duplicates at all of it."
         yield Statement("ReadSource", ("s3:GetObject",), readable_objects(job), why)
     yield Statement(
+        "ReadFailedItems",
+        ("s3:GetObject",),
+        (*run_objects("last.json", "failures.jsonl"), *readable_objects(job)),
+        "A retry reads the failed items of a run that has ended, or of a list from elsewhere, and what they stand on.",
+    )
+    yield listing(
+        "FindRun",
+        RUNS_BUCKET,
+        ("runs/*/last.json", "runs/*/failures.jsonl", "runs/*/"),
+        "A retry looks whether the run has come to its end, and whether there is one at all.",
+    )
+    yield Statement(
         "WriteList",
         ("s3:PutObject",),
         run_objects("items.jsonl"),
@@ -63,7 +75,7 @@ def _plan(job: Job) -> Iterator[Statement]:
         run_objects("items.jsonl"),
         "A long list is uploaded in parts; where that fails, the parts are not left behind.",
     )
-    yield _record("Plan opens the run's record, and notes what it decided.")
+    yield _record("Plan opens the run's record, notes what it decided, and whom a retry retries.")
 
 
 def _work(job: Job) -> Iterator[Statement]:
@@ -165,7 +177,7 @@ def _finish(job: Job) -> Iterator[Statement]:
     yield Statement(
         "WriteResult",
         ("s3:PutObject",),
-        run_objects("result.json", "failures.jsonl"),
+        run_objects("result.json", "failures.jsonl", "last.json", "partials/last/*"),
         "Finish writes the result and the failed items.",
     )
     yield Statement(
@@ -174,11 +186,23 @@ def _finish(job: Job) -> Iterator[Statement]:
         run_objects("failures.jsonl"),
         "Many failed items are uploaded in parts; where that fails, the parts are not left behind.",
     )
+    yield Statement(
+        "ReadRunBefore",
+        ("s3:GetObject",),
+        run_objects("last.json", "items.jsonl", "failures.jsonl", "partials/last/*"),
+        "Finish of a retry folds what it found onto what the run before it had, and lists the failed items not tried again.",
+    )
+    yield listing(
+        "FindRunBefore",
+        RUNS_BUCKET,
+        ("runs/*/last.json",),
+        "Finish of a retry looks for what the run before it has left.",
+    )
     yield _record("Finish closes the run's record.")
 
 
 def _close() -> Iterator[Statement]:
-    yield _record("Close notes in the run's record how the run failed.")
+    yield _record("Close notes in the run's record how the run failed, and gives back the run that it retried.")
 
 
 def _record(because: str) -> Statement:

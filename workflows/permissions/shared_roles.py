@@ -74,15 +74,21 @@ def _api() -> Iterator[Statement]:
         "The API closes the record of a run that it stops, and opens it again when the run goes on.",
     )
     yield Statement(
+        "ReadRecords",
+        ("dynamodb:BatchGetItem",),
+        (RUNS_TABLE,),
+        "The API tells which runs a run stands on, and whether it was retried.",
+    )
+    yield Statement(
         "ReadResults",
         ("s3:GetObject",),
-        run_objects("result.json", "failures.jsonl", "failed/*"),
-        "The API gives a run's result, or a link to it, and its failed items.",
+        run_objects("result.json", "failures.jsonl", "failed/*", "last.json"),
+        "The API gives a run's result, or a link to it, and its failed items, and looks whether they can be tried again.",
     )
     yield listing(
         "FindResults",
         RUNS_BUCKET,
-        ("runs/*/result.json", "runs/*/failures.jsonl", "runs/*/failed/*"),
+        ("runs/*/result.json", "runs/*/failures.jsonl", "runs/*/failed/*", "runs/*/last.json", "runs/*/"),
         "The API looks for the failed items of a run that did not come to its end; S3 says that an object is not there "
         "only to who may list it.",
     )

@@ -97,7 +97,16 @@ ASKED: Mapping[tuple[str, str], Callable[[Params], Iterator[Request]]] = {
     ("s3", "ListObjectsV2"): _listing,
     **{
         ("dynamodb", operation): _table(operation)
-        for operation in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "BatchWriteItem")
+        for operation in (
+            "GetItem",
+            "PutItem",
+            "UpdateItem",
+            "DeleteItem",
+            "Query",
+            "Scan",
+            "BatchGetItem",
+            "BatchWriteItem",
+        )
     },
     ("sns", "Publish"): _named("sns", "Publish", "TopicArn"),
     ("stepfunctions", "StartExecution"): _named("states", "StartExecution", "stateMachineArn"),

@@ -105,6 +105,15 @@ class Stage:
         self.note(job, document["execution_arn"])
         return document
 
+    def retry(self, what: str, job: str, *options: str) -> dict[str, Any]:
+        """Retry a run, or a list of failed items of `job`, and note what it asked for. Gives the new run's document."""
+        command = ("retry", what, *options, "--jobs", str(JOBS), "--json")
+        ended = mapfold(*command, environment=self.aws.environment)
+        assert ended.code in (0, 1), ended.stderr
+        document: dict[str, Any] = json.loads(ended.stdout)
+        self.note(job, document["execution_arn"])
+        return document
+
     def note(self, job: str, execution_arn: str) -> None:
         """Note what was asked for since the last time, while an execution of `job` ran."""
         for call in self.recording.news():

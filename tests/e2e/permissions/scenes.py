@@ -34,7 +34,9 @@ UA,517,11,1400
 def play(stage: Stage) -> None:
     """All of it."""
     put_input(stage.aws)
-    assert stage.run("everything", "s3://mapfold-data/everything.csv")["status"] == "SUCCEEDED"
+    everything = stage.run("everything", "s3://mapfold-data/everything.csv")
+    assert everything["status"] == "SUCCEEDED"
+    retry(stage, everything["run_id"])
     assert stage.run("everything", "s3://elsewhere/in/manifest.csv")["status"] == "SUCCEEDED"
     assert stage.run("everything", "s3://mapfold-data/nothing.csv")["status"] == "FAILED"
     assert stage.run("large", "s3://mapfold-data/180.jsonl")["result"] > 200_000
@@ -50,6 +52,26 @@ def play(stage: Stage) -> None:
     use_the_queue(stage)
     assert invoke(stage.aws, "watch", {}) == {"listing": 0.0}
     stage.note("listing", api_run(stage.aws))
+
+
+def retry(stage: Stage, run_id: str) -> None:
+    """A mended item of a run with a large partial, a list from elsewhere, and a run that there is not."""
+    s3 = stage.aws.s3
+    s3.put_object(Bucket="mapfold-data", Key="texts/bad", Body=b"mended")
+    newest = stage.retry(run_id, "everything", "--where", "key=*/bad", "--where", "key=*/bad2")
+    assert newest["retried"] == {"items": 2, "succeeded": 1, "failed": 1}
+    s3.put_object(Bucket="mapfold-data", Key="texts/bad2", Body=b"mended")
+    assert stage.retry(newest["run_id"], "everything", "--where", "key=*/bad2")["lineage"] == [run_id, newest["run_id"]]
+    failed = {"item": {"bucket": "mapfold-data", "key": "texts/ok"}, "index": 0, "error": "E", "message": ""}
+    for bucket, key in (("mapfold-data", "lists/failures.jsonl"), ("elsewhere", "in/failures.jsonl")):
+        s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(failed).encode())
+        listed = stage.retry(f"s3://{bucket}/{key}", "everything", "--job", "everything")
+        assert listed["items"] == {"total": 1, "succeeded": 1, "failed": 0}
+    machine = "arn:aws:states:us-east-1:123456789012:stateMachine:mapfold-everything"
+    given = json.dumps({"retry": {"of": "there-is-none"}})
+    arn = stage.aws.stepfunctions.start_execution(stateMachineArn=machine, input=given)["executionArn"]
+    assert until_ended(stage.aws.stepfunctions, arn) == "FAILED"
+    stage.note("everything", arn)
 
 
 def recorded(aws: EmbeddedAws, recording: Recording) -> Stage:
@@ -136,11 +158,16 @@ def use_the_api(stage: Stage) -> None:
     assert failure["message"] == "it is bad"
     children = call_api(aws, "GET", "/runs/by-api/children", 200)["children"]
     assert sorted(child["status"] for child in children) == ["ABORTED", "FAILED"]
+    assert call_api(aws, "POST", "/runs/by-api/retry", 409, body={})["error"] == "NotRetryable"
     aws.s3.put_object(Bucket="mapfold-data", Key="gate", Body=b"open")
     call_api(aws, "POST", "/runs/by-api/redrive", 200)
     assert until_ended(aws.stepfunctions, api_run(aws)) == "FAILED"
     assert call_api(aws, "GET", "/runs/by-api/result", 200)["result"] == 1
     call_api(aws, "GET", "/runs/by-api/failures", 200)
+    assert call_api(aws, "POST", "/runs/by-api/retry", 201, body={"name": "by-api-again"})["run_id"] == "by-api-again"
+    again = api_run(aws).replace("by-api", "by-api-again")
+    assert until_ended(aws.stepfunctions, again) == "FAILED"
+    stage.note("listing", again)
 
 
 def call_api(aws: EmbeddedAws, method: str, path: str, status: int, *, body: Any = None) -> Any:

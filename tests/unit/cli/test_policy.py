@@ -66,7 +66,9 @@ def test_json_is_a_policy_document_for_each_role() -> None:
         "Action": ["dynamodb:UpdateItem"],
         "Resource": ["arn:${Partition}:dynamodb:${Region}:${Account}:table/${RunsTable}"],
     }
-    assert close["because"]["KeepRecord"] == "Close notes in the run's record how the run failed."
+    assert close["because"]["KeepRecord"] == (
+        "Close notes in the run's record how the run failed, and gives back the run that it retried."
+    )
 
 
 def test_names_are_those_of_the_stack() -> None:

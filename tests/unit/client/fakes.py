@@ -18,6 +18,7 @@ from mapfold.client.values import (
     ExecutionSummary,
     FunctionFacts,
     Json,
+    Lineage,
     MapRun,
     MapRunSummary,
     Page,
@@ -114,6 +115,8 @@ class FakeAws:
     """Every range of an object that was read: its key, and where it starts."""
     records: dict[str, tuple[float, str, str]] = field(default_factory=dict)  # what closed a run's record
 
+    lineages_: dict[str, Lineage] = field(default_factory=dict)  # by run
+
     def has(self, *executions: Execution) -> FakeAws:
         """Add executions, and the state machines that they are of."""
         for one in executions:
@@ -152,6 +155,9 @@ class FakeAws:
 
     def reopen_record(self, execution_arn: str) -> bool:
         return self.records.pop(execution_arn, None) is not None
+
+    def lineages(self, run_ids: Sequence[str]) -> dict[str, Lineage]:
+        return {run: self.lineages_[run] for run in run_ids if run in self.lineages_}
 
     def find_execution(self, arn: str) -> Execution | None:
         self.described.append(arn)

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from pydantic import BaseModel
 
-from mapfold.client.values import Counts, ExecutionSummary, Json, Page, Status
+from mapfold.client.values import Counts, ExecutionSummary, Json, Lineage, Page, Status
 from mapfold.errors import ServiceError
 from tasks import _api_models as models
 from tasks import api
@@ -376,6 +376,85 @@ class TestStopAndRedrive:
         assert "it succeeded" in answer.body["message"]
 
 
+class TestRetry:
+    @pytest.fixture
+    def ended(self, caller: Caller) -> Caller:
+        """The run r1 has come to its end with three failed items, and has left what a retry stands on."""
+        last = {"run_id": "r1", "job": "flights", "items": {"total": 9, "succeeded": 6, "failed": 3}, "partial": 6}
+        caller.aws.objects["mapfold-runs", "runs/r1/last.json"] = json.dumps(last)
+        return caller
+
+    def test_the_failed_items_are_tried_again_by_a_run_of_their_own(self, ended: Caller) -> None:
+        """With the source and params of the run that it retries."""
+        answer = ended.post("/runs/r1/retry", {"where": ["error=ValueError", "index=0-9"], "name": "second"})
+
+        assert answer.status == 201
+        assert answer.body == {"run_id": "second", "status": "RUNNING", "execution_arn": FLIGHTS + "second"}
+        assert json.loads(ended.aws.executions_[FLIGHTS + "second"].input or "") == {
+            "run_id": "second",
+            "job": "flights",
+            "source": SOURCE,
+            "params": {},
+            "retry": {"of": "r1", "where": ["error=ValueError", "index=0-9"]},
+        }
+
+    def test_without_a_body_s_members_all_are_tried(self, ended: Caller) -> None:
+        """The run gets a name of its own."""
+        answer = ended.post("/runs/r1/retry", {})
+
+        assert answer.status == 201
+        assert answer.body["run_id"].startswith("flights-")
+
+    def test_asking_again_by_name_starts_nothing(self, ended: Caller) -> None:
+        """Also where the first request has made the run a retried one already; with other conditions it is refused."""
+        ended.post("/runs/r1/retry", {"name": "second"})
+        ended.aws.lineages_["r1"] = Lineage(retried_by="second")
+
+        assert ended.post("/runs/r1/retry", {"name": "second"}).status == 200
+        other = ended.post("/runs/r1/retry", {"name": "second", "where": ["index=1"]})
+        assert other.error == (409, "RunNameTaken")
+        assert "another retry" in other.body["message"]
+
+    def test_a_run_that_was_retried_is_refused_with_the_newest_of_its_chain(self, ended: Caller) -> None:
+        """Unless it is to be retried again."""
+        ended.aws.lineages_ = {"r1": Lineage(retried_by="r2"), "r2": Lineage(("r1",), retried_by="r3")}
+
+        answer = ended.post("/runs/r1/retry", {})
+
+        assert answer.error == (409, "NotRetryable")
+        assert "newest run of its chain is r3" in answer.body["message"]
+        assert ended.post("/runs/r1/retry", {"again": True}).status == 201
+
+    def test_a_run_that_did_not_come_to_its_end_is_refused(self, caller: Caller) -> None:
+        """It has left nothing to stand on."""
+        answer = caller.post("/runs/r1/retry", {})
+
+        assert answer.error == (409, "NotRetryable")
+        assert "redrive" in answer.body["message"]
+
+    def test_a_wrong_condition_is_refused_with_what_is_allowed(self, ended: Caller) -> None:
+        """Before anything is started."""
+        answer = ended.post("/runs/r1/retry", {"where": ["eror=x"]})
+
+        assert answer.error == (400, "BadRequest")
+        assert "'eror=x'" in answer.body["message"]
+        assert "error=ValueError" in answer.body["message"]
+
+    def test_an_unknown_member_is_refused_with_those_there_are(self, ended: Caller) -> None:
+        """Those of this request, not of another one."""
+        assert "there are where, name, again" in ended.post("/runs/r1/retry", {"take": 1}).body["message"]
+
+    def test_a_run_shows_what_it_stands_on_and_what_stands_on_it(self, ended: Caller) -> None:
+        """In the list and alone."""
+        ended.aws.lineages_["r1"] = Lineage(("a", "b"), retried_by="r2")
+
+        shown, (line,) = ended.get("/runs/r1").body, ended.get("/runs").body["runs"]
+
+        models.Run.model_validate(shown)
+        assert (shown["retry_of"], shown["lineage"], shown["retried_by"]) == ("b", ["a", "b"], "r2")
+        assert (line["retry_of"], line["retried_by"]) == ("b", "r2")
+
+
 class TestPages:
     @pytest.fixture
     def many(self, caller: Caller) -> Caller:
@@ -560,6 +639,7 @@ class TestOpenApi:
             "GET /runs/{run}/result",
             "POST /runs/{run}/stop",
             "POST /runs/{run}/redrive",
+            "POST /runs/{run}/retry",
             "GET /openapi.json",
         }
 

@@ -183,6 +183,8 @@ class TestJobRoles:
         assert sids == {
             "ReadOutcome",
             "FindFailedItems",
+            "ReadRunBefore",
+            "FindRunBefore",
             "WriteResult",
             "GiveUpUpload",
             "KeepRecord",
