@@ -30,7 +30,7 @@ GOAL_MILLISECONDS = 400
 ROUNDS = 7
 LIMIT_SECONDS = 300
 JOB = "flight-delays"
-OF_A_JOB = ("plan", "work", "fold", "finish", "close")
+OF_A_JOB = ("plan", "work", "isolate", "fold", "finish", "close")
 SHARED = ("api", "start", "watch")
 
 _IMPORT = """

@@ -108,7 +108,7 @@ class JobOverrides(_Section):
     ] = 512
     environment: Annotated[
         Mapping[str, str],
-        Field(description="a table of texts: variables of the job's five functions, beside the job's own"),
+        Field(description="a table of texts: variables of the job's six functions, beside the job's own"),
     ] = Field(default_factory=dict)
     expiry: Annotated[
         Mapping[str, str],

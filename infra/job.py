@@ -1,4 +1,4 @@
-"""All that a stage has of one job: five functions, and the state machine that calls them."""
+"""All that a stage has of one job: six functions, and the state machine that calls them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mapfold.limits import LAMBDA_TIMEOUT_LIMIT_SECONDS
 from workflows import build_definition
 from workflows.permissions import job_permissions, roles_with_context, secret_arn
 
-HANDLERS = ("plan", "work", "fold", "finish", "close")
+HANDLERS = ("plan", "work", "isolate", "fold", "finish", "close")
 
 
 class JobDeployment(Construct):

@@ -33,8 +33,8 @@ MOST_UNZIPPED_BYTES = 262_144_000
 LAYER_BYTES = 40_000_000
 """Kept of it for Powertools' layer. What we bundle has 13 MB; the public one, with all extras, is not looked into here."""
 
-_WITHOUT_JOB = frozenset({"close"})
-"""Handlers of a job that do not load its module: Close notes that it is broken."""
+_WITHOUT_JOB = frozenset({"isolate", "close"})
+"""Handlers of a job that do not load its module: Isolate looks at batches alone, Close notes that the job is broken."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from mapfold._declaration import declaration_mistakes
 from mapfold._loading import LoadedJobs, load_job, load_jobs
 from mapfold.access import Network, Permission
 from mapfold.errors import JobError
-from mapfold.limits import CRASH_RETRIES, EXPRESS_LIMIT_SECONDS, RETRY_MARGIN_SECONDS, START_MARGIN_SECONDS
+from mapfold.limits import EXPRESS_LIMIT_SECONDS, RETRY_MARGIN_SECONDS, START_MARGIN_SECONDS
 from mapfold.sources import Source
 
 __all__ = ["ChildType", "Job", "LoadedJobs", "load_job", "load_jobs"]
@@ -213,11 +213,11 @@ class Job:
 
         AWS starts up to 1,000 EXPRESS children a second for a map run, and 100 STANDARD ones; a STANDARD child costs
         $25 a million state transitions, an EXPRESS one $1 a million and its duration (reference: service quotas and
-        pricing). An EXPRESS child is ended after five minutes, so it is taken where a batch with all its retries fits.
+        pricing). An EXPRESS child is ended after five minutes, so it is taken where a batch fits, with retries of what Lambda
+        itself got wrong. A batch that died with its worker is not tried again by its child, but split.
         Where runs share a bound, a child also waits for those of other runs, and that may take longer.
         """
-        worst = (1 + CRASH_RETRIES) * (self.timeout_seconds + START_MARGIN_SECONDS) + RETRY_MARGIN_SECONDS
-        tries = f"{1 + CRASH_RETRIES} tries of {self.timeout_seconds} s and the waits between them"
+        worst = self.timeout_seconds + START_MARGIN_SECONDS + RETRY_MARGIN_SECONDS
         if self.children != "auto":
             return ("EXPRESS" if self.children == "express" else "STANDARD"), f"the job says children={self.children!r}"
         if self.most_at_once is not None:
@@ -227,8 +227,10 @@ class Job:
                 f"{bound}, and one that waits for another run's would be ended after 5 minutes as EXPRESS",
             )
         if worst <= EXPRESS_LIMIT_SECONDS:
-            return "EXPRESS", f"{tries} fit into 5 minutes: 1,000 children start a second, at $1 a million and duration"
-        return "STANDARD", f"{tries} do not fit into 5 minutes: 100 children start a second, at $25 a million"
+            batch = f"a batch of {self.timeout_seconds} s and the waits of its retries fit into 5 minutes"
+            return "EXPRESS", f"{batch}: 1,000 children start a second, at $1 a million and duration"
+        batch = f"a batch of {self.timeout_seconds} s and the waits of its retries do not fit into 5 minutes"
+        return "STANDARD", f"{batch}: 100 children start a second, at $25 a million"
 
     def tolerates(self, *, failed: int, total: int) -> bool:
         """Whether a run of `total` items may have `failed` ones and still succeed. Either limit exceeded: no."""

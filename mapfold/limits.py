@@ -18,14 +18,19 @@ ENVIRONMENT_BYTES = 3_072
 MAX_CONCURRENCY = 10_000
 """Children of one map run that can run at once: a hard limit."""
 
-MAX_ITEMS_PER_BATCH = 100_000_000
-"""No run reads more items than this, so no batch can hold more."""
+MAX_ITEMS = 100_000_000
+"""Items that one map run reads: a hard limit. So no batch can hold more, and who tolerates so many failed ones tolerates all."""
+
+MAX_ITEMS_PER_BATCH = MAX_ITEMS
 
 PAYLOAD_LIMIT_BYTES = 262_144
 """Input or output of a state, UTF-8."""
 
 CRASH_RETRIES = 2
-"""How often `work` is tried again after a crash or a Lambda timeout."""
+"""How often a step of the run itself (plan, isolate, fold, finish, close) is tried again after a crash or a Lambda timeout.
+
+`work` is not: a batch that died with its worker is split instead (`mapfold.runs.isolate`).
+"""
 
 THROTTLED_DELAY_SECONDS = 60
 THROTTLED_RETRIES = 5_000

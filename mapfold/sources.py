@@ -34,6 +34,8 @@ class Source:
     key_name: ClassVar[str] = "Key"
     items_are_text: ClassVar[bool] = False
     """All values of an item are strings, so numbers in a dataclass are read from text."""
+    is_read_natively: ClassVar[bool] = True
+    """Step Functions itself reads the items, by `item_reader`. Otherwise Plan lists them, as the author gets them."""
 
     def parse_uri(self, uri: str) -> dict[str, str]:
         """`s3://bucket/key` as the `source` of a run's input: {"uri", "bucket", "key"}. UsageError if it is none."""

@@ -181,7 +181,9 @@ class MapRunFacts(Document):
 
     map_run_arn: str
     label: str = Field(
-        description="The job's name: over the items. FoldGroups: over groups of partials.", examples=["flight-delays"]
+        description="The job's name: over the items. Listed: over items that Plan listed. Isolate: over pieces of batches "
+        "whose worker died. FoldGroups: over groups of partials.",
+        examples=["flight-delays"],
     )
     status: Status
     started: Moment

@@ -72,7 +72,7 @@ def worker() -> Worker:
     """This process's worker. Made at the first invocation, not at import: a job that is broken is then an error."""
     job = load_job(settings().jobs_folder, settings().job)
     secrets = DeclaredSecrets({name: settings().secret_ids.get(name, name) for name in job.secrets}, _CLIENT)
-    return Worker(settings(), job, boto3.client("s3", config=_CLIENT), _dynamodb(), secrets)
+    return Worker(settings(), job, s3(), _dynamodb(), secrets)
 
 
 @cache
@@ -88,11 +88,17 @@ def settings() -> Settings:
 
 
 @cache
+def s3() -> S3Client:
+    """S3. Apart from `worker`, for what does not load the job."""
+    return boto3.client("s3", config=_CLIENT)
+
+
+@cache
 def _dynamodb() -> DynamoDBClient:
     return boto3.client("dynamodb", config=_CLIENT)
 
 
 def forget() -> None:
     """Make this process a cold worker again: for tests, which change the environment."""
-    for cached in (worker, records, settings, _dynamodb):
+    for cached in (worker, records, settings, s3, _dynamodb):
         cached.cache_clear()

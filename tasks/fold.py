@@ -1,6 +1,6 @@
 """Fold: many partials to one, or to groups that are folded first.
 
-Event of the state Fold: the state itself, {"plan", "map"?, "groups"?, "fold"?}; answer as `fold_or_split` gives it.
+Event of the state Fold: the state itself, {"plan", "isolate", "groups"?, "fold"?}; answer as `fold_or_split` gives it.
 Event of a child of FoldGroups: {"plan", "level", "group"}; answer {"partial", "items", "failed"}.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from mapfold.runs.fold import Group, fold_groups, fold_or_split
-from mapfold.runs.outcome import find_manifest, read_outcome
+from mapfold.runs.outcome import read_outcomes
 from tasks._telemetry import observed
 from tasks._worker import worker
 
@@ -30,9 +30,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         folded = fold_groups(partials, [group], stage=f"group-{event['level']}", number=group.number)
         logger.info("group folded", extra={"group": group.number, "items": folded.items})
         return folded.as_output()
-    # A Map state that stopped early does not say where its manifest is.
-    written = event.get("groups") or event.get("map") or find_manifest(w.s3, partials.folder.bucket, plan["map_prefix"])
-    outcome = read_outcome(w.s3, written["bucket"], written["key"])
+    outcome = read_outcomes(w.s3, [event["groups"]] if "groups" in event else event["isolate"]["outcomes"])
     answer = fold_or_split(partials, outcome, level=event.get("fold", {}).get("level", 0))
     logger.info("folded" if answer["done"] else "split", extra={"level": answer["level"], "items": answer["items"]})
     return answer

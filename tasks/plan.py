@@ -1,6 +1,6 @@
 """Plan: check the source, choose batch size and concurrency, open the run's record.
 
-Event: {"run_id", "execution", "input": {"source", "params"?}}. Answer: `mapfold.runs.plan.Plan` as a dict.
+Event: {"run_id", "execution", "input": {"source", "params"?, "retry"?}}. Answer: `mapfold.runs.plan.Plan` as a dict.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         source=parse_source(w.job, event["input"].get("source")),
         params=event["input"].get("params") or {},
         execution=event["execution"],
+        retry=event["input"].get("retry"),
     )
     plan = make_plan(
         w.job,

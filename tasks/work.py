@@ -1,6 +1,7 @@
 """Work: one batch of items to one partial.
 
-Event: {"run": {"run_id", "params", "source"}, "items": [{"i", "v"}, …], "execution", "state"?: {"RetryCount"?}}.
+Event: {"run": {"run_id", "params", "source", "listed"}, "items": [{"i", "v"}, …], "execution", "state"?: {"RetryCount"?},
+"tries"? (of a piece of a batch whose worker died)}.
 Answer: {"partial", "items", "failed", "failures"?}.
 """
 
@@ -29,8 +30,14 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     w = worker()
     run, execution = event["run"], event["execution"]
     logger.append_keys(job=w.job.name, run=run["run_id"], execution=execution)
-    retries = event.get("state", {}).get("RetryCount", 0)
-    batch = Batch(run["run_id"], run["source"], event["items"], execution, retries)
+    batch = Batch(
+        run["run_id"],
+        run["source"],
+        event["items"],
+        execution,
+        listed=bool(run.get("listed")),
+        may_have_run="tries" in event or bool(event.get("state", {}).get("RetryCount")),
+    )
     surroundings = w.context(batch.run_id, run["params"], context, logger=logger)
     surroundings.setup = set_up(w.job, surroundings)
     began = time.perf_counter()

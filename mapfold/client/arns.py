@@ -8,6 +8,12 @@ MACHINE_PREFIX = "mapfold-"
 FOLD_LABEL = "FoldGroups"
 """Label of the map runs that merge partials. The one over a job's items has the job's name."""
 
+LISTED_LABEL = "Listed"
+"""Label of the map run over a job's items where Plan listed them."""
+
+ISOLATE_LABEL = "Isolate"
+"""Label of the map runs over pieces of batches whose worker died: items that the map run before them had already."""
+
 
 def machine_name(job: str, *, prefix: str = MACHINE_PREFIX) -> str:
     """The state machine of a job."""
@@ -25,7 +31,7 @@ def execution_arn(machine_arn: str, name: str) -> str:
 
 
 def function_name(job: str, role: str) -> str:
-    """The Lambda function of a job that plays `role`: plan, work, fold, finish or close."""
+    """The Lambda function of a job that plays `role`: plan, work, isolate, fold, finish or close."""
     return f"{MACHINE_PREFIX}{job}-{role}"
 
 
@@ -60,9 +66,12 @@ def label_of(map_run_arn: str) -> str:
 
 def is_of_items(label: str) -> bool:
     """Whether a map run with this label is the one over the job's items."""
-    return label != FOLD_LABEL
+    return label not in (FOLD_LABEL, ISOLATE_LABEL)
 
 
 def map_state_of(label: str) -> str:
     """The name of the Map state whose map runs have this label."""
-    return "Map" if is_of_items(label) else label
+    return _STATES.get(label, "Map")
+
+
+_STATES = {LISTED_LABEL: "MapListed", ISOLATE_LABEL: "IsolatePieces", FOLD_LABEL: "FoldGroups"}

@@ -1,6 +1,6 @@
 """Deploy a job to the embedded AWS: first a plan as data, then carried out, as often as one likes.
 
-1. `plan_deployment` says what the job needs: buckets, tables, five Lambda functions that run the source folder in
+1. `plan_deployment` says what the job needs: buckets, tables, six Lambda functions that run the source folder in
    place, the state machine. What all jobs share, and what starts them, is in `shared.py`.
 2. `carry_out` makes what is missing and changes what differs, all at once, and leaves the rest alone. A function
    carries a digest of the source in its environment: after an edit it is updated, so that no warm worker goes on with
@@ -27,7 +27,7 @@ from mapfold.client.values import FunctionFacts, Json
 from mapfold.errors import MapfoldError, ServiceError
 
 SOURCE_DIGEST = "MAPFOLD_SOURCE_DIGEST"
-_ROLES = ("plan", "work", "fold", "finish", "close")
+_ROLES = ("plan", "work", "isolate", "fold", "finish", "close")
 _OTHERS_SECONDS = 900
 _OTHERS_MEMORY_MB = 512
 _AT_ONCE = 8

@@ -8,7 +8,8 @@ is one: {"item", "index", "error", "message", "traceback", "execution"}.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,8 @@ from mapfold.context import Context
 from mapfold.job import Job
 from mapfold.runs.folder import RunFolder
 from mapfold.runs.objects import LineWriter, exists, read_lines
-from mapfold.runs.outcome import MapOutcome, records
 from mapfold.runs.partials import Partials, dumps
+from mapfold.runs.pieces import OUT_OF_TIME_DEATHS, child_of, has_died
 from mapfold.runs.records import Records
 from mapfold.runs.work import BatchFailed, shown_item
 
@@ -43,7 +44,7 @@ class Counts:
 
 def finish_run(
     partials: Partials,
-    outcome: MapOutcome,
+    final: Iterable[Mapping[str, Any]],
     folded: Mapping[str, Any],
     context: Context,
     *,
@@ -52,11 +53,12 @@ def finish_run(
 ) -> dict[str, Any]:
     """Write result and failures, judge the run, close the record of its `execution`; gives the execution's output.
 
-    `folded` is {"partial", "items", "failed"} of the last fold. Where more items failed than the job tolerates, the
+    `final` are the records of the children that did not succeed and are not run again (`isolate.final_records`); `folded` is
+    {"partial", "items", "failed"} of the last fold. Where more items failed than the job tolerates, the
     output has `error` and `cause` too: the state machine then fails with them.
     """
     job, folder, s3 = partials.job, partials.folder, partials.s3
-    failed = write_failures(job, outcome, s3=s3, folder=folder)
+    failed = write_failures(job, final, s3=s3, folder=folder)
     succeeded = folded["items"] - folded["failed"]
     counts = Counts(total=succeeded + failed, succeeded=succeeded, failed=failed)
     result = make_result(job, partials.unpack(folded["partial"]), context) if succeeded else None
@@ -96,23 +98,19 @@ def make_result(job: Job, partial: Any, context: Context) -> Any:
     return encode(result, Place(job.name, "finish"), "result")
 
 
-def write_failures(job: Job, outcome: MapOutcome, *, s3: S3Client, folder: RunFolder) -> int:
+def write_failures(job: Job, final: Iterable[Mapping[str, Any]], *, s3: S3Client, folder: RunFolder) -> int:
     """Write `failures.jsonl`; gives the number of its lines."""
     with LineWriter(s3, folder.bucket, folder.failures) as writer:
-        for line in _failure_lines(job, outcome, s3, folder):
+        for line in _failure_lines(job, final, s3, folder):
             writer.write(line)
     return writer.lines
 
 
-def _failure_lines(job: Job, outcome: MapOutcome, s3: S3Client, folder: RunFolder) -> Iterator[bytes]:
+def _failure_lines(job: Job, final: Iterable[Mapping[str, Any]], s3: S3Client, folder: RunFolder) -> Iterator[bytes]:
     for key in _listed(s3, folder):
         yield from read_lines(s3, folder.bucket, key)
-    for record in records(s3, outcome.failed):
+    for record in final:
         yield from _of_child(job, record, s3, folder)
-    for record in records(s3, outcome.pending):
-        yield from _of_child(
-            job, {"Error": NOT_STARTED, "Cause": "the run stopped before this item", **record}, s3, folder
-        )
 
 
 def _listed(s3: S3Client, folder: RunFolder) -> Iterator[str]:
@@ -125,21 +123,48 @@ def _listed(s3: S3Client, folder: RunFolder) -> Iterator[str]:
 
 
 def _of_child(job: Job, record: Mapping[str, Any], s3: S3Client, folder: RunFolder) -> Iterator[bytes]:
-    """The failed items of a failed child: as `work` wrote them, or one by one with the child's own error."""
-    given = record.get("Input") or "{}"
-    child = json.loads(given) if isinstance(given, str) else given
-    items = child.get("Items", ())
+    """The failed items of a failed child: as `work` wrote them, or one by one with how the child ended."""
+    child = child_of(record)
+    items = child.get("Items") or ()
     if items and record.get("Error") == BatchFailed.__name__:
         key = folder.failed(int(items[0]["i"]))
         if exists(s3, folder.bucket, key):
             yield from read_lines(s3, folder.bucket, key)
             return
-    source = child.get("BatchInput", {}).get("source", {})
-    error = record.get("Error") or f"Execution{record.get('Status', 'FAILED').title().replace('_', '')}"
+    error, message = how_it_ended(record, timeout_seconds=job.timeout_seconds)
+    batch = child.get("BatchInput", {})
     for entry in items:
-        line = {"item": shown_item(job, entry["v"], source), "index": entry["i"], "error": error}
-        told = readable_cause(record.get("Cause"), error=error)
-        yield dumps({**line, "message": told, "traceback": None, "execution": record.get("ExecutionArn")})
+        item = shown_item(job, entry["v"], batch)
+        line = {"item": item, "index": entry["i"], "error": error, "message": message}
+        yield dumps({**line, "traceback": None, "execution": record.get("ExecutionArn")})
+
+
+def how_it_ended(record: Mapping[str, Any], *, timeout_seconds: int) -> tuple[str, str]:
+    """Error and message for the items of a child that did not succeed, from its record."""
+    status = str(record.get("Status") or "FAILED")
+    if status == "PENDING":
+        return NOT_STARTED, "the run stopped before this item"
+    error = str(record.get("Error") or f"Execution{status.title().replace('_', '')}")
+    told = readable_cause(record.get("Cause"), error=error)
+    if not has_died(record):
+        return error, told
+    how_often = _how_often(child_of(record))
+    if status == "TIMED_OUT" or error in OUT_OF_TIME_DEATHS:
+        return error, f"did not end within {timeout_seconds} s (timeout_seconds) {how_often}"
+    return error, f"its worker died {how_often}: {_REQUEST.sub('', told)}"
+
+
+def _how_often(child: Mapping[str, Any]) -> str:
+    """How often an item died, and in which company: only a run that stopped early leaves batches that died whole."""
+    others = len(child.get("Items") or ()) - 1
+    if others:
+        return f"in a batch with {others} others, and the run stopped before it was known which of them did it"
+    return f"{_TIMES[min(int(child.get('tries') or 0) + 1, len(_TIMES)) - 1]}, alone with this item"
+
+
+_TIMES = ("once", "twice")
+_REQUEST = re.compile(r"^RequestId: \S+ Error: ")
+"""What Lambda puts before its reason; which request it was is in the log."""
 
 
 def readable_cause(cause: str | None, *, error: str) -> str:

@@ -18,9 +18,26 @@ class RunFolder:
         return f"runs/{self.run_id}"
 
     @property
+    def items(self) -> str:
+        """The items that Plan listed, where the ItemReader does not read the source itself: {"i", "v"} a line."""
+        return f"{self.prefix}/items.jsonl"
+
+    @property
     def map_prefix(self) -> str:
-        """Where the Map state's ResultWriter writes."""
+        """Where the ResultWriter of the map over the items writes, Map or MapListed."""
         return f"{self.prefix}/map"
+
+    @property
+    def isolate_prefix(self) -> str:
+        """Where the ResultWriter of IsolatePieces writes, a folder a round.
+
+        Not under `map_prefix`, where the manifest of a map that was stopped is looked for.
+        """
+        return f"{self.prefix}/isolate"
+
+    def pieces(self, round_: int) -> str:
+        """The pieces of batches that round `round_` of the isolation runs: {"items", "tries"} a line."""
+        return f"{self.isolate_prefix}/pieces-{round_}.jsonl"
 
     @property
     def fold_prefix(self) -> str:
@@ -57,6 +74,11 @@ class RunFolder:
     def failures(self) -> str:
         """Every failed item, one a line."""
         return f"{self.prefix}/failures.jsonl"
+
+    @property
+    def last(self) -> str:
+        """What the run's result was made of: a retry folds on top of it."""
+        return f"{self.prefix}/last.json"
 
     def uri(self, key: str) -> str:
         """`s3://bucket/key`."""

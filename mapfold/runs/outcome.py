@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,16 @@ def read_outcome(s3: S3Client, bucket: str, key: str) -> MapOutcome:
         return tuple(ResultFile(where, file["Key"], int(file["Size"])) for file in files.get(status, ()))
 
     return MapOutcome(of("SUCCEEDED"), of("FAILED"), of("PENDING"))
+
+
+def read_outcomes(s3: S3Client, written: Iterable[Mapping[str, Any]]) -> MapOutcome:
+    """The outcomes that several manifests tell of, {"bucket", "key"} each, as if they were of one map run."""
+    found = [read_outcome(s3, each["bucket"], each["key"]) for each in written]
+    return MapOutcome(
+        succeeded=tuple(file for outcome in found for file in outcome.succeeded),
+        failed=tuple(file for outcome in found for file in outcome.failed),
+        pending=tuple(file for outcome in found for file in outcome.pending),
+    )
 
 
 def find_manifest(s3: S3Client, bucket: str, prefix: str) -> dict[str, str]:

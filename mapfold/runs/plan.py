@@ -14,18 +14,22 @@ N comes from the object's size and the length of the items in its head, or from 
 not be right: it only shapes batches.
 
 A source may say which version of its object is meant ({"uri", "version"} or {"uri", "etag"}, as uploads do). The ItemReader
-reads the current one, so another one than was meant is a SourceError.
+reads the current one, so another one than was meant is a SourceError. Which one Plan saw is noted in the plan's `source`.
+
+Usually Step Functions itself reads the items. Where it cannot (PROVIDERS), Plan lists them, and the list is read.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mapfold.job import Job
+from mapfold.limits import MAX_ITEMS
 from mapfold.runs.folder import RunFolder
+from mapfold.runs.item_list import ItemList, write_list
 from mapfold.runs.partials import dumps
 from mapfold.runs.records import Records
 from mapfold.sources import CsvRows, JsonArray, Objects
@@ -66,17 +70,22 @@ class ParamsTooLarge(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """One run, as its execution's input says it."""
+    """One run, as its execution's input says it. retry: which failed items of which run it tries again, if it does."""
 
     run_id: str
     source: Mapping[str, str]
     params: Mapping[str, Any]
     execution: str
+    retry: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the state machine reads as `$.plan`, and all that its later states know of the run."""
+    """What the state machine reads as `$.plan`, and all that its later states know of the run.
+
+    listed: the items are read from `list`, {"bucket", "key"} of what Plan wrote (empty texts otherwise). retry_of: the run
+    whose failed items these are. source: with the "etag" of its object, and its "version" where the bucket has versions.
+    """
 
     run_id: str
     job: str
@@ -88,8 +97,25 @@ class Plan:
     tolerated_failure_percentage: float
     tolerated_failure_count: int
     map_prefix: str
+    isolate_prefix: str
     fold_prefix: str
     execution: str
+    listed: bool
+    list: Mapping[str, str]
+    retry_of: str | None
+
+
+class EntryProvider(Protocol):
+    """Lists a run's items where Step Functions cannot read them from the source: (index, author's item) each."""
+
+    def __call__(
+        self, job: Job, request: PlanRequest, *, s3: S3Client, folder: RunFolder
+    ) -> Iterable[tuple[int, Any]] | None:
+        """The items as a stream, or None where this is nothing to do with it."""
+
+
+PROVIDERS: tuple[EntryProvider, ...] = ()
+"""The first that lists a run's items does."""
 
 
 def parse_source(job: Job, given: Any) -> dict[str, str]:
@@ -124,8 +150,9 @@ def make_plan(
     records: Records,
     folder: RunFolder,
     most_at_once: int | None = None,
+    providers: Iterable[EntryProvider] = PROVIDERS,
 ) -> Plan:
-    """Open the run's record, look at the source, decide.
+    """Open the run's record, look at the source, list its items if that is needed, decide.
 
     SourceError if it is not there; RunExists if the id is used; ParamsTooLarge.
     """
@@ -133,7 +160,9 @@ def make_plan(
         raise ParamsTooLarge(size)
     facts = {"job": job.name, "execution": request.execution, "params": dict(request.params)}
     records.open(request.run_id, {**facts, "source": request.source["uri"]})
-    items = estimate_items(job, request.source, s3)
+    seen = look_at_source(job, request.source, s3)
+    listed = list_items(job, request, s3=s3, folder=folder, providers=providers)
+    items = seen.items if listed is None else listed.items
     wanted = job.concurrency or DEFAULT_CONCURRENCY
     concurrency = min(bound for bound in (wanted, most_at_once, job.most_at_once) if bound is not None)
     percentage, count = _map_tolerance(job)
@@ -141,15 +170,19 @@ def make_plan(
         run_id=request.run_id,
         job=job.name,
         params=request.params,
-        source=request.source,
+        source={**request.source, **seen.version},
         estimated_items=items,
         max_items_per_batch=job.batch_items or batch_size(items, concurrency),
         max_concurrency=concurrency,
         tolerated_failure_percentage=percentage,
         tolerated_failure_count=count,
         map_prefix=folder.map_prefix,
+        isolate_prefix=folder.isolate_prefix,
         fold_prefix=folder.fold_prefix,
         execution=request.execution,
+        listed=listed is not None,
+        list=listed.as_plan() if listed else {"bucket": "", "key": ""},
+        retry_of=request.retry.get("of") if request.retry else None,
     )
     decided = asdict(plan)
     shown = ("estimated_items", "max_items_per_batch", "max_concurrency")
@@ -162,14 +195,33 @@ def batch_size(items: int, concurrency: int) -> int:
     return max(1, min(LARGEST_BATCH, math.ceil(items / (WAVES * concurrency))))
 
 
-def estimate_items(job: Job, source: Mapping[str, str], s3: S3Client) -> int:
-    """About how many items the source has. SourceError if it cannot be read, or a listing is empty."""
+def list_items(
+    job: Job, request: PlanRequest, *, s3: S3Client, folder: RunFolder, providers: Iterable[EntryProvider]
+) -> ItemList | None:
+    """The list of the run's items, written; None where Step Functions reads them from the source itself."""
+    for provider in providers:
+        entries = provider(job, request, s3=s3, folder=folder)
+        if entries is not None:
+            return write_list(s3, folder, entries)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenSource:
+    """What a look at the source tells. items: about how many. version: "etag" of its object, and "version" if it has one."""
+
+    items: int
+    version: Mapping[str, str]
+
+
+def look_at_source(job: Job, source: Mapping[str, str], s3: S3Client) -> SeenSource:
+    """Look at the source. SourceError if it cannot be read, or a listing is empty."""
     from botocore.exceptions import ClientError
 
     try:
         if isinstance(job.source, Objects):
-            return _count_objects(source, s3)
-        return _estimate_lines(job, source, s3)
+            return SeenSource(_count_objects(source, s3), {})
+        return _look_at_object(job, source, s3)
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         reason = _REASONS.get(code, str(error))
@@ -193,14 +245,10 @@ def _map_tolerance(job: Job) -> tuple[float, int]:
     """
     percentage, count = job.tolerated_failure_percentage, job.tolerated_failure_count
     if not job.stop_early:
-        return 100.0, _NO_COUNT
+        return 100.0, MAX_ITEMS
     if percentage is None and count is None:
         return 0.0, 0
-    return (100.0 if percentage is None else float(percentage)), (_NO_COUNT if count is None else count)
-
-
-_NO_COUNT = 100_000_000
-"""More than this many items no run reads."""
+    return (100.0 if percentage is None else float(percentage)), (MAX_ITEMS if count is None else count)
 
 
 def _count_objects(source: Mapping[str, str], s3: S3Client) -> int:
@@ -217,15 +265,21 @@ def _count_objects(source: Mapping[str, str], s3: S3Client) -> int:
     return count if not token else count * 10  # unknown, but many
 
 
-def _estimate_lines(job: Job, source: Mapping[str, str], s3: S3Client) -> int:
+def _look_at_object(job: Job, source: Mapping[str, str], s3: S3Client) -> SeenSource:
     where: Any = {"Bucket": source["bucket"], "Key": source["key"]}
     found = s3.head_object(**where)
     _check_version(source, {"version": found.get("VersionId", "null"), "etag": found["ETag"]})
-    size = found["ContentLength"]
+    version = {"etag": found["ETag"].strip('"')}
+    if found.get("VersionId", "null") != "null":
+        version["version"] = found["VersionId"]
+    return SeenSource(_estimate_lines(job, where, found["ContentLength"], s3), version)
+
+
+def _estimate_lines(job: Job, where: Any, size: int, s3: S3Client) -> int:
     if not size:
         return 0
     head = s3.get_object(**where, Range=f"bytes=0-{_HEAD_BYTES - 1}")["Body"].read()
-    if source["key"].endswith(_COMPRESSED):
+    if where["Key"].endswith(_COMPRESSED):
         return math.ceil(size * _TYPICAL_RATIO / _TYPICAL_ITEM_BYTES)
     marks = _count_items(job, head)
     if len(head) >= size:

@@ -40,13 +40,18 @@ class BatchFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One child execution's input. `items` are `{"i": index, "v": what the reader gave}`."""
+    """One child execution's input. `items` are `{"i": index, "v": what the reader gave}`.
+
+    listed: Plan listed the items, and `v` is the author's already. may_have_run: an attempt before this one may have left
+    objects of the batch, or of one that starts with the same item.
+    """
 
     run_id: str
     source: Mapping[str, str]
     items: Sequence[Mapping[str, Any]]
     execution: str
-    retries: int = 0
+    listed: bool = False
+    may_have_run: bool = False
 
     @property
     def first_index(self) -> int:
@@ -81,8 +86,8 @@ def run_batch(job: Job, batch: Batch, context: Context, *, s3: S3Client, folder:
     if tally.failures:
         lines = b"\n".join(map(dumps, tally.failures))
         s3.put_object(Bucket=folder.bucket, Key=key, Body=lines + b"\n")
-    elif batch.retries:
-        s3.delete_object(Bucket=folder.bucket, Key=key)  # an earlier attempt may have left one
+    elif batch.may_have_run:
+        s3.delete_object(Bucket=folder.bucket, Key=key)
     if not tally.succeeded:
         first = tally.failures[0]
         raise BatchFailed(len(batch.items), f"{first['error']}: {first['message'][:200]}", folder.uri(key))
@@ -95,7 +100,7 @@ def run_batch(job: Job, batch: Batch, context: Context, *, s3: S3Client, folder:
 def map_items(job: Job, batch: Batch, context: Context) -> Tally:
     """Map and fold every item, until the time runs low."""
     tally = Tally()
-    map_item = item_mapper(job, batch.source)
+    map_item = item_mapper(job, batch.source, listed=batch.listed)
     reserve = min(RESERVE_SECONDS, context.seconds_left() / 10)
     for entry in batch.items:
         if context.seconds_left() < reserve:
@@ -112,14 +117,14 @@ def map_items(job: Job, batch: Batch, context: Context) -> Tally:
     return tally
 
 
-def item_mapper(job: Job, source: Mapping[str, str]) -> Callable[[Any, Context], Any]:
-    """From what the reader gave to a partial that is known to be JSON."""
+def item_mapper(job: Job, source: Mapping[str, str], *, listed: bool = False) -> Callable[[Any, Context], Any]:
+    """From what the reader gave to a partial that is known to be JSON. listed: it gave the author's item."""
     function, annotation = job.map_function, job.item_type
     place = Place(job.name, "map")
     builds, from_text = holds_dataclass(annotation), job.source.items_are_text
 
     def map_item(raw: Any, context: Context) -> Any:
-        item = job.source.item(raw, source)
+        item = raw if listed else job.source.item(raw, source)
         if builds:
             item = decode(annotation, item, place, "item", from_text=from_text)
         partial = function(item, context)
@@ -161,12 +166,14 @@ def _out_of_time(job: Job, batch: Batch, entry: Mapping[str, Any], count: int) -
 
 def _shown_item(job: Job, batch: Batch, entry: Mapping[str, Any]) -> Any:
     """The author's item, or what the reader gave if that cannot be made one."""
-    return shown_item(job, entry["v"], batch.source)
+    return shown_item(job, entry["v"], {"source": batch.source, "listed": batch.listed})
 
 
-def shown_item(job: Job, raw: Any, source: Mapping[str, str]) -> Any:
-    """The author's item, or `raw` itself where it is so broken that none can be made of it."""
+def shown_item(job: Job, raw: Any, batch: Mapping[str, Any]) -> Any:
+    """The author's item, or `raw` itself where it is so broken that none can be made of it. `batch`: its BatchInput."""
+    if batch.get("listed"):
+        return raw
     try:
-        return job.source.item(raw, source)
+        return job.source.item(raw, batch.get("source") or {})
     except Exception:  # noqa: BLE001 - this is the report of an error already
         return raw

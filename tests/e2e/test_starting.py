@@ -203,7 +203,7 @@ def test_mapfold_local_deploys_the_jobs_and_says_which_are_broken(tmp_path: Path
     ]
     assert ([run["result"] for run in before], [run["result"] for run in after]) == ([1], [1001])
     assert {change["name"] for change in json.loads(again.stdout)["changes"]} == {
-        f"mapfold-sums-{role}" for role in ("plan", "work", "fold", "finish", "close")
+        f"mapfold-sums-{role}" for role in ("plan", "work", "isolate", "fold", "finish", "close")
     }
     assert json.loads(third.stdout)["changes"] == []
 

@@ -10,7 +10,7 @@ import pytest
 from infra.layer import locked_version
 from tests.infra.deployed import Deployed
 
-HANDLERS = ("plan", "work", "fold", "finish", "close")
+HANDLERS = ("plan", "work", "isolate", "fold", "finish", "close")
 
 
 def test_every_function_runs_on_arm64_with_traces_and_json_logs(stage: Deployed) -> None:

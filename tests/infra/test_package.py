@@ -36,7 +36,7 @@ print(len(files))
 @pytest.mark.parametrize(
     ("job", "handler"),
     [
-        *(("orders", handler) for handler in ("plan", "work", "fold", "finish", "close")),
+        *(("orders", handler) for handler in ("plan", "work", "isolate", "fold", "finish", "close")),
         *((None, handler) for handler in ("api", "start", "watch")),
     ],
 )

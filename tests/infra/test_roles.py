@@ -11,7 +11,7 @@ import pytest
 from tests.infra.deployed import Deployed, Resource
 from workflows.permissions import Statement, job_permissions
 
-HANDLERS = ("plan", "work", "fold", "finish", "close")
+HANDLERS = ("plan", "work", "isolate", "fold", "finish", "close")
 JOBS = ("flight-delays", "orders", "sums", "words")
 
 

@@ -1,6 +1,6 @@
 """What each role may do on AWS, as plain data with a reason for every statement.
 
-job_permissions(job)        the roles of one job: plan, work, fold, finish, close, state-machine
+job_permissions(job)        the roles of one job: plan, work, isolate, fold, finish, close, state-machine
 shared_permissions()        the roles of a stage: api, start, watch
 resolve(statement, values)  a deployment's names and ARNs in the place of `${…}`
 policy_document(statements) as IAM writes it

@@ -1,4 +1,4 @@
-"""The roles of one job: its five functions and its state machine."""
+"""The roles of one job: its six functions and its state machine."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ from workflows.permissions.statement import Statement
 
 
 def job_permissions(job: Job, *, with_key: bool = False) -> dict[str, tuple[Statement, ...]]:
-    """Every statement of the job's roles, by role: plan, work, fold, finish, close, state-machine.
+    """Every statement of the job's roles, by role: plan, work, isolate, fold, finish, close, state-machine.
 
     with_key: the buckets are encrypted with the stage's own KMS key.
     """
     roles = {
-        "plan": [*_plan(job), *_key(with_key, writes=False)],
+        "plan": [*_plan(job), *_key(with_key, writes=True)],
         "work": [*_work(job), *_key(with_key, writes=True)],
+        "isolate": [*_isolate(), *_key(with_key, writes=True)],
         "fold": [*_fold(), *_key(with_key, writes=True)],
         "finish": [*_finish(), *_key(with_key, writes=True)],
         "close": [*_close()],
@@ -51,6 +52,18 @@ def _plan(job: Job) -> Iterator[Statement]:
     else:
         why = "Plan looks at the size and the head of the source, to choose batches."
         yield Statement("ReadSource", ("s3:GetObject",), readable_objects(job), why)
+    yield Statement(
+        "WriteList",
+        ("s3:PutObject",),
+        run_objects("items.jsonl"),
+        "Plan lists the items itself where Step Functions cannot read them from the source.",
+    )
+    yield Statement(
+        "GiveUpUpload",
+        ("s3:AbortMultipartUpload",),
+        run_objects("items.jsonl"),
+        "A long list is uploaded in parts; where that fails, the parts are not left behind.",
+    )
     yield _record("Plan opens the run's record, and notes what it decided.")
 
 
@@ -59,7 +72,7 @@ def _work(job: Job) -> Iterator[Statement]:
         "WriteFailedItems",
         ("s3:PutObject", "s3:DeleteObject"),
         run_objects("failed/*"),
-        "A batch keeps its failed items apart; one that is retried and then has none removes what the first try left.",
+        "A batch keeps its failed items apart; one that is run again and then has none removes what was left before.",
     )
     yield Statement(
         "SpillPartial",
@@ -69,18 +82,39 @@ def _work(job: Job) -> Iterator[Statement]:
     )
 
 
-def _fold() -> Iterator[Statement]:
+def _isolate() -> Iterator[Statement]:
     yield Statement(
-        "ReadPartials",
+        "ReadOutcome",
         ("s3:GetObject",),
-        run_objects("map/*", "fold/*", "partials/map/*", "partials/group-*"),
-        "Fold reads what the map runs wrote, and the partials that were too large for a payload.",
+        run_objects("map/*", "isolate/*"),
+        "Isolate reads what the map runs say of children that failed.",
     )
     yield listing(
         "FindManifest",
         RUNS_BUCKET,
         ("runs/*/map/",),
         "A Map state that stopped early does not say where its manifest is, so it is looked for.",
+    )
+    yield Statement(
+        "WritePieces",
+        ("s3:PutObject",),
+        run_objects("isolate/pieces-*"),
+        "Isolate writes the pieces of batches whose worker died, which are run next.",
+    )
+    yield Statement(
+        "GiveUpUpload",
+        ("s3:AbortMultipartUpload",),
+        run_objects("isolate/pieces-*"),
+        "Many pieces are uploaded in parts; where that fails, the parts are not left behind.",
+    )
+
+
+def _fold() -> Iterator[Statement]:
+    yield Statement(
+        "ReadPartials",
+        ("s3:GetObject",),
+        run_objects("map/*", "isolate/*", "fold/*", "partials/map/*", "partials/group-*"),
+        "Fold reads what the map runs wrote, and the partials that were too large for a payload.",
     )
     yield Statement(
         "WritePartials",
@@ -100,14 +134,14 @@ def _finish() -> Iterator[Statement]:
     yield Statement(
         "ReadOutcome",
         ("s3:GetObject",),
-        run_objects("map/*", "fold/failed-*", "failed/*", "partials/folded-*"),
+        run_objects("map/*", "isolate/*", "fold/failed-*", "failed/*", "partials/folded-*"),
         "Finish reads the last partial, the failed items, and what the map run says of children that failed.",
     )
     yield listing(
         "FindFailedItems",
         RUNS_BUCKET,
-        ("runs/*/map/", "runs/*/fold/failed-", "runs/*/failed/*"),
-        "Finish looks for the manifest of a map run that stopped early, and for the lists of failed items.",
+        ("runs/*/fold/failed-", "runs/*/failed/*"),
+        "Finish looks for the lists of failed items.",
     )
     yield Statement(
         "WriteResult",

@@ -14,15 +14,17 @@ from workflows.permissions.statement import Statement
 def machine_statements(job: Job, *, with_key: bool) -> Iterator[Statement]:
     """Every statement of the state machine's role."""
     functions = tuple(f"${{{name}}}" for name in FUNCTION_PLACEHOLDERS)
-    why = "The state machine calls the job's five functions, and no others."
+    why = "The state machine calls the job's six functions, and no others."
     yield Statement("CallFunctions", ("lambda:InvokeFunction",), functions, why)
     yield from _reader(job)
     yield Statement(
         "WriteResults",
         ("s3:PutObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload"),
-        run_objects("map/*", "fold/*"),
-        "The ResultWriters write what children gave, in parts; FoldGroups reads the groups that Fold wrote.",
+        run_objects("map/*", "isolate/*", "fold/*"),
+        "The ResultWriters write what children gave, in parts; IsolatePieces and FoldGroups read what is to be run there.",
     )
+    why = "MapListed reads the items that Plan listed."
+    yield Statement("ReadList", ("s3:GetObject",), run_objects("items.jsonl"), why)
     yield from _map_runs(job)
     if with_key:
         why = "Objects are encrypted with the stage's key, which S3 uses in the state machine's name."

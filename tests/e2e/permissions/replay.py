@@ -18,7 +18,7 @@ from workflows.permissions import Statement, job_permissions, resolve, secret_ar
 
 JOBS = Path(__file__).with_name("jobs")
 ROOT = Path(__file__).parents[3]
-FUNCTIONS = ("plan", "work", "fold", "finish", "close")
+FUNCTIONS = ("plan", "work", "isolate", "fold", "finish", "close")
 
 SHARED = "shared"
 """The owner of the roles api, start and watch. Other roles are owned by the job of this name."""

@@ -32,13 +32,11 @@ def test_a_role_is_printed_with_reasons() -> None:
 
     start = next(number for number, line in enumerate(lines) if line.startswith("  FindFailedItems: "))
     assert lines[0] == "finish"
-    assert lines[start].endswith(
-        "Finish looks for the manifest of a map run that stopped early, and for the lists of failed items."
-    )
+    assert lines[start].endswith("Finish looks for the lists of failed items.")
     assert lines[start + 1 : start + 4] == [
         "    allow  s3:ListBucket",
         "    on     arn:${Partition}:s3:::${RunsBucket}",
-        "    if     s3:prefix StringLike runs/*/map/ or runs/*/fold/failed- or runs/*/failed/*",
+        "    if     s3:prefix StringLike runs/*/fold/failed- or runs/*/failed/*",
     ]
 
 
@@ -46,7 +44,7 @@ def test_every_role_of_a_job_is_there() -> None:
     """Headings are not indented."""
     headings = [line for line in policy("words") if line and not line.startswith(" ")]
 
-    assert headings == ["plan", "work", "fold", "finish", "close", "state-machine"]
+    assert headings == ["plan", "work", "isolate", "fold", "finish", "close", "state-machine"]
 
 
 def test_shared_roles_see_the_machines_of_the_stage() -> None:
@@ -87,7 +85,7 @@ def test_names_are_those_of_the_stack() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("words", "--role", "Work"), "there is no role 'Work'. There are: plan, work, fold, finish, close"),
+        (("words", "--role", "Work"), "there is no role 'Work'. There are: plan, work, isolate, fold, finish, close"),
         ((), "name a JOB to see the roles of its own, or --shared"),
         (("words", "--shared"), "name a JOB"),
     ],

@@ -28,7 +28,7 @@ def plan(tmp_path: Path, *, digest: str = "d1", definition: Json = None, timeout
 
 
 def test_a_job_gets_buckets_tables_functions_and_a_state_machine(tmp_path: Path) -> None:
-    """Five functions run the folder that holds the jobs, in place."""
+    """Six functions run the folder that holds the jobs, in place."""
     aws = FakeAws()
 
     carry_out(plan(tmp_path), aws)
@@ -37,7 +37,7 @@ def test_a_job_gets_buckets_tables_functions_and_a_state_machine(tmp_path: Path)
     assert aws.tables == {"mapfold-runs": ("run_id",), "daily": ("carrier", "day")}
     assert set(aws.folders.values()) == {str(tmp_path.resolve())}
     assert {facts.handler for facts in aws.functions.values()} == {
-        f"tasks.{role}.handler" for role in ("plan", "work", "fold", "finish", "close")
+        f"tasks.{role}.handler" for role in ("plan", "work", "isolate", "fold", "finish", "close")
     }
     assert aws.machines == {"mapfold-flights": '{"StartAt": "Plan"}'}
 
@@ -58,7 +58,7 @@ def test_a_second_deployment_changes_nothing(tmp_path: Path) -> None:
     aws = FakeAws()
     first = carry_out(plan(tmp_path), aws)
 
-    assert len(first) == 2 + 2 + 5 + 1
+    assert len(first) == 2 + 2 + 6 + 1
     assert carry_out(plan(tmp_path), aws) == []
 
 
@@ -86,7 +86,7 @@ def test_a_function_that_another_command_made_meanwhile_is_used(tmp_path: Path) 
     changes = carry_out(plan(tmp_path), aws)
 
     assert "function" not in {change.kind for change in changes}
-    assert len(aws.functions) == 5
+    assert len(aws.functions) == 6
 
 
 class Overtaken(FakeAws):
@@ -133,7 +133,7 @@ def test_functions_are_updated_when_the_source_has_changed(tmp_path: Path) -> No
     changes = carry_out(plan(tmp_path, digest="d2"), aws)
 
     assert {(change.action, change.kind) for change in changes} == {("replaced", "function")}
-    assert len(changes) == 5
+    assert len(changes) == 6
 
 
 def test_only_the_function_whose_limits_changed_is_updated(tmp_path: Path) -> None:
@@ -158,13 +158,14 @@ def test_a_changed_definition_updates_the_state_machine(tmp_path: Path) -> None:
 
 
 def test_substitutions_name_what_the_deployment_makes(tmp_path: Path) -> None:
-    """The ARNs of the five functions and the runs' bucket."""
+    """The ARNs of the six functions and the runs' bucket."""
     names = substitutions("flights", region="eu-west-1", account="1", runs_bucket="b")
 
     assert names["PlanFunction"] == "arn:aws:lambda:eu-west-1:1:function:mapfold-flights-plan"
     assert set(names) == {
         "PlanFunction",
         "WorkFunction",
+        "IsolateFunction",
         "FoldFunction",
         "FinishFunction",
         "CloseFunction",

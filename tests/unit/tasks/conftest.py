@@ -13,7 +13,7 @@ import pytest
 from moto import mock_aws
 
 from mapfold.runs.folder import RunFolder
-from tasks import _worker, close, finish, fold, plan, work
+from tasks import _worker, close, finish, fold, isolate, plan, work
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -75,27 +75,38 @@ class World:
         """The child's input for these texts."""
         source = {"uri": "s3://mapfold-data/m.csv", "bucket": "mapfold-data", "key": "m.csv"}
         items = [{"i": first + i, "v": {"bucket": "mapfold-data", "key": f"texts/{n}"}} for i, n in enumerate(names)]
-        return {"BatchInput": {"run_id": self.run_id, "params": {}, "source": source}, "Items": items}
+        run = {"run_id": self.run_id, "params": {}, "source": source, "listed": False}
+        return {"BatchInput": run, "Items": items}
 
     def work(self, child: Mapping[str, Any], context: FakeLambdaContext | None = None) -> dict[str, Any]:
         event = {"run": child["BatchInput"], "items": child["Items"], "execution": "child-1", "state": {"Name": "Work"}}
+        event |= {"tries": child["tries"]} if "tries" in child else {}
         return work.handler(event, context or FakeLambdaContext())
 
     def write_outcome(
-        self, outputs: Sequence[Any], *, failed: Sequence[Any] = (), pending: Sequence[Any] = ()
+        self, outputs: Sequence[Any], *, failed: Sequence[Any] = (), pending: Sequence[Any] = (), prefix: str = ""
     ) -> dict[str, str]:
-        """The files of a ResultWriter (JSONL, COMPACT); gives {"bucket", "key"} of the manifest."""
+        """The files of a ResultWriter (JSONL, COMPACT); gives {"bucket", "key"} of the manifest. prefix: the map's."""
+        folder = f"{prefix or self.folder.map_prefix}/uuid"
         files: dict[str, list[Any]] = {}
         for status, lines in (("SUCCEEDED", outputs), ("FAILED", failed), ("PENDING", pending)):
             body = "".join(json.dumps(line) + "\n" for line in lines).encode()
-            key = f"{self.folder.map_prefix}/uuid/{status}_0.jsonl"
+            key = f"{folder}/{status}_0.jsonl"
             files[status] = [{"Key": key, "Size": len(body)}] if lines else []
             if lines:
                 self.s3.put_object(Bucket="mapfold-runs", Key=key, Body=body)
         manifest = {"DestinationBucket": "mapfold-runs", "MapRunArn": "arn", "ResultFiles": files}
-        key = f"{self.folder.map_prefix}/uuid/manifest.json"
+        key = f"{folder}/manifest.json"
         self.s3.put_object(Bucket="mapfold-runs", Key=key, Body=json.dumps(manifest).encode())
         return {"bucket": "mapfold-runs", "key": key}
+
+    def isolate(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        return isolate.handler(dict(state), FakeLambdaContext())
+
+    def mapped(self, plan: Mapping[str, Any], outputs: Sequence[Any], **others: Sequence[Any]) -> dict[str, Any]:
+        """The state behind a Map of which nothing is to be isolated. `others` as of `write_outcome`."""
+        state = {"plan": plan, "map": self.write_outcome(outputs, **others)}
+        return {**state, "isolate": self.isolate(state)}
 
     def fold(self, state: Mapping[str, Any]) -> dict[str, Any]:
         return fold.handler(dict(state), FakeLambdaContext())

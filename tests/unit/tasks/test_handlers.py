@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -155,7 +154,7 @@ class TestRun:
         world.put_texts({"a": "one two", "b": "three", "bad": "fail", "c": "four"})
         plan = world.plan()
         outputs = [world.work(world.batch(["a", "bad"])), world.work(world.batch(["b", "c"], first=2))]
-        state: dict[str, Any] = {"plan": plan, "map": world.write_outcome(outputs)}
+        state = world.mapped(plan, outputs)
 
         state["fold"] = world.fold(state)
         output = world.finish(state)
@@ -178,34 +177,32 @@ class TestRun:
         """Failed children count by their items: those that work wrote, or their input with the child's error."""
         world.put_texts({"a": "one", "bad": "fail"})
         plan = world.plan()
-        lost, whole = world.batch(["x", "y"], first=2), world.batch(["bad", "gone"], first=4)
+        lost, whole = world.batch(["x"], first=2), world.batch(["bad", "gone"], first=4)
         with pytest.raises(BatchFailed):
             world.work(whole)
-        cause = json.dumps({"errorMessage": "Task timed out after 60.00 seconds", "errorType": "Sandbox.Timedout"})
+        cause = json.dumps({"errorMessage": "RequestId: 1 Error: exit status 3", "errorType": "Runtime.ExitError"})
         failed = [
-            {"Input": json.dumps(lost), "Error": "Sandbox.Timedout", "Cause": cause, "ExecutionArn": "arn:1"},
+            {"Input": json.dumps({**lost, "tries": 1}), "Error": "Runtime.ExitError", "Cause": cause},
             {"Input": json.dumps(whole), "Error": "BatchFailed", "Cause": "{}", "ExecutionArn": "arn:2"},
         ]
         pending = [{"Input": json.dumps(world.batch(["never"], first=9)), "Status": "PENDING"}]
-        written = world.write_outcome([world.work(world.batch(["a"]))], failed=failed, pending=pending)
-        state: dict[str, Any] = {"plan": plan, "map": written}
+        state = world.mapped(plan, [world.work(world.batch(["a"]))], failed=failed, pending=pending)
         state["fold"] = world.fold(state)
 
         output = world.finish(state)
 
         assert output["status"] == "FAILED"
         assert output["error"] == "Mapfold.ToleratedFailureExceeded"
-        assert output["cause"].startswith("5 of 6 items failed, and job 'words' tolerates 25 % of the items. They are")
+        assert output["cause"].startswith("4 of 5 items failed, and job 'words' tolerates 25 % of the items. They are")
         assert output["result"]["words"] == 1
         lines = world.lines(world.folder.failures)
         assert [(line["index"], line["error"]) for line in lines] == [
-            (2, "Sandbox.Timedout"),
-            (3, "Sandbox.Timedout"),
+            (2, "Runtime.ExitError"),
             (4, "ValueError"),
             (5, "FileNotFoundError"),
             (9, "Mapfold.NotStarted"),
         ]
-        assert lines[0]["message"] == "Task timed out after 60.00 seconds"
+        assert lines[0]["message"] == "its worker died twice, alone with this item: exit status 3"
         assert world.record()["status"] == "FAILED"
 
     def test_a_map_that_stopped_early_is_folded_from_its_manifest(self, world: World) -> None:
@@ -215,6 +212,8 @@ class TestRun:
         world.write_outcome([world.work(world.batch(["a"]))])
         state = {"plan": plan, "stopped": {"Error": "States.ExceedToleratedFailureThreshold", "Cause": ""}}
 
+        state["isolate"] = world.isolate(state)
+
         output = world.finish({**state, "fold": world.fold(state)})
 
         assert output["items"] == {"total": 1, "succeeded": 1, "failed": 0}
@@ -222,7 +221,7 @@ class TestRun:
     def test_a_run_of_no_items_has_no_result(self, world: World) -> None:
         """There is no partial, so the finish function is not called: the result is null, the run a success."""
         world.put_texts({})
-        state: dict[str, Any] = {"plan": world.plan(), "map": world.write_outcome([])}
+        state = world.mapped(world.plan(), [])
 
         output = world.finish({**state, "fold": world.fold(state)})
 
@@ -233,7 +232,7 @@ class TestRun:
         """Every write of a handler may be repeated."""
         world.put_texts({"a": "one"})
         plan = world.plan()
-        state: dict[str, Any] = {"plan": plan, "map": world.write_outcome([world.work(world.batch(["a"]))])}
+        state = world.mapped(plan, [world.work(world.batch(["a"]))])
         state["fold"] = world.fold(state)
 
         assert world.finish(state) == world.finish(state)
@@ -254,7 +253,7 @@ class TestClose:
         """Finish closed the record, its answer was lost: Close must not turn the run's end around."""
         world.put_texts({"a": "one"})
         plan = world.plan()
-        state: dict[str, Any] = {"plan": plan, "map": world.write_outcome([world.work(world.batch(["a"]))])}
+        state = world.mapped(plan, [world.work(world.batch(["a"]))])
         world.finish({**state, "fold": world.fold(state)})
 
         world.close("Lambda.Unknown", "")

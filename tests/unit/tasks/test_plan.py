@@ -13,7 +13,7 @@ from mapfold.runs.plan import (
     PlanRequest,
     SourceError,
     batch_size,
-    estimate_items,
+    look_at_source,
     make_plan,
     parse_source,
 )
@@ -102,7 +102,7 @@ def test_params_that_would_fit_beside_no_partial_are_refused_before_anything_run
 class TestEstimate:
     def estimate(self, world: World, source: Source, body: bytes, *, key: str = "data") -> int:
         world.s3.put_object(Bucket="mapfold-data", Key=key, Body=body)
-        return estimate_items(Job("words", source=source), source.parse_uri(f"s3://mapfold-data/{key}"), world.s3)
+        return look_at_source(Job("words", source=source), source.parse_uri(f"s3://mapfold-data/{key}"), world.s3).items
 
     @pytest.mark.parametrize(
         ("source", "body", "expected"),
@@ -135,14 +135,14 @@ class TestEstimate:
         job = Job("words", source=Objects())
 
         with pytest.raises(SourceError, match=r"s3://mapfold-data/none/ lists no object\. Check the prefix"):
-            estimate_items(job, job.source.parse_uri("s3://mapfold-data/none/"), world.s3)
+            look_at_source(job, job.source.parse_uri("s3://mapfold-data/none/"), world.s3)
 
     def test_a_missing_bucket_is_named(self, world: World) -> None:
         """With the code that S3 gave."""
         job = Job("words", source=Objects())
 
         with pytest.raises(SourceError, match=r"there is no such bucket \(NoSuchBucket\)"):
-            estimate_items(job, job.source.parse_uri("s3://nobodys/none/"), world.s3)
+            look_at_source(job, job.source.parse_uri("s3://nobodys/none/"), world.s3)
 
 
 class TestVersions:
@@ -155,7 +155,7 @@ class TestVersions:
 
     def estimate(self, world: World, pinned: dict[str, str]) -> int:
         job = Job("words", source=Manifest())
-        return estimate_items(job, parse_source(job, {"uri": "s3://mapfold-data/x", **pinned}), world.s3)
+        return look_at_source(job, parse_source(job, {"uri": "s3://mapfold-data/x", **pinned}), world.s3).items
 
     @pytest.mark.parametrize("name", ["version", "etag"])
     def test_a_run_for_an_upload_that_was_overwritten_fails(self, world: World, name: str) -> None:

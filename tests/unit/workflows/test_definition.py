@@ -61,7 +61,7 @@ class TestShape:
         """Without TimeoutSeconds a Task waits three years; without jitter, retries come in waves."""
         tasks = [state for _, state in every_state(build_definition(job())) if state["Type"] == "Task"]
 
-        assert len(tasks) == 6
+        assert len(tasks) == 9
         for task in tasks:
             assert task["TimeoutSeconds"] > 0
             assert all(rule["JitterStrategy"] == "FULL" and "MaxDelaySeconds" in rule for rule in task["Retry"])
@@ -90,7 +90,7 @@ class TestShape:
         """States.ALL stands alone in the last catcher, States.DataLimitExceeded before it."""
         catching = [state["Catch"] for _, state in every_state(build_definition(job())) if "Catch" in state]
 
-        assert len(catching) == 6
+        assert len(catching) == 9
         for catchers in catching:
             assert [rule["ErrorEquals"] for rule in catchers][-2:] == [["States.DataLimitExceeded"], ["States.ALL"]]
 

@@ -157,7 +157,7 @@ class TestJobRoles:
 
         assert is_allowed(statements, Request(action, f"arn:${{Partition}}:s3:::${{RunsBucket}}/{key}"))
 
-    @pytest.mark.parametrize("role", ["plan", "work", "fold", "close", "state-machine"])
+    @pytest.mark.parametrize("role", ["plan", "work", "isolate", "fold", "close", "state-machine"])
     def test_only_finish_writes_the_result(self, role: str) -> None:
         """And the list of failures."""
         statements = policy_document(job_permissions(whole_job(), with_key=True)[role])["Statement"]
@@ -252,7 +252,7 @@ class TestJobRoles:
 
         assert without == []
         assert [(s.actions, s.conditions) for s in with_key] == [
-            (("kms:Decrypt",), {"StringEquals": {"kms:ViaService": "s3.${Region}.amazonaws.com"}})
+            (("kms:Decrypt", "kms:GenerateDataKey"), {"StringEquals": {"kms:ViaService": "s3.${Region}.amazonaws.com"}})
         ]
 
 
