@@ -1,4 +1,4 @@
-"""A job: a map function, a fold function, a source and limits.
+"""A job: a map function, mostly a fold function, a source and limits.
 
     job = Job("flight-delays", source=Manifest())
 
@@ -11,6 +11,9 @@
 The decorators note a function and hand it back unchanged, so a test calls it as it stands. What can be wrong with one
 declaration is said where it stands, at import; what only shows when the module is complete (no map, annotations that
 name nothing) is said by `check`, which the loader calls for every module.
+
+What a run gives follows from the functions (`result_kind`): with a fold one value; with a fold and a group_by part files
+of records by key; with neither, every item's value in the order of the source.
 """
 
 from __future__ import annotations
@@ -29,14 +32,17 @@ from mapfold.errors import JobError
 from mapfold.limits import EXPRESS_LIMIT_SECONDS, RETRY_MARGIN_SECONDS, START_MARGIN_SECONDS
 from mapfold.sources import Source
 
-__all__ = ["ChildType", "Job", "LoadedJobs", "load_job", "load_jobs"]
+__all__ = ["ChildType", "Job", "ResultKind", "LoadedJobs", "load_job", "load_jobs"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 ChildType = Literal["STANDARD", "EXPRESS"]
+ResultKind = Literal["value", "parts", "shards"]
+"""One folded value; part files of records by key; shards of the items' values in order."""
 
 _PARAMETERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "map": (("item", "context"),),
     "fold": (("a", "b"),),
+    "group_by": (("record",),),
     "setup": (("context",),),
     "finish": (("partial",), ("partial", "context")),
     "example": (("context",),),
@@ -118,12 +124,25 @@ class Job:
     # --- decorators ------------------------------------------------------------------------------------------
 
     def map(self, function: Function) -> Function:
-        """One item and a Context to one partial: `(item, context) -> partial`."""
+        """One item and a Context to one partial: `(item, context) -> partial`.
+
+        With @job.group_by to a list, or any iterable, of records; without @job.fold to the item's value in the result.
+        """
         return self._declare("map", function)
 
     def fold(self, function: Function) -> Function:
-        """Two partials to one, associative and commutative: `(a, b) -> partial`. It may change and return `a`."""
+        """Two partials to one, associative and commutative: `(a, b) -> partial`. It may change and return `a`.
+
+        With @job.group_by it merges two records of one key.
+        """
         return self._declare("fold", function)
+
+    def group_by(self, function: Function) -> Function:
+        """A record to its key, for a result too large for one partial: `(record) -> str`.
+
+        The map function then returns records, and the result is a set of part files with one record for each key.
+        """
+        return self._declare("group_by", function)
 
     def setup(self, function: Function) -> Function:
         """Once in a warm worker, before its first item: `(context) -> anything`, then found as `context.setup`."""
@@ -146,8 +165,20 @@ class Job:
 
     @property
     def fold_function(self) -> Callable[..., Any]:
-        """The function under @job.fold."""
+        """The function under @job.fold. KeyError where the job has none: its `result_kind` is "shards"."""
         return self._functions["fold"]
+
+    @property
+    def group_by_function(self) -> Callable[..., Any]:
+        """The function under @job.group_by. KeyError where the job has none."""
+        return self._functions["group_by"]
+
+    @property
+    def result_kind(self) -> ResultKind:
+        """What a run of it gives: see the module."""
+        if "group_by" in self._functions:
+            return "parts"
+        return "value" if "fold" in self._functions else "shards"
 
     @property
     def setup_function(self) -> Callable[..., Any] | None:
@@ -171,9 +202,20 @@ class Job:
 
     @property
     def partial_type(self) -> Any:
-        """The annotation of a partial: of the fold's first parameter, else of what the map returns, else Any."""
+        """The annotation of a partial: of the fold's first parameter, else of what the map returns, else Any.
+
+        With @job.group_by that of a record: of the fold's, else of the group_by's first parameter, else of the members
+        of what the map returns.
+        """
+        returned = self._hints_of("map").get("return", Any)
+        if self.result_kind == "shards":
+            return returned
         hint = self._parameter_hint("fold", 0)
-        return self._hints_of("map").get("return", Any) if hint is Any else hint
+        if self.result_kind == "value":
+            return returned if hint is Any else hint
+        hint = self._parameter_hint("group_by", 0) if hint is Any else hint
+        members = typing.get_args(returned)
+        return members[0] if hint is Any and len(members) == 1 else hint
 
     @property
     def finish_takes_context(self) -> bool:
@@ -253,15 +295,28 @@ class Job:
 
     def check(self) -> None:
         """What can only be seen once the module is complete. The loader calls it."""
-        for role, example in (("map", "day(item, context)"), ("fold", "add(a, b)")):
-            if role not in self._functions:
-                raise self._error(f"it has no @job.{role}", f"Put @job.{role} on a function such as {example}")
+        if "map" not in self._functions:
+            raise self._error("it has no @job.map", "Put @job.map on a function such as day(item, context)")
+        self._check_result_kind()
         for role in self._functions:
             self._hints_of(role)
         if self.most_workers == 0 and self.network is not None:
             problem = f"connections is {self.network.connections}, and @job.finish with a context takes them all"
             fix = "Allow more connections, or let a worker open fewer, or write @job.finish without a context"
             raise self._error(problem, fix)
+
+    def _check_result_kind(self) -> None:
+        """Functions that say different things about what a run gives."""
+        roles = self._functions
+        if "group_by" in roles and "fold" not in roles:
+            fix = "Put @job.fold on a function that merges two records of one key, such as add(a, b)"
+            raise self._error("it has a @job.group_by and no @job.fold", fix)
+        if "finish" in roles and "group_by" in roles:
+            fix = "Remove @job.finish, and finish each record where the parts are read; or fold into one partial"
+            raise self._error("it has a @job.finish, and a @job.group_by, whose result is in many parts", fix)
+        if "finish" in roles and "fold" not in roles:
+            fix = "Put @job.fold on a function such as add(a, b), or remove @job.finish to keep every item's value"
+            raise self._error("it has a @job.finish and no @job.fold, so there is no partial to finish", fix)
 
     def _declare(self, role: str, function: Function) -> Function:
         at = f"@job.{role}"

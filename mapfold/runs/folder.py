@@ -52,6 +52,39 @@ class RunFolder:
         """A partial that is too large for a state's payload. `stage` is `map`, `group-<level>` or `folded-<level>`."""
         return f"{self.prefix}/partials/{stage}/{number:012}.json"
 
+    def folded_so_far(self, level: int) -> str:
+        """What Fold had merged at this level when its time ran low, as one output."""
+        return f"{self.prefix}/fold/so-far-{level}.jsonl"
+
+    def inputs(self, level: int) -> str:
+        """The objects that the groups of level `level` read, a line each, where results are in parts or shards."""
+        return f"{self.prefix}/fold/inputs-{level}.jsonl"
+
+    def grouped(self, first_index: int, last_index: int) -> str:
+        """The records by key of the batch of these items: its half, tried again after a crash, has another key."""
+        return f"{self.prefix}/groups/map/{first_index:012}-{last_index:012}.txt"
+
+    def grouped_level(self, level: int, number: int) -> str:
+        """The records by key of group `number` of level `level` of the fold."""
+        return f"{self.prefix}/groups/level-{level}/{number:06}.txt"
+
+    def values(self, first_index: int, last_index: int) -> str:
+        """The items' values of the batch of these items."""
+        return f"{self.prefix}/values/{first_index:012}-{last_index:012}.jsonl"
+
+    def part(self, number: int) -> str:
+        """A part of a result by key."""
+        return f"{self.prefix}/result/part-{number:05}.jsonl"
+
+    def shard(self, number: int) -> str:
+        """A shard of a result in the order of the source."""
+        return f"{self.prefix}/result/shard-{number:05}.jsonl"
+
+    @property
+    def index(self) -> str:
+        """The parts or the shards of the result, with what each holds."""
+        return f"{self.prefix}/result/index.json"
+
     def failed(self, first_index: int) -> str:
         """The failed items of the batch that starts with item `first_index`."""
         return f"{self.prefix}/failed/{first_index:012}.jsonl"
@@ -61,9 +94,9 @@ class RunFolder:
         """Under it lie the lists of `failed` keys that the batches' outputs name."""
         return f"{self.prefix}/fold/failed-"
 
-    def failed_list(self, group: int) -> str:
-        """The `failed` keys that group `group` of the batches' outputs names, one a line."""
-        return f"{self.failed_lists_prefix}{group:06}.txt"
+    def failed_list(self, stage: str, number: int) -> str:
+        """The `failed` keys that the outputs of one fold name, one a line; stage and number as of its partial."""
+        return f"{self.failed_lists_prefix}{stage}-{number:06}.txt"
 
     @property
     def result(self) -> str:

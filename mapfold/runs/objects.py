@@ -22,6 +22,13 @@ def read_lines(s3: S3Client, bucket: str, key: str, *, start: int = 0, end: int 
 
     Ranges that touch share no line and lose none: a line belongs to the range in which it begins.
     """
+    return (line for _, line in read_lines_and_ends(s3, bucket, key, start=start, end=end))
+
+
+def read_lines_and_ends(
+    s3: S3Client, bucket: str, key: str, *, start: int = 0, end: int | None = None
+) -> Iterator[tuple[int, bytes]]:
+    """What `read_lines` gives, each with the byte behind it: the range from there on has the lines that are left."""
     skip = start > 0  # from the byte before: the line that `start` is inside of belongs to the range before
     position = start - 1 if skip else 0
     ranged: Any = {"Range": f"bytes={position}-"} if skip else {}
@@ -35,9 +42,40 @@ def read_lines(s3: S3Client, bucket: str, key: str, *, start: int = 0, end: int 
                 return
             position += len(line)
             if text := line.strip():
-                yield text
+                yield position, text
     finally:
         body.close()
+
+
+def open_range(s3: S3Client, bucket: str, key: str, *, start: int, end: int, at_once: int) -> io.BufferedReader[Any]:
+    """Bytes `start` to before `end` of an object as a file that holds `at_once` bytes of it.
+
+    Each refill is a request of its own. So a merge may have hundreds open and read from each when its turn comes: there
+    is no connection that waits meanwhile, and that S3 would close.
+    """
+    raw: Any = _Range(s3, bucket, key, start, end)
+    return io.BufferedReader(raw, at_once)
+
+
+class _Range(io.RawIOBase):
+    """The bytes of a range, as many at a time as are asked for."""
+
+    def __init__(self, s3: S3Client, bucket: str, key: str, start: int, end: int) -> None:
+        self._s3, self._bucket, self._key = s3, bucket, key
+        self._position, self._end = start, end
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        last = min(self._position + len(buffer), self._end) - 1
+        if last < self._position:
+            return 0
+        found = self._s3.get_object(Bucket=self._bucket, Key=self._key, Range=f"bytes={self._position}-{last}")
+        data = found["Body"].read()
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
 
 
 def exists(s3: S3Client, bucket: str, key: str) -> bool:
@@ -52,7 +90,7 @@ def exists(s3: S3Client, bucket: str, key: str) -> bool:
 class LineWriter:
     """Writes lines to one S3 object: at once when they are few, in parts when they are many.
 
-    Leaving the block with an error leaves no object. `lines` counts; without any, no object is written.
+    Leaving the block with an error leaves no object. `lines` counts, as `bytes` does; without any, no object is written.
     """
 
     def __init__(self, s3: S3Client, bucket: str, key: str) -> None:
@@ -61,6 +99,7 @@ class LineWriter:
         self._upload: str | None = None
         self._parts: list[Any] = []
         self.lines = 0
+        self.bytes = 0
 
     def __enter__(self) -> Self:
         return self
@@ -76,6 +115,7 @@ class LineWriter:
         self._buffer += line
         self._buffer += b"\n"
         self.lines += 1
+        self.bytes += len(line) + 1
         if len(self._buffer) >= _PART_BYTES:
             self._send_part()
 

@@ -1,4 +1,4 @@
-"""Work: run the map function on every item of a batch, fold as it goes, keep failed items apart.
+"""Work: run the map function on every item of a batch, collect what it gives, keep failed items apart.
 
 An item fails alone: whatever the map function raises, or returns that JSON cannot carry, is noted with its traceback,
 and the next item's turn comes. When the time runs low, the items that are left are noted as failed too (OutOfTime),
