@@ -47,12 +47,17 @@ def ranges(indexes: Iterable[int]) -> list[list[int]]:
     return found
 
 
-def item_id(source: Mapping[str, Any], index: int) -> str:
-    """The id of the item at `index` of a run's source: `s3://bucket/key?versionId=…#index`, or with `etag=`.
+def source_id(source: Mapping[str, Any]) -> str:
+    """What the ids of a run's items begin with: `s3://bucket/key?versionId=…`, or with `etag=`.
 
-    The version and the ETag are those that Plan saw. A listing has neither, and its id says less: the objects under a
+    The version and the ETag are those that Plan saw. A listing has neither, and its ids say less: the objects under a
     prefix may be others in another run.
     """
     pins = ((name, source.get(field)) for name, field in (("versionId", "version"), ("etag", "etag")))
     pin = next((f"?{name}={value}" for name, value in pins if value and value != "null"), "")
-    return f"{source.get('uri', '')}{pin}#{index}"
+    return f"{source.get('uri', '')}{pin}"
+
+
+def item_id(source: Mapping[str, Any], index: int) -> str:
+    """The id of the item at `index` of a run's source: that of the source, `#`, the index."""
+    return f"{source_id(source)}#{index}"
