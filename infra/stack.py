@@ -27,7 +27,6 @@ from infra.surroundings import Surroundings
 from infra.uploads import UploadRules
 from infra.watch import Watch
 from mapfold.job import Job
-from mapfold.sources import Objects
 
 
 class MapfoldStack(Stack):
@@ -90,7 +89,7 @@ class MapfoldStack(Stack):
         UploadRules(
             self,
             "Uploads",
-            jobs=[name for name, job in jobs.items() if not isinstance(job.source, Objects)],  # those have no manifest
+            jobs=[name for name, job in jobs.items() if job.source.key_name == "Key"],  # others have no manifest
             data_bucket=storage.data_bucket.bucket_name,
             start_queue=start_queue,
         )

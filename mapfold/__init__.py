@@ -8,18 +8,35 @@ from mapfold.access import Network, Permission
 from mapfold.context import Context
 from mapfold.errors import JobError
 from mapfold.job import Job
-from mapfold.sources import CsvRows, JsonArray, JsonLines, Manifest, Objects, Source
+from mapfold.sources import (
+    AthenaResult,
+    CsvRows,
+    Inventory,
+    JsonArray,
+    JsonLines,
+    JsonPairs,
+    Manifest,
+    ObjectRows,
+    Objects,
+    ParquetRows,
+    Source,
+)
 
 __all__ = [
+    "AthenaResult",
     "Context",
     "CsvRows",
+    "Inventory",
     "Job",
     "JobError",
     "JsonArray",
     "JsonLines",
+    "JsonPairs",
     "Manifest",
     "Network",
+    "ObjectRows",
     "Objects",
+    "ParquetRows",
     "Permission",
     "Source",
 ]

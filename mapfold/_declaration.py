@@ -34,7 +34,9 @@ def declaration_mistakes(job: Job) -> Iterator[Mistake]:
         fix = "Use at most 40 lower-case letters, digits and hyphens, a letter or digit first"
         yield "its name is not allowed", fix
     if not isinstance(job.source, Source):
-        yield f"its source is {job.source!r}", "Use Manifest(), CsvRows(), JsonLines(), JsonArray() or Objects()"
+        yield f"its source is {job.source!r}", "Use Manifest(), CsvRows() or another source of mapfold"
+    else:
+        yield from _of_duplicates(job)
     yield from _of_numbers(job)
     yield from _of_children(job)
     for name, keys in job.tables.items():
@@ -71,6 +73,14 @@ def _of_children(job: Job) -> Iterator[Mistake]:
     if job.children == "express" and job.timeout_seconds > longest:
         problem = f'children is "express", whose limit is 5 minutes, and timeout_seconds {job.timeout_seconds}'
         yield problem, f'Use children="standard", or a timeout_seconds of at most {longest}'
+
+
+def _of_duplicates(job: Job) -> Iterator[Mistake]:
+    if job.on_duplicate not in ("twice", "once", "refuse", "ignore"):
+        yield f"on_duplicate is {job.on_duplicate!r}", 'Use "twice", "once", "refuse" or "ignore"'
+    if job.on_duplicate in ("once", "refuse") and not job.source.names_objects:
+        problem = f"on_duplicate is {job.on_duplicate!r}, and items of {type(job.source).__name__} do not name objects"
+        yield problem, "Leave it out, or use a source whose items do: Manifest() or Inventory()"
 
 
 def _of_table(name: object, keys: object) -> Iterator[Mistake]:

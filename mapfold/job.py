@@ -38,6 +38,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 ChildType = Literal["STANDARD", "EXPRESS"]
 ResultKind = Literal["value", "parts", "shards"]
 """One folded value; part files of records by key; shards of the items' values in order."""
+OnDuplicate = Literal["twice", "once", "refuse", "ignore"]
 
 _PARAMETERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "map": (("item", "context"),),
@@ -67,6 +68,9 @@ class Job:
         being exceeded fails the run; with neither given, one failed item does. The result is written all the same.
     stop_early: let Step Functions stop starting batches once failed batches alone exceed what is tolerated.
     children: "auto", "standard" or "express": how child executions run, see `child_type`.
+    on_duplicate: what becomes of items that name an object that an earlier item names, for sources that name objects
+        (`Manifest`, `Inventory`): they run "twice", as they stand, and are reported; "once"; or the run fails, "refuse".
+        "ignore" does not look for them.
     """
 
     def __init__(
@@ -91,6 +95,7 @@ class Job:
         writes: Sequence[str] = (),
         permissions: Sequence[Permission] = (),
         network: Network | None = None,
+        on_duplicate: OnDuplicate = "twice",
     ) -> None:
         frame = sys._getframe(1)
         self.file = frame.f_code.co_filename
@@ -114,6 +119,7 @@ class Job:
         self.writes = writes if isinstance(writes, str) else tuple(writes)
         self.permissions = permissions if isinstance(permissions, Permission) else tuple(permissions)
         self.network = network
+        self.on_duplicate = on_duplicate
         self._functions: dict[str, Callable[..., Any]] = {}
         self._hints: dict[str, dict[str, Any]] = {}
         self._check_declaration()

@@ -1,7 +1,7 @@
 """S3 as a job's author sees it: an object whole, as a stream, as lines, as CSV rows.
 
 Wherever an object is named, an item ({"bucket", "key"}, or anything with those attributes), an URI
-(`s3://bucket/key`) or a bare key in the data bucket does.
+(`s3://bucket/key`) or a bare key in the data bucket does. Of an item with a "version", that version is read.
 """
 
 from __future__ import annotations
@@ -96,10 +96,12 @@ class Storage:
         from botocore.exceptions import ClientError
 
         bucket, key = self.locate(where)
+        version = where.get("version") if isinstance(where, Mapping) else getattr(where, "version", None)
+        which: Any = {"VersionId": version} if version else {}
         try:
-            body = self.client.get_object(Bucket=bucket, Key=key)["Body"]
+            body = self.client.get_object(Bucket=bucket, Key=key, **which)["Body"]
         except ClientError as error:
-            raise _readable(error, f"s3://{bucket}/{key}") from error
+            raise _readable(error, f"s3://{bucket}/{key}" + (f"?versionId={version}" if version else "")) from error
         try:
             yield body
         finally:
@@ -124,7 +126,7 @@ class BodyFile(io.RawIOBase):
 def _readable(error: Any, uri: str) -> Exception:
     """S3's own message names neither bucket nor key; a failed item's message must."""
     code = error.response.get("Error", {}).get("Code", "")
-    if code in ("NoSuchKey", "NoSuchBucket", "404"):
+    if code in ("NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404"):
         return FileNotFoundError(f"{uri} does not exist ({code})")
     if code in ("AccessDenied", "403"):
         return PermissionError(f"{uri} may not be read, or does not exist ({code})")

@@ -27,6 +27,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     final = final_records(w.s3, event["isolate"]["outcomes"])
     surroundings = w.context(plan["run_id"], plan["params"], context, logger=logger)
     output = finish_run(partials, final, event["fold"], surroundings, runs=records(), execution=plan["execution"])
+    if plan.get("duplicates") is not None:
+        output["duplicates"] = plan["duplicates"]
     succeeded = output["status"] == "SUCCEEDED"
     count(w.job.name, RunsSucceeded=int(succeeded), RunsFailed=int(not succeeded))
     logger.info("finished", extra={"status": output["status"], "items": output["items"]})

@@ -36,6 +36,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         records=records(),
         folder=w.folder(request.run_id),
         most_at_once=w.settings.most_at_once,
+        seconds_left=lambda: context.get_remaining_time_in_millis() / 1000,
     )
+    if plan.duplicates and plan.duplicates["items"]:
+        logger.warning("duplicates found", extra={"duplicates": plan.duplicates, "on_duplicate": w.job.on_duplicate})
     logger.info("planned", extra={"batch_items": plan.max_items_per_batch, "concurrency": plan.max_concurrency})
     return asdict(plan)

@@ -112,7 +112,7 @@ def _plan(next_: str) -> dict[str, Json]:
 def _map(job: Job, child_type: str, *, label: str, reader: Json, task: str) -> dict[str, Json]:
     """The Map over the job's items. From a list, they are {"i", "v"} already."""
     from_list = {"i.$": "$$.Map.Item.Value.i", "v.$": "$$.Map.Item.Value.v"}
-    from_source = {"i.$": "$$.Map.Item.Index", "v.$": "$$.Map.Item.Value"}
+    from_source = {"i.$": "$$.Map.Item.Index", **job.source.value_selector()}
     stopped = {"ErrorEquals": ["States.ExceedToleratedFailureThreshold"], "ResultPath": "$.stopped", "Next": "Isolate"}
     return {
         "Type": "Map",

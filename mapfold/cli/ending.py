@@ -82,6 +82,7 @@ def _outcome_lines(ended: Outcome, connection: Connection, execution: Execution,
     lines = [f"{ended.run_id} {ended.status.lower().replace('_', ' ')} in {duration(ended.seconds)}"]
     if items.total or ended.succeeded:
         lines.append(f"{counted(items.total, 'item')}: {items.succeeded:,} succeeded, {items.failed:,} failed")
+    lines += duplicate_lines(ended)
     if items.failed:
         lines += _reasons(ended, connection, execution, typed)
     if ended.result is not None:
@@ -92,6 +93,18 @@ def _outcome_lines(ended: Outcome, connection: Connection, execution: Execution,
     if ended.failures_uri:
         lines.append(f"failures  {ended.failures_uri}")
     return [*lines, f"look      {typed('show', ended.run_id)}", f"          {typed('history', ended.run_id)}"]
+
+
+def duplicate_lines(ended: Outcome) -> list[str]:
+    """How many items name what an earlier one does, and the first of them; nothing where there are none."""
+    count = int((ended.duplicates or {}).get("items", 0))
+    if ended.duplicates is None or not count:
+        return []
+    verb = "names an object that an earlier item names" if count == 1 else "name objects that earlier items name"
+    lines = [f"{counted(count, 'duplicate item')} {verb}"]
+    for each in ended.duplicates["first"]:
+        lines.append(f"  {each['key']}: items {', '.join(map(str, each['indexes']))}")
+    return lines
 
 
 def _reasons(ended: Outcome, connection: Connection, execution: Execution, typed: Typed) -> list[str]:

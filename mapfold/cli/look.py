@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mapfold.cli.ending import duplicate_lines
 from mapfold.cli.factory import Factory, Place
 from mapfold.cli.output import Output
 from mapfold.cli.present import clock_time, columns, counted, duration, result_lines, tally
@@ -18,6 +20,7 @@ from mapfold.client.values import Execution, Json, MapRun, decode, explain_cause
 if TYPE_CHECKING:
     from mapfold.client import Failure, Outcome
     from mapfold.job import Job
+    from mapfold.sources import Source
 
 
 def jobs(folder: Path, factory: Factory, output: Output, *, as_json: bool) -> int:
@@ -29,7 +32,7 @@ def jobs(folder: Path, factory: Factory, output: Output, *, as_json: bool) -> in
         rows = [
             (
                 job.name,
-                type(job.source).__name__,
+                declared_source(job.source),
                 job.child_type()[0],
                 ", ".join(job.tables),
                 "yes" if job.example_function else "",
@@ -118,6 +121,8 @@ def show(place: Place, name: str, factory: Factory, output: Output, *, as_json: 
         lines += [
             f"          {said}" for said in kept_apart(ended, view.map_runs, factory.typed("failures", name, place))
         ]
+    if ended is not None:
+        lines += duplicate_lines(ended)
     if ended is not None and ended.result is not None:
         lines += ["", *result_lines(ended.result)]
     output.facts(lines)
@@ -180,11 +185,27 @@ def _redrives(execution: Execution) -> str | None:
     return f"{execution.redrive_count}{last}"
 
 
+def declared_source(source: Source) -> str:
+    """A source as a job declares it, without what is as it would be anyway: `Manifest()`, `CsvRows(delimiter='|')`."""
+    given = (
+        (
+            f"{field.name}={getattr(source, field.name)!r}"
+            for field in fields(source)
+            if getattr(source, field.name) != field.default
+        )
+        if is_dataclass(source)
+        else ()
+    )
+    return f"{type(source).__name__}({', '.join(given)})"
+
+
 def _job_document(job: Job) -> dict[str, Json]:
     children, why = job.child_type()
     return {
         "name": job.name,
         "source": type(job.source).__name__,
+        "source_names": job.source.kind,
+        "on_duplicate": job.on_duplicate if job.source.names_objects else None,
         "children": children,
         "children_because": why,
         "tables": {name: list(keys) for name, keys in job.tables.items()},

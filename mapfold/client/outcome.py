@@ -45,6 +45,8 @@ class Outcome:
 
     result: the job's result, also of a run that failed because too many items did; None where there is none, or where
     `is_result_too_large` to be read (then `result_uri` says where it is).
+    duplicates: {"items", "first": [{"key", "indexes"}]} of those that name an object that an earlier item names; None where
+    nobody looked for them.
     """
 
     run_id: str
@@ -58,6 +60,7 @@ class Outcome:
     failures_uri: str | None = None
     error: str | None = None
     cause: str | None = None
+    duplicates: Mapping[str, Json] | None = None
 
     @property
     def succeeded(self) -> bool:
@@ -76,6 +79,8 @@ class Outcome:
         }
         if self.failures_uri:
             document["failures_uri"] = self.failures_uri
+        if self.duplicates is not None:
+            document["duplicates"] = self.duplicates
         if not self.succeeded:
             document |= {"error": self.error, "cause": self.cause}
         return document
@@ -106,6 +111,7 @@ def outcome(aws: ReadsOutcomes, execution: Execution, *, with_result: bool = Tru
         failures_uri=report.get("failures_uri"),
         error=execution.error,
         cause=execution.cause,
+        duplicates=report.get("duplicates"),
     )
 
 

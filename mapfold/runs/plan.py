@@ -10,19 +10,21 @@ With N items estimated:
 - a batch has what the job says, otherwise N / (WAVES * concurrency) items, so that every slot gets several batches and none waits long for the
   slowest, between 1 and LARGEST_BATCH, so that a batch that fails repeats little.
 
-N comes from the object's size and the length of the items in its head, or from the first pages of a listing. It need
-not be right: it only shapes batches.
+N comes from the look at the source (`mapfold.runs.looks`): a footer, a head and a size, the first pages of a listing. It
+need not be right, it only shapes batches. Where items name objects, Plan goes through all of them for duplicates
+(`mapfold.runs.unique`), and N is exact.
 
 A source may say which version of its object is meant ({"uri", "version"} or {"uri", "etag"}, as uploads do). The ItemReader
 reads the current one, so another one than was meant is a SourceError. Which one Plan saw is noted in the plan's `source`.
 
-Usually Step Functions itself reads the items. Where it cannot (PROVIDERS), Plan lists them, and the list is read.
+Usually Step Functions itself reads the items. Where it cannot (PROVIDERS), or each is to run once and some are there
+twice, Plan lists them, and the list is read.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,9 +32,10 @@ from mapfold.job import Job
 from mapfold.limits import MAX_ITEMS
 from mapfold.runs.folder import RunFolder
 from mapfold.runs.item_list import ItemList, write_list
+from mapfold.runs.looks import SourceError, look_at
 from mapfold.runs.partials import dumps
 from mapfold.runs.records import Records
-from mapfold.sources import CsvRows, JsonArray, Objects
+from mapfold.runs.unique import look_for_duplicates
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -41,20 +44,8 @@ DEFAULT_CONCURRENCY = 1000
 WAVES = 4
 LARGEST_BATCH = 1000
 
-_HEAD_BYTES = 64 * 1024
-_LISTED_PAGES = 10
-_COMPRESSED = (".gz", ".gzip", ".zst", ".zstd")
-_TYPICAL_RATIO = 8
-"""How much text shrinks: only for the estimate of a compressed source, whose head says nothing."""
-_TYPICAL_ITEM_BYTES = 100
-
-
 PARAMS_BYTES = 32_768
 """They travel with every state and every batch, beside a partial of up to 200,000 bytes: 262,144 are for both."""
-
-
-class SourceError(Exception):
-    """The run's source cannot be read. The message names it and says why."""
 
 
 class ParamsTooLarge(Exception):
@@ -85,6 +76,7 @@ class Plan:
 
     listed: the items are read from `list`, {"bucket", "key"} of what Plan wrote (empty texts otherwise). retry_of: the run
     whose failed items these are. source: with the "etag" of its object, and its "version" where the bucket has versions.
+    duplicates: {"items", "first"} of those that name an object that an earlier item names; None: not looked for.
     """
 
     run_id: str
@@ -103,6 +95,7 @@ class Plan:
     listed: bool
     list: Mapping[str, str]
     retry_of: str | None
+    duplicates: Mapping[str, Any] | None = None
 
 
 class EntryProvider(Protocol):
@@ -132,7 +125,7 @@ def parse_source(job: Job, given: Any) -> dict[str, str]:
 def _pinned(job: Job, given: Mapping[str, Any]) -> dict[str, str]:
     """`version` or `etag`, where the source has one."""
     pinned = {name: str(given[name]) for name in _PINS if given.get(name)}
-    if pinned and isinstance(job.source, Objects):
+    if pinned and job.source.key_name == "Prefix":
         raise SourceError(
             f"the source {given['uri']} is a listing, which has no {' and no '.join(pinned)}. Leave it out."
         )
@@ -151,10 +144,11 @@ def make_plan(
     folder: RunFolder,
     most_at_once: int | None = None,
     providers: Iterable[EntryProvider] = PROVIDERS,
+    seconds_left: Callable[[], float] = lambda: math.inf,
 ) -> Plan:
     """Open the run's record, look at the source, list its items if that is needed, decide.
 
-    SourceError if it is not there; RunExists if the id is used; ParamsTooLarge.
+    SourceError if it is not there; RunExists if the id is used; ParamsTooLarge; DuplicateItems if the job refuses them.
     """
     if (size := len(dumps(request.params))) > PARAMS_BYTES:
         raise ParamsTooLarge(size)
@@ -163,6 +157,14 @@ def make_plan(
     seen = look_at_source(job, request.source, s3)
     listed = list_items(job, request, s3=s3, folder=folder, providers=providers)
     items = seen.items if listed is None else listed.items
+    doubled = None
+    if listed is None and request.retry is None:
+        etag = seen.version.get("etag", "")
+        doubled = look_for_duplicates(
+            job, request.source, etag=etag, expected=items, s3=s3, folder=folder, seconds_left=seconds_left
+        )
+    if doubled is not None:
+        listed, items = doubled.listed, doubled.items
     wanted = job.concurrency or DEFAULT_CONCURRENCY
     concurrency = min(bound for bound in (wanted, most_at_once, job.most_at_once) if bound is not None)
     percentage, count = _map_tolerance(job)
@@ -183,10 +185,12 @@ def make_plan(
         listed=listed is not None,
         list=listed.as_plan() if listed else {"bucket": "", "key": ""},
         retry_of=request.retry.get("of") if request.retry else None,
+        duplicates=doubled.report if doubled else None,
     )
     decided = asdict(plan)
     shown = ("estimated_items", "max_items_per_batch", "max_concurrency")
-    records.open(request.run_id, {**facts, "plan": {name: decided[name] for name in shown}})
+    found = {"duplicates": plan.duplicates} if plan.duplicates else {}
+    records.open(request.run_id, {**facts, **found, "plan": {name: decided[name] for name in shown}})
     return plan
 
 
@@ -215,26 +219,11 @@ class SeenSource:
 
 
 def look_at_source(job: Job, source: Mapping[str, str], s3: S3Client) -> SeenSource:
-    """Look at the source. SourceError if it cannot be read, or a listing is empty."""
-    from botocore.exceptions import ClientError
-
-    try:
-        if isinstance(job.source, Objects):
-            return SeenSource(_count_objects(source, s3), {})
-        return _look_at_object(job, source, s3)
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        reason = _REASONS.get(code, str(error))
-        raise SourceError(f"the source {source['uri']} cannot be read: {reason} ({code})") from error
-
-
-_REASONS = {
-    "404": "there is no such object",
-    "NoSuchKey": "there is no such object",
-    "NoSuchBucket": "there is no such bucket",
-    "403": "access is denied, or there is no such object",
-    "AccessDenied": "access is denied, or there is no such object",
-}
+    """Look at the source. SourceError if it cannot be read, is none, or is another version than was meant."""
+    seen = look_at(job.source, source, s3)
+    _check_version(source, {"version": seen.version, "etag": seen.etag})
+    version = {"etag": seen.etag} if seen.etag else {}
+    return SeenSource(seen.items, {**version, "version": seen.version} if seen.version not in ("", "null") else version)
 
 
 def _map_tolerance(job: Job) -> tuple[float, int]:
@@ -251,42 +240,6 @@ def _map_tolerance(job: Job) -> tuple[float, int]:
     return (100.0 if percentage is None else float(percentage)), (MAX_ITEMS if count is None else count)
 
 
-def _count_objects(source: Mapping[str, str], s3: S3Client) -> int:
-    count, token = 0, None
-    for _ in range(_LISTED_PAGES):
-        more: Any = {"ContinuationToken": token} if token else {}
-        page = s3.list_objects_v2(Bucket=source["bucket"], Prefix=source["key"], **more)
-        count += page.get("KeyCount", 0)
-        token = page.get("NextContinuationToken")
-        if not token:
-            break
-    if not count:
-        raise SourceError(f"the source {source['uri']} lists no object. Check the prefix.")
-    return count if not token else count * 10  # unknown, but many
-
-
-def _look_at_object(job: Job, source: Mapping[str, str], s3: S3Client) -> SeenSource:
-    where: Any = {"Bucket": source["bucket"], "Key": source["key"]}
-    found = s3.head_object(**where)
-    _check_version(source, {"version": found.get("VersionId", "null"), "etag": found["ETag"]})
-    version = {"etag": found["ETag"].strip('"')}
-    if found.get("VersionId", "null") != "null":
-        version["version"] = found["VersionId"]
-    return SeenSource(_estimate_lines(job, where, found["ContentLength"], s3), version)
-
-
-def _estimate_lines(job: Job, where: Any, size: int, s3: S3Client) -> int:
-    if not size:
-        return 0
-    head = s3.get_object(**where, Range=f"bytes=0-{_HEAD_BYTES - 1}")["Body"].read()
-    if where["Key"].endswith(_COMPRESSED):
-        return math.ceil(size * _TYPICAL_RATIO / _TYPICAL_ITEM_BYTES)
-    marks = _count_items(job, head)
-    if len(head) >= size:
-        return marks
-    return math.ceil(size / (len(head) / max(1, marks)))
-
-
 def _check_version(source: Mapping[str, str], current: Mapping[str, str]) -> None:
     """SourceError if the object is another one than the run was started for."""
     for name in _PINS:
@@ -296,10 +249,3 @@ def _check_version(source: Mapping[str, str], current: Mapping[str, str]) -> Non
                 f"{source['uri']} has been overwritten since it was uploaded: this run was for {name} {meant}, and now it is "
                 f"{name} {current[name]}. The newer upload has a run of its own."
             )
-
-
-def _count_items(job: Job, head: bytes) -> int:
-    if isinstance(job.source, JsonArray):
-        return max(1, head.count(b"},"), head.count(b",") // 20) + 1
-    lines = head.count(b"\n") + (not head.endswith(b"\n"))
-    return max(0, lines - 1) if isinstance(job.source, CsvRows) and not job.source.headers else lines

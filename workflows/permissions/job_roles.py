@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mapfold.job import Job
-from mapfold.sources import Objects
 from workflows.permissions.machine_role import machine_statements
 from workflows.permissions.resources import (
     RUNS_BUCKET,
@@ -47,10 +46,10 @@ def job_permissions(job: Job, *, with_key: bool = False) -> dict[str, tuple[Stat
 
 
 def _plan(job: Job) -> Iterator[Statement]:
-    if isinstance(job.source, Objects):
+    if job.source.key_name == "Prefix":
         yield from listings_of_sources(job, "Plan counts the objects that the source lists, to choose batches.")
-    else:
-        why = "Plan looks at the size and the head of the source, to choose batches."
+    if job.source.reads_objects:
+        why = "Plan looks at the size and the head of the source, to choose batches, and for duplicates at all of it."
         yield Statement("ReadSource", ("s3:GetObject",), readable_objects(job), why)
     yield Statement(
         "WriteList",
@@ -170,6 +169,9 @@ def _declared(job: Job) -> Iterator[Statement]:
     """What the job's own code may do, where it is handed a Context."""
     why = "The job's code reads its items: in the data bucket, and where the job says `reads`."
     yield Statement("ReadItems", ("s3:GetObject",), readable_objects(job), why)
+    if job.source.has_versions:
+        why = "Items name versions of objects, and the job's code reads those."
+        yield Statement("ReadVersions", ("s3:GetObjectVersion",), readable_objects(job), why)
     if job.writes:
         why = "The job's code writes objects where the job says `writes`."
         yield Statement("WriteObjects", ("s3:PutObject",), objects_under(job.writes), why)

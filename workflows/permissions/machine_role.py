@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mapfold.job import Job
-from mapfold.sources import Objects
 from workflows.definition import FUNCTION_PLACEHOLDERS, map_labels
 from workflows.permissions.resources import STATES, key_use, listings_of_sources, readable_objects, run_objects
 from workflows.permissions.statement import Statement
@@ -33,9 +32,9 @@ def machine_statements(job: Job, *, with_key: bool) -> Iterator[Statement]:
 
 
 def _reader(job: Job) -> Iterator[Statement]:
-    if isinstance(job.source, Objects):
+    if job.source.key_name == "Prefix":
         yield from listings_of_sources(job, "The ItemReader lists the objects of the source.")
-    else:
+    if job.source.reads_objects:
         yield Statement("ReadSource", ("s3:GetObject",), readable_objects(job), "The ItemReader reads the source.")
 
 

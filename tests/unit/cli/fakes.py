@@ -25,6 +25,8 @@ class FakeSource:
     """Takes any URI but one that is none."""
 
     key_name: str = "Key"
+    kind: str = "one object"
+    names_objects: bool = True
 
     def parse_uri(self, uri: str) -> dict[str, str]:
         if not uri.startswith("s3://"):
@@ -44,6 +46,7 @@ class FakeJob:
     environment: dict[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     most_at_once: int | None = None
+    on_duplicate: str = "twice"
     example_function: Callable[..., str] | None = None
 
     def child_type(self) -> tuple[str, str]:

@@ -53,7 +53,7 @@ def test_jobs_lists_what_the_folder_has() -> None:
     said = call(FakeFactory(), "jobs")
 
     assert said.code == 0
-    assert said.out.splitlines()[1].split() == ["flights", "FakeSource", "EXPRESS", "daily"]
+    assert said.out.splitlines()[1].split() == ["flights", "FakeSource()", "EXPRESS", "daily"]
 
 
 def test_jobs_that_are_broken_do_not_hide_the_others() -> None:

@@ -190,6 +190,7 @@ class TestRun:
             "result": {"words": 4, "lengths": {"3": 2, "4": 1, "5": 1}, "run": "words-1"},
             "result_uri": "s3://mapfold-runs/runs/words-1/result.json",
             "failures_uri": "s3://mapfold-runs/runs/words-1/failures.jsonl",
+            "duplicates": {"items": 0, "first": []},
         }
         assert [line["index"] for line in world.lines(world.folder.failures)] == [1]
         assert world.lines(world.folder.result) == [output["result"]]

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from mapfold import CsvRows, Job, JsonArray, JsonLines, Manifest, Network, Objects
+from mapfold import CsvRows, Job, JobError, JsonArray, JsonLines, Manifest, Network, Objects
+from mapfold.runs.duplicates import DuplicateItems
+from mapfold.runs.looks import SourceError
 from mapfold.runs.plan import (
     ParamsTooLarge,
     PlanRequest,
-    SourceError,
     batch_size,
     look_at_source,
     make_plan,
@@ -195,3 +196,65 @@ def test_an_input_without_a_source_says_how_to_give_one() -> None:
     """An execution that was started by hand may have none."""
     with pytest.raises(SourceError, match="has no source: None"):
         parse_source(Job("words", source=Manifest()), None)
+
+
+class TestDuplicates:
+    """Lines of a manifest that name the same object."""
+
+    BODY = b"b,one\nb,two\nb,%6fne\nb,three\nb,two\n"
+
+    def test_they_run_twice_unless_the_job_says_otherwise(self, world: World) -> None:
+        """And are reported, in the plan and in the run's record; the estimate is exact now."""
+        made = plan(world, body=self.BODY)
+
+        first = [{"key": "s3://b/one", "indexes": [0, 2]}, {"key": "s3://b/two", "indexes": [1, 4]}]
+        assert (made.listed, made.estimated_items) == (False, 5)
+        assert made.duplicates == {"items": 2, "first": first}
+        assert world.record()["duplicates"]["items"] == "2"
+
+    def test_once_lists_the_items_without_them(self, world: World) -> None:
+        """By the indexes that they have in the source, as the map function gets them."""
+        made = plan(world, body=self.BODY, on_duplicate="once")
+
+        assert (made.listed, made.list, made.estimated_items) == (
+            True,
+            {"bucket": "mapfold-runs", "key": world.folder.items},
+            3,
+        )
+        assert world.lines(world.folder.items) == [
+            {"i": 0, "v": {"bucket": "b", "key": "one"}},
+            {"i": 1, "v": {"bucket": "b", "key": "two"}},
+            {"i": 3, "v": {"bucket": "b", "key": "three"}},
+        ]
+
+    def test_once_leaves_a_source_without_any_to_step_functions(self, world: World) -> None:
+        """Nothing is written."""
+        made = plan(world, body=b"b,one\nb,two\n", on_duplicate="once")
+
+        assert (made.listed, world.run_keys()) == (False, [])
+
+    def test_refuse_fails_the_run_and_names_them(self, world: World) -> None:
+        """Before an item ran."""
+        with pytest.raises(DuplicateItems, match=r"2 of 5 items .*: s3://b/one at 0, 2; s3://b/two at 1, 4"):
+            plan(world, body=self.BODY, on_duplicate="refuse")
+
+    def test_ignore_does_not_look(self, world: World) -> None:
+        """The manifest's head is all that is read."""
+        made = plan(world, body=self.BODY, on_duplicate="ignore")
+
+        assert (made.duplicates, made.listed) == (None, False)
+
+    def test_sources_whose_items_name_nothing_have_none(self, world: World) -> None:
+        """Equal rows are not the same row."""
+        world.s3.put_object(Bucket="mapfold-data", Key="x", Body=b"1\n1\n")
+        runs = Records(world.dynamodb, "mapfold-runs", lambda: 0.0)
+
+        made = make_plan(Job("words", source=JsonLines()), REQUEST, s3=world.s3, records=runs, folder=world.folder)
+
+        assert made.duplicates is None
+
+    @pytest.mark.parametrize("wrong", ["once", "refuse", "never"])
+    def test_a_job_cannot_ask_for_what_its_source_cannot_tell(self, wrong: Any) -> None:
+        """Nor for what there is not."""
+        with pytest.raises(JobError, match=f"on_duplicate is '{wrong}'"):
+            Job("words", source=JsonLines(), on_duplicate=wrong)
