@@ -32,7 +32,7 @@ from mapfold.errors import JobError
 from mapfold.limits import EXPRESS_LIMIT_SECONDS, RETRY_MARGIN_SECONDS, START_MARGIN_SECONDS
 from mapfold.sources import Source
 
-__all__ = ["ChildType", "Job", "ResultKind", "LoadedJobs", "load_job", "load_jobs"]
+__all__ = ["ChildType", "Job", "LoadedJobs", "ResultKind", "load_job", "load_jobs"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 ChildType = Literal["STANDARD", "EXPRESS"]

@@ -84,6 +84,7 @@ def mapfold(context: click.Context, debug: bool) -> None:
     mapfold history RUN --failed         its states and map runs, with the children that failed
     mapfold failures RUN                 the items that failed, with reasons
     mapfold audit RUN                    check that it did each item of its source once
+    mapfold check JOB                    whether its fold may be called in any order, on real partials
     mapfold stop RUN                     end a run that is running
     mapfold redrive RUN                  let a run that was stopped or timed out go on
     mapfold definition JOB               a job's state machine in the Amazon States Language
@@ -293,6 +294,47 @@ def failures(factory: Factory, output: Output, place: Place, run_: str, tracebac
     from mapfold.cli import look
 
     return look.failures(place, run_, factory, output, traceback=traceback, as_json=as_json)
+
+
+@mapfold.command()
+@click.argument("job")
+@click.argument("run_", metavar="[RUN]", required=False)
+@click.option(
+    "--pairs", type=click.IntRange(min=1), default=200, show_default=True, help="Pairs to try, and as many triples."
+)
+@_jobs
+@_json
+@_place
+@_handed
+def check(
+    factory: Factory,
+    output: Output,
+    place: Place,
+    job: str,
+    run_: str | None,
+    pairs: int,
+    jobs_folder: Path,
+    as_json: bool,
+) -> int:
+    """Try whether the fold of JOB may be called in any order, on partials that a run has made.
+
+    Partials are merged in the order in which batches end, in groups that are merged again. So fold(a, b) must be
+    fold(b, a), fold(fold(a, b), c) must be fold(a, fold(b, c)), what it gives must come back from JSON as it was, and b
+    must stay as it is. A sample of the partials of RUN, or of the job's latest run, is read from S3, and today's code of
+    the fold is called with pairs and triples of them. The smallest counterexample is shown.
+
+    \b
+    mapfold check flight-delays
+    mapfold check flight-delays RUN --pairs 1000 --json | jq .counterexamples
+
+    \b
+    Exit codes: 0 no counterexample was found, 1 there is one, 2 there is nothing to try it on.
+    """
+    from mapfold.cli.check import CheckOptions
+    from mapfold.cli.check import check as check_fold
+
+    options = CheckOptions(job=job, run=run_, place=place, jobs_folder=jobs_folder, pairs=pairs, as_json=as_json)
+    return check_fold(options, factory, output)
 
 
 @mapfold.command()

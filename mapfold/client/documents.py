@@ -153,5 +153,14 @@ def failure_document(error: str | None, cause: str | None) -> dict[str, Json]:
 
 def _ended_document(ended: Outcome) -> dict[str, Json]:
     document = ended.as_document()
-    wanted = ("items", "result", "result_uri", "failures_uri", "duplicates", "error", "cause")
+    wanted = (
+        "items",
+        "result",
+        "result_kind",
+        "result_uri",
+        "failures_uri",
+        "duplicates",
+        "error",
+        "cause",
+    )
     return {key: document[key] for key in wanted if key in document}

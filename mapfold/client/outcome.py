@@ -45,9 +45,9 @@ class Outcome:
     """A run that has ended. `seconds` from the execution's start to its stop.
 
     result: the job's result, also of a run that failed because too many items did; None where there is none, or where
-    `is_result_too_large` to be read (then `result_uri` says where it is).
-    duplicates: {"items", "first": [{"key", "indexes"}]} of those that name an object that an earlier item names; None where
-    nobody looked for them.
+    `is_result_too_large` to be read (then `result_uri` says where it is). result_kind: "parts" or "shards" where it says
+    where the result's files are, and None where it is the result itself. duplicates: {"items", "first": [{"key",
+    "indexes"}]} of those that name an object that an earlier item names; None where nobody looked for them.
     """
 
     run_id: str
@@ -57,6 +57,7 @@ class Outcome:
     seconds: float | None
     result: Json = None
     is_result_too_large: bool = False
+    result_kind: str | None = None
     result_uri: str | None = None
     failures_uri: str | None = None
     error: str | None = None
@@ -78,6 +79,8 @@ class Outcome:
             "result_uri": self.result_uri,
             "seconds": self.seconds,
         }
+        if self.result_kind:
+            document["result_kind"] = self.result_kind
         if self.failures_uri:
             document["failures_uri"] = self.failures_uri
         if self.duplicates is not None:
@@ -108,6 +111,7 @@ def outcome(aws: ReadsOutcomes, execution: Execution, *, with_result: bool = Tru
         seconds=None if execution.seconds is None else round(execution.seconds, 3),
         result=result,
         is_result_too_large=is_too_large,
+        result_kind=report.get("result_kind"),
         result_uri=uri,
         failures_uri=report.get("failures_uri"),
         error=execution.error,

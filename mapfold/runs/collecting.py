@@ -21,6 +21,9 @@ from mapfold.runs.values import index_of, value_line, write_values
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+WRITTEN_PER_SECOND = 5 * 1024 * 1024
+"""Bytes of records or values: a merge and an upload of a function of 512 MB do at least that."""
+
 
 class Collector(Protocol):
     """Collects a batch's items. Used in a `with` block: leaving it removes what it keeps in files."""
@@ -29,6 +32,11 @@ class Collector(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None: ...
+
+    @property
+    def seconds_to_write(self) -> float:
+        """How long `packed` will take, beyond what every batch has for it."""
+        ...
 
     def accept(self, index: int, returned: Any) -> Any:
         """What `take` wants of an item, or the error that is the item's own."""
@@ -69,6 +77,11 @@ class OnePartial:
     def __exit__(self, *_: object) -> None:
         """Nothing is in files."""
 
+    @property
+    def seconds_to_write(self) -> float:
+        """A partial is small."""
+        return 0.0
+
     def accept(self, index: int, returned: Any) -> Any:
         """A partial that is known to be JSON."""
         encode(returned, self._place, "partial")
@@ -95,10 +108,13 @@ class RecordsByKey:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._batch.__exit__(kind, error, at)
+
+    @property
+    def seconds_to_write(self) -> float:
+        """For the merge of what was spilled."""
+        return self._batch.held_bytes / WRITTEN_PER_SECOND
 
     def accept(self, index: int, returned: Any) -> Grouping:
         """The item's records, folded by themselves: all of them or none."""
@@ -125,10 +141,13 @@ class ValuesInOrder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._lines.__exit__(kind, error, at)
+
+    @property
+    def seconds_to_write(self) -> float:
+        """For all lines."""
+        return self._lines.bytes / WRITTEN_PER_SECOND
 
     def accept(self, index: int, returned: Any) -> tuple[int, bytes]:
         """The line of its value."""

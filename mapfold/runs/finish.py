@@ -1,7 +1,8 @@
 """Finish: the last partial to the result, the failed items to one file, the record closed.
 
 A run of no items, and a run of which no item succeeded, have no partial: their result is null and the job's finish
-function is not called. `failures.jsonl` has a line for every item that is not in the result, and exists only if there
+function is not called. Where the result is in parts or shards, result.json says where they are, and "result_kind" in the
+output which of the two it is. `failures.jsonl` has a line for every item that is not in the result, and exists only if there
 is one: {"item", "index", "error", "message", "traceback", "execution"}.
 """
 
@@ -18,8 +19,10 @@ from mapfold.runs.endings import how_it_ended
 from mapfold.runs.folder import RunFolder
 from mapfold.runs.objects import LineWriter, exists, read_lines
 from mapfold.runs.partials import Partials, dumps
+from mapfold.runs.parts import parts_result
 from mapfold.runs.pieces import child_of
 from mapfold.runs.records import Records
+from mapfold.runs.shards import shards_result
 from mapfold.runs.work import BatchFailed, shown_item
 
 if TYPE_CHECKING:
@@ -59,7 +62,7 @@ def finish_run(
     failed = write_failures(job, final, s3=s3, folder=folder)
     succeeded = folded["items"] - folded["failed"]
     counts = Counts(total=succeeded + failed, succeeded=succeeded, failed=failed)
-    result = make_result(job, partials.unpack(folded["partial"]), context) if succeeded else None
+    result = run_result(partials, folded["partial"], context) if succeeded else None
     text = dumps(result)
     s3.put_object(Bucket=folder.bucket, Key=folder.result, Body=text, ContentType="application/json")
 
@@ -68,6 +71,7 @@ def finish_run(
         "items": {"total": counts.total, "succeeded": counts.succeeded, "failed": counts.failed},
         "result_uri": folder.uri(folder.result),
         "failures_uri": folder.uri(folder.failures) if failed else None,
+        **({} if job.result_kind == "value" or result is None else {"result_kind": job.result_kind}),
         **ended,
     }
     status = "FAILED" if ended else "SUCCEEDED"
@@ -85,6 +89,17 @@ def judge(job: Job, counts: Counts, folder: RunFolder) -> dict[str, str]:
         f"They are in {folder.uri(folder.failures)}; the result of the others is in {folder.uri(folder.result)}."
     )
     return {"error": TOLERANCE_EXCEEDED, "cause": cause}
+
+
+def run_result(partials: Partials, packed: Any, context: Context) -> Any:
+    """What goes into result.json, from the last fold's partial: the result, or where its parts or shards are."""
+    match partials.job.result_kind:
+        case "value":
+            return make_result(partials.job, partials.unpack(packed), context)
+        case "parts":
+            return parts_result(partials.s3, partials.folder, packed)
+        case "shards":
+            return shards_result(partials.folder, packed)
 
 
 def make_result(job: Job, partial: Any, context: Context) -> Any:

@@ -144,7 +144,9 @@ def merged_lines(s3: S3Client, bucket: str, pieces: Sequence[Piece]) -> Iterator
     with ExitStack() as opened:
         files = [
             opened.enter_context(
-                open_range(s3, bucket, piece.key, start=piece.start, end=piece.end, at_once=min(ahead, piece.end - piece.start))
+                open_range(
+                    s3, bucket, piece.key, start=piece.start, end=piece.end, at_once=min(ahead, piece.end - piece.start)
+                )
             )
             for piece in pieces
         ]

@@ -22,7 +22,7 @@ _ENTRY = 160
 """A key and its place in a dict, beside the characters of the key."""
 
 
-def held_bytes(job: Job) -> int:
+def most_held_bytes(job: Job) -> int:
     """How much of a worker's memory holds records before they go into files."""
     return job.memory_mb * 1024 * 1024 // _OF_MEMORY
 
@@ -33,7 +33,7 @@ class Grouping:
     def __init__(self, job: Job, *, most_bytes: int | None = None) -> None:
         self._job = job
         self._fold = RecordFold(job)
-        self._most = held_bytes(job) if most_bytes is None else most_bytes
+        self._most = most_held_bytes(job) if most_bytes is None else most_bytes
         self._held: dict[str, Any] = {}
         self._held_bytes = 0
         self._spilled: SortedLines[bytes] = SortedLines(sort_key, at_once=min(AT_ONCE_BYTES, self._most))
@@ -44,6 +44,11 @@ class Grouping:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+    @property
+    def held_bytes(self) -> int:
+        """About the bytes of all records, in memory and in files."""
+        return self._held_bytes + self._spilled.bytes
 
     def of_item(self, returned: Any) -> Grouping:
         """What the map function returned for an item, folded by itself. `absorb` it, or leave it, and it is not in."""
@@ -83,7 +88,9 @@ class Grouping:
             found = f"{key!r} (a {type(key).__name__})"
             raise Place(self._job.name, "group_by").error("the key", f"is {found}", "Keys are strings: use str(key)")
         # A copy: the author may hand out one object many times, and a fold may change what it is given.
-        self._fold_in(str(key), decode(self._job.partial_type, plain, place, "record"), weight(plain) + len(key) + _ENTRY)
+        self._fold_in(
+            str(key), decode(self._job.partial_type, plain, place, "record"), weight(plain) + len(key) + _ENTRY
+        )
 
     def _fold_in(self, key: str, record: Any, size: int) -> None:
         if key in self._held:

@@ -18,7 +18,7 @@ import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -106,10 +106,7 @@ def fold_parts_or_split(
     if inputs.count > len(inputs.objects):
         return _merge_first(parts, outcome, level + 1)
     starts = [array("q", read_starts(parts.s3, parts.folder.bucket, each)) for each in inputs.objects]
-    if previous is None:
-        earlier = _Earlier(_bounds(starts, parts.sizes.part_bytes))
-    else:
-        earlier = _earlier(parts, previous)
+    earlier = _Earlier(_bounds(starts, parts.sizes.part_bytes)) if previous is None else _earlier(parts, previous)
     if len(earlier.bounds) == 2 and earlier.bytes + sum(each[SLOTS] for each in starts) <= parts.sizes.direct_bytes:
         everything = [Piece(each.key, 0, each.bytes) for each in inputs.objects if each.key is not None]
         part = make_part(parts, everything, number=0, slots=(0, SLOTS), previous=earlier.part(0))
@@ -131,6 +128,14 @@ def fold_part_group(parts: Parts, group: Mapping[str, Any], *, level: int) -> di
     slots = (group["slots"][0], group["slots"][1])
     partial = make_part(parts, pieces, number=number, slots=slots, previous=group["previous"])
     return {"partial": partial, "items": group["items"], "failed": group["failed"]}
+
+
+def parts_result(s3: S3Client, folder: RunFolder, partial: Mapping[str, Any]) -> dict[str, Any]:
+    """What result.json says, from the last fold's partial: {"parts": [{"uri", "records", "bytes"}], "records"}."""
+    index = json.loads(s3.get_object(Bucket=folder.bucket, Key=partial["index"])["Body"].read())
+    shown = ("uri", "records", "bytes")
+    entries = [{name: entry[name] for name in shown} for entry in index["parts"] if entry["uri"] is not None]
+    return {"parts": entries, "records": index["records"]}
 
 
 def make_part(
@@ -156,16 +161,9 @@ def make_part(
 
 
 def _folded(lines: Iterable[tuple[str, bytes]], fold: RecordFold) -> Iterator[tuple[bytes, bytes]]:
-    for _, same in groupby(lines, itemgetter(0)):
-        first = next(same)[1]
-        name, _, text = first.partition(b"\t")
-        yield name, fold.folded_text(_chained(text, same))
-
-
-def _chained(first: bytes, others: Iterator[tuple[str, bytes]]) -> Iterator[bytes]:
-    yield first
-    for _, line in others:
-        yield line.partition(b"\t")[2]
+    """One record for each key; a line is `key TAB record` as JSON."""
+    for key, same in groupby(lines, itemgetter(0)):
+        yield dumps(key), fold.folded_text(line.partition(b"\t")[2] for _, line in same)
 
 
 def _key_of(line: bytes) -> str:
@@ -306,7 +304,7 @@ def _earlier(parts: Parts, previous: str) -> _Earlier:
 
 def _part_groups(parts: Parts, inputs: Inputs, earlier: _Earlier, level: int) -> Iterator[dict[str, Any]]:
     """The items of FoldGroups, a part each. The first carries the counts of the run's items."""
-    for number, slots in enumerate(zip(earlier.bounds, earlier.bounds[1:], strict=False)):
+    for number, slots in enumerate(pairwise(earlier.bounds)):
         yield {
             "number": number,
             "slots": list(slots),

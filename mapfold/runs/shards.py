@@ -114,6 +114,12 @@ def fold_shard_group(shards: Shards, group: Mapping[str, Any]) -> dict[str, Any]
     return {"partial": shard, "items": group["items"], "failed": group["failed"]}
 
 
+def shards_result(folder: RunFolder, partial: Mapping[str, Any]) -> dict[str, Any]:
+    """What result.json says, from the last fold's partial: where the index is, and how much it lists."""
+    totals = {name: partial[name] for name in ("shards", "lines", "bytes")}
+    return {"index": folder.uri(partial["index"]), **totals}
+
+
 def write_shard(
     shards: Shards, inputs: Iterable[Mapping[str, Any]], *, number: int, low: int, high: int | None
 ) -> dict[str, Any]:
@@ -135,9 +141,7 @@ def write_shard(
 _ENDLESS = 1 << 62
 
 
-def _in_order(
-    shards: Shards, inputs: Iterable[Mapping[str, Any]], low: int, high: int
-) -> Iterator[tuple[int, bytes]]:
+def _in_order(shards: Shards, inputs: Iterable[Mapping[str, Any]], low: int, high: int) -> Iterator[tuple[int, bytes]]:
     """Lines by index. An object is opened when its first index comes and closed at its end."""
     waiting = iter(inputs)
     coming = next(waiting, None)

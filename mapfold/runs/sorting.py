@@ -46,6 +46,8 @@ class SortedLines(Generic[Key]):
         self._runs: list[Path] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._made = 0
+        self.bytes = 0
+        """Of all lines that were added."""
 
     def __enter__(self) -> Self:
         return self
@@ -62,6 +64,7 @@ class SortedLines(Generic[Key]):
         """Take one line."""
         self._held.append((key, line))
         self._held_bytes += len(line) + _LINE_OVERHEAD
+        self.bytes += len(line) + 1
         if self._held_bytes >= self._at_once:
             self._spill()
 

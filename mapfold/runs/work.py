@@ -10,15 +10,17 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from mapfold.codec import Place, decode, encode, holds_dataclass
+from mapfold.codec import Place, decode, holds_dataclass
 from mapfold.context import Context
 from mapfold.job import Job
+from mapfold.runs.collecting import Collector, collector
 from mapfold.runs.folder import RunFolder
 from mapfold.runs.identity import add_up, as_text, item_digest, ranges, source_id
-from mapfold.runs.partials import Partials, dumps
+from mapfold.runs.partials import dumps
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -32,6 +34,8 @@ RANGES_BYTES = 20_000
 """Of a payload of 262,144 bytes, beside a partial of up to 200,000. A batch without gaps has one range."""
 
 OUT_OF_TIME = "Mapfold.OutOfTime"
+
+_OURS = str(Path(__file__).parent)
 
 
 class BatchFailed(Exception):
@@ -67,7 +71,9 @@ class Batch:
 class BatchDone:
     """A batch of which at least one item succeeded.
 
-    output: the child execution's, {"partial", "items", "failed", "failures"?, "ranges", "digest"}. partial_bytes: of the partial as JSON.
+    output: the child execution's, {"partial", "items", "failed", "failures"?, "ranges", "digest"} (see `identity`). In the
+    place of the partial, a job whose result is in parts or shards has where the batch's records or values lie.
+    partial_bytes: of all that as JSON.
     """
 
     output: dict[str, Any]
@@ -76,72 +82,50 @@ class BatchDone:
 
 @dataclass(slots=True)
 class Tally:
-    """A batch as it goes. `partial` means nothing while `succeeded` is 0."""
+    """A batch as it goes."""
 
-    partial: Any = None
     succeeded: int = 0
     failures: list[dict[str, Any]] = field(default_factory=list)
 
 
 def run_batch(job: Job, batch: Batch, context: Context, *, s3: S3Client, folder: RunFolder) -> BatchDone:
     """Map, fold, and write what does not fit into the output. BatchFailed if no item succeeded."""
-    tally = map_items(job, batch, context)
-    key = folder.failed(batch.first_index)
-    if tally.failures:
-        lines = b"\n".join(map(dumps, tally.failures))
-        s3.put_object(Bucket=folder.bucket, Key=key, Body=lines + b"\n")
-    elif batch.may_have_run:
-        s3.delete_object(Bucket=folder.bucket, Key=key)
-    if not tally.succeeded:
-        first = tally.failures[0]
-        raise BatchFailed(len(batch.items), f"{first['error']}: {first['message'][:200]}", folder.uri(key))
-    partials = Partials(job, s3, folder)
-    packed, size = partials.pack_and_measure(tally.partial, function="fold", stage="map", number=batch.first_index)
+    with collector(job) as collected:
+        tally = map_items(job, batch, context, collected)
+        key = folder.failed(batch.first_index)
+        if tally.failures:
+            lines = b"\n".join(map(dumps, tally.failures))
+            s3.put_object(Bucket=folder.bucket, Key=key, Body=lines + b"\n")
+        elif batch.may_have_run:
+            s3.delete_object(Bucket=folder.bucket, Key=key)
+        if not tally.succeeded:
+            first = tally.failures[0]
+            raise BatchFailed(len(batch.items), f"{first['error']}: {first['message'][:200]}", folder.uri(key))
+        last = int(batch.items[-1]["i"])
+        packed, size = collected.packed(s3, folder, first=batch.first_index, last=last)
     output = {"partial": packed, "items": len(batch.items), "failed": len(tally.failures)}
     output |= batch_identity(job, batch, s3=s3, folder=folder)
     return BatchDone({**output, "failures": key} if tally.failures else output, size)
 
 
-def batch_identity(job: Job, batch: Batch, *, s3: S3Client, folder: RunFolder) -> dict[str, Any]:
-    """Which items the batch had: {"ranges", "digest"} (see `identity`).
-
-    Ranges that are too many for a state's payload, of a list with gaps, go to S3: {"$s3": key}.
-    """
-    digests = (item_digest(entry["i"], _shown_item(job, batch, entry)) for entry in batch.items)
-    digest = as_text(add_up(digests))
-    found = ranges(entry["i"] for entry in batch.items)
-    text = dumps(found)
-    if len(text) <= RANGES_BYTES:
-        return {"ranges": found, "digest": digest}
-    key = folder.ranges(batch.first_index, digest)
-    s3.put_object(Bucket=folder.bucket, Key=key, Body=text)
-    return {"ranges": {"$s3": key}, "digest": digest}
-
-
-def map_items(job: Job, batch: Batch, context: Context) -> Tally:
-    """Map and fold every item, until the time runs low."""
-    tally = Tally()
-    map_item = item_mapper(job, batch.source, listed=batch.listed)
-    reserve = min(RESERVE_SECONDS, context.seconds_left() / 10)
-    from_source = source_id(batch.source)
-    for entry in batch.items:
-        context.item_id = f"{from_source}#{entry['i']}"
-        if context.seconds_left() < reserve:
+    output: the child execution's, {"partial", "items", "failed", "failures"?, "ranges", "digest"} (see `identity`). In the
+    place of the partial, a job whose result is in parts or shards has where the batch's records or values lie.
+    partial_bytes: of all that as JSON.
             tally.failures.append(_out_of_time(job, batch, entry, len(batch.items)))
             continue
         try:
-            partial = map_item(entry["v"], context)
+            accepted = collected.accept(entry["i"], map_item(entry["v"], context))
         except Exception as error:  # noqa: BLE001 - the author's code: it must not take the other items with it
             context.logger.warning("item failed", extra={"index": entry["i"], "error": type(error).__name__})
             tally.failures.append(_failure(job, batch, entry, error))
             continue
-        tally.partial = partial if not tally.succeeded else job.fold_function(tally.partial, partial)
+        collected.take(accepted)
         tally.succeeded += 1
     return tally
 
 
 def item_mapper(job: Job, source: Mapping[str, str], *, listed: bool = False) -> Callable[[Any, Context], Any]:
-    """From what the reader gave to a partial that is known to be JSON. listed: it gave the author's item."""
+    """From what the reader gave to what the map function returns. listed: it gave the author's item."""
     function, annotation = job.map_function, job.item_type
     place = Place(job.name, "map")
     builds, from_text = holds_dataclass(annotation), job.source.items_are_text
@@ -150,9 +134,7 @@ def item_mapper(job: Job, source: Mapping[str, str], *, listed: bool = False) ->
         item = raw if listed else job.source.item(raw, source)
         if builds:
             item = decode(annotation, item, place, "item", from_text=from_text)
-        partial = function(item, context)
-        encode(partial, place, "partial")  # here, so that one bad value costs its own item and not the batch
-        return partial
+        return function(item, context)
 
     return map_item
 
@@ -170,11 +152,15 @@ def _failure(job: Job, batch: Batch, entry: Mapping[str, Any], error: Exception)
 
 
 def _without_our_frames(error: Exception) -> TracebackType | None:
-    """The traceback from where it leaves this module: what the author can do something about."""
+    """The traceback from where it leaves this folder's modules: what the author can do something about."""
     frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None and frame.tb_frame.f_code.co_filename == __file__:
+    while frame is not None and frame.tb_next is not None and _is_ours(frame):
         frame = frame.tb_next
     return frame
+
+
+def _is_ours(frame: TracebackType) -> bool:
+    return frame.tb_frame.f_code.co_filename.startswith(_OURS)
 
 
 def _out_of_time(job: Job, batch: Batch, entry: Mapping[str, Any], count: int) -> dict[str, Any]:

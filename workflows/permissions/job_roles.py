@@ -31,8 +31,8 @@ def job_permissions(job: Job, *, with_key: bool = False) -> dict[str, tuple[Stat
         "plan": [*_plan(job), *_key(with_key, writes=True)],
         "work": [*_work(job), *_key(with_key, writes=True)],
         "isolate": [*_isolate(), *_key(with_key, writes=True)],
-        "fold": [*_fold(), *_key(with_key, writes=True)],
-        "finish": [*_finish(), *_key(with_key, writes=True)],
+        "fold": [*_fold(job), *_key(with_key, writes=True)],
+        "finish": [*_finish(job), *_key(with_key, writes=True)],
         "close": [*_close()],
     }
     for role, statements in roles.items():
@@ -79,6 +79,17 @@ def _work(job: Job) -> Iterator[Statement]:
         run_objects("partials/map/*"),
         "A partial that is too large for a state's payload lies in the run's folder.",
     )
+    if job.result_kind != "value":
+        kept = run_objects({"parts": "groups/map/*", "shards": "values/*"}[job.result_kind])
+        yield Statement(
+            "WriteResults", ("s3:PutObject",), kept, "A batch writes its records or values, for Fold to read."
+        )
+        yield Statement(
+            "GiveUpUpload",
+            ("s3:AbortMultipartUpload",),
+            kept,
+            "Many records or values are uploaded in parts; where that fails, the parts are not left behind.",
+        )
 
 
 def _isolate() -> Iterator[Statement]:
@@ -108,32 +119,41 @@ def _isolate() -> Iterator[Statement]:
     )
 
 
-def _fold() -> Iterator[Statement]:
+def _fold(job: Job) -> Iterator[Statement]:
+    if job.result_kind == "value":
+        reads: tuple[str, ...] = ("partials/map/*", "partials/group-*")
+        keeps: tuple[str, ...] = ("partials/group-*", "partials/folded-*")
+        uploads: tuple[str, ...] = ("fold/so-far-*",)
+    else:
+        reads = {"parts": ("groups/*", "result/*"), "shards": ("values/*", "result/*")}[job.result_kind]
+        keeps = ()
+        uploads = ("fold/inputs-*", *(("groups/level-*",) if job.result_kind == "parts" else ()), "result/*")
     yield Statement(
         "ReadPartials",
         ("s3:GetObject",),
-        run_objects("map/*", "isolate/*", "fold/*", "partials/map/*", "partials/group-*"),
-        "Fold reads what the map runs wrote, and the partials that were too large for a payload.",
+        run_objects("map/*", "isolate/*", "fold/*", *reads),
+        "Fold reads what the map runs wrote, and what was too large for a payload.",
     )
     yield Statement(
         "WritePartials",
         ("s3:PutObject",),
-        run_objects("fold/groups-*", "fold/failed-*", "partials/group-*", "partials/folded-*"),
-        "Fold writes the groups to fold first, the names of the lists of failed items, and partials that are large.",
+        run_objects("fold/groups-*", "fold/failed-*", *keeps, *uploads),
+        "Fold writes the groups to fold first, the names of the lists of failed items, and what is large.",
     )
     yield Statement(
         "GiveUpUpload",
         ("s3:AbortMultipartUpload",),
-        run_objects("fold/groups-*", "fold/failed-*"),
+        run_objects("fold/groups-*", "fold/failed-*", *uploads),
         "A long file is uploaded in parts; where that fails, the parts are not left behind.",
     )
 
 
-def _finish() -> Iterator[Statement]:
+def _finish(job: Job) -> Iterator[Statement]:
+    index = {"value": (), "parts": ("result/index.json",), "shards": ()}[job.result_kind]
     yield Statement(
         "ReadOutcome",
         ("s3:GetObject",),
-        run_objects("map/*", "isolate/*", "fold/failed-*", "failed/*", "partials/folded-*"),
+        run_objects("map/*", "isolate/*", "fold/failed-*", "failed/*", "partials/folded-*", *index),
         "Finish reads the last partial, the failed items, and what the map run says of children that failed.",
     )
     yield listing(

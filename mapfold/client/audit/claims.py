@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from mapfold.client.audit.values import CannotAudit
 from mapfold.client.values import Json
-from mapfold.runs.finish import NOT_STARTED
+from mapfold.runs.endings import NOT_STARTED
 from mapfold.runs.folder import RunFolder
 from mapfold.runs.identity import add_up, item_digest, ranges
 from mapfold.runs.isolate import final_records

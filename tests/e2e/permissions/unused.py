@@ -53,6 +53,9 @@ UNUSED = (
     Unused("ReadList", LISTED),
     Unused("FollowAndStopChildren", LISTED, resource="*/Listed:*"),
     Unused("RedriveChildren", LISTED, resource="*/Listed:*"),
+    Unused("WritePartials", "Only a fold that runs low on Lambda's 15 minutes.", resource="*/fold/so-far-*"),
+    Unused("WritePartials", "Only where there are more than 256 batches by key.", resource="*/groups/level-*"),
+    Unused("ReadPartials", "Only a retry reads a result: that of the run that it is of.", resource="*/result/*"),
     Unused("TakeRequests", "The embedded Lambda polls queues itself."),
     Unused(
         "LookAtChildren",

@@ -157,7 +157,7 @@ def test_what_was_overwritten_since_is_an_error(s3: S3Client) -> None:
     etag = s3.put_object(Bucket=BUCKET, Key="m.csv", Body="data,a\n")["ETag"]
     s3.put_object(Bucket=BUCKET, Key="m.csv", Body="data,b\n")
 
-    with pytest.raises(SourceError, match="s3://data/m.csv cannot be read: it has been overwritten since"):
+    with pytest.raises(SourceError, match=r"s3://data/m.csv cannot be read: it has been overwritten since"):
         list(read_items(s3, Manifest(), {**at("m.csv"), "etag": etag.strip('"')}))
 
 

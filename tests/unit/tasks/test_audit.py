@@ -169,21 +169,21 @@ class TestWhatCannotBeAudited:
         """Its batches have not told anything yet."""
         running = replace(ended.execution, status=Status.RUNNING, stopped=None)
 
-        with pytest.raises(CannotAudit, match="words-1 cannot be audited: it is RUNNING. Wait for its end"):
+        with pytest.raises(CannotAudit, match=r"words-1 cannot be audited: it is RUNNING. Wait for its end"):
             ended.audit(running)
 
     def test_a_run_that_was_stopped_before_its_maps_had_ended(self, ended: Ended) -> None:
         """The way out is said."""
         execution = ended.runs.ended(ended.world.run_id, {"plan": {}, "isolate": {"done": False}})
 
-        with pytest.raises(CannotAudit, match="before all its items had run.*mapfold redrive words-1"):
+        with pytest.raises(CannotAudit, match=r"before all its items had run.*mapfold redrive words-1"):
             ended.audit(execution)
 
     def test_a_source_that_was_overwritten(self, ended: Ended) -> None:
         """It is never taken for a difference."""
         ended.world.put_texts({"other": "one"})
 
-        with pytest.raises(CannotAudit, match="source cannot be read as it was: .* overwritten since"):
+        with pytest.raises(CannotAudit, match=r"source cannot be read as it was: .* overwritten since"):
             ended.audit()
 
     def test_a_folder_that_was_deleted(self, ended: Ended) -> None:
@@ -206,7 +206,7 @@ class TestWhatCannotBeAudited:
         reader = {"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {"InputType": "JSONL"}}
         ended.runs.definition = json.dumps({"States": {"Map": {"ItemReader": reader}}})
 
-        with pytest.raises(CannotAudit, match="declares its source otherwise today. The run read it with .*JSONL"):
+        with pytest.raises(CannotAudit, match=r"declares its source otherwise today. The run read it with .*JSONL"):
             ended.audit()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,7 @@ class TestObjects:
             return
         starts = read_starts(world.s3, "mapfold-runs", made)
         body = world.s3.get_object(Bucket="mapfold-runs", Key="object")["Body"].read()
-        found = [body[start:end].splitlines() for start, end in zip(starts, starts[1:], strict=False)]
+        found = [body[start:end].splitlines() for start, end in pairwise(starts)]
         assert len(starts) == SLOTS + 1
         assert [line for slot in found for line in slot] == lines
         assert all(int(line[:3], 16) == slot for slot, part in enumerate(found) for line in part)

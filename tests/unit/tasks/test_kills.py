@@ -8,7 +8,6 @@ the pieces are run by a new worker, and Fold and Finish follow.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -87,7 +86,7 @@ class Left:
 
 
 @pytest.fixture
-def effects(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def effects(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setenv("MAPFOLD_JOB", "effects")
     monkeypatch.setenv("MAPFOLD_JOBS", str(JOBS))
     world.dynamodb.create_table(
@@ -97,7 +96,7 @@ def effects(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         BillingMode="PAY_PER_REQUEST",
     )
     world.put_texts({name: f"text {name}" for batch in BATCHES for name in batch})
-    yield world
+    return world
 
 
 def run(world: World, points: Points) -> Left:
