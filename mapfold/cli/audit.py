@@ -59,7 +59,9 @@ class Progress:
             return
         self._apart = min(self._apart * _LINES_APART_GROWTH, _LINES_APART_LIMIT_SECONDS)
         self._next = now + self._apart
-        self._note(f"{stage}: {number(done)} of {counted(total, 'item')}" if total else f"{stage}: {counted(done, 'item')}")
+        self._note(
+            f"{stage}: {number(done)} of {counted(total, 'item')}" if total else f"{stage}: {counted(done, 'item')}"
+        )
 
 
 class _Document(Mapping[str, Json]):

@@ -108,9 +108,32 @@ def run_batch(job: Job, batch: Batch, context: Context, *, s3: S3Client, folder:
     return BatchDone({**output, "failures": key} if tally.failures else output, size)
 
 
-    output: the child execution's, {"partial", "items", "failed", "failures"?, "ranges", "digest"} (see `identity`). In the
-    place of the partial, a job whose result is in parts or shards has where the batch's records or values lie.
-    partial_bytes: of all that as JSON.
+def batch_identity(job: Job, batch: Batch, *, s3: S3Client, folder: RunFolder) -> dict[str, Any]:
+    """Which items the batch had: {"ranges", "digest"} (see `identity`).
+
+    Ranges that are too many for a state's payload, of a list with gaps, go to S3: {"$s3": key}.
+    """
+    digests = (item_digest(entry["i"], _shown_item(job, batch, entry)) for entry in batch.items)
+    digest = as_text(add_up(digests))
+    found = ranges(entry["i"] for entry in batch.items)
+    text = dumps(found)
+    if len(text) <= RANGES_BYTES:
+        return {"ranges": found, "digest": digest}
+    key = folder.ranges(batch.first_index, digest)
+    s3.put_object(Bucket=folder.bucket, Key=key, Body=text)
+    return {"ranges": {"$s3": key}, "digest": digest}
+
+
+def map_items(job: Job, batch: Batch, context: Context, collected: Collector) -> Tally:
+    """Map and collect every item, until the time runs low."""
+    tally = Tally()
+    map_item = item_mapper(job, batch.source, listed=batch.listed)
+    available = context.seconds_left()
+    reserve = min(RESERVE_SECONDS, available / 10)
+    from_source = source_id(batch.source)
+    for entry in batch.items:
+        context.item_id = f"{from_source}#{entry['i']}"
+        if context.seconds_left() < reserve + min(collected.seconds_to_write, available / 3):
             tally.failures.append(_out_of_time(job, batch, entry, len(batch.items)))
             continue
         try:

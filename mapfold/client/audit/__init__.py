@@ -15,7 +15,7 @@ range, and the failed items; of a run whose items Plan listed the list too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -82,7 +82,7 @@ class Audit:
         """Whether the places of items are those in the source on AWS too, and not only here."""
         return bool(self._chain[0].plan["listed"]) or has_promised_order(self._job.source)
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Generator[Finding, None, None]:
         """What does not hold, one by one."""
         try:
             with speaking():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import pytest
@@ -58,7 +58,7 @@ def as_step_functions_reads(s3: S3Client, declared: Source, source: dict[str, st
         {"Bucket": source["bucket"], declared.key_name: source["key"]},
     )
     items: list[Any] = []
-    for chunk in open_reader(s3, spec):
+    for chunk in open_reader(cast(Any, s3), spec):
         for place, value in enumerate(chunk.values):
             raw = value
             if isinstance(declared, JsonPairs):
