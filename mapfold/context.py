@@ -25,7 +25,7 @@ class Context:
     """One batch's surroundings. Everything is optional: what is not given is made with boto3 when first used.
 
     tables: the job's tables with their keys, as the job declares them; table_names: declared name to the name on AWS.
-    secrets: values of the job's secrets by the name that the job declares.
+    secrets: values of the job's secrets by the name that the job declares. item_id: None where there is no item.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Context:
         logger: Any = None,
         setup: Any = None,
         seconds_left: Callable[[], float] = lambda: math.inf,
+        item_id: str | None = "test#0",
     ) -> None:
         self.job = job
         self.run_id = run_id
@@ -56,6 +57,22 @@ class Context:
         self._table_names = dict(table_names or {})
         self._secrets = secrets or {}
         self._seconds_left = seconds_left
+        self._item_id = item_id
+
+    @property
+    def item_id(self) -> str:
+        """The stable id of the item at hand: `s3://bucket/key?etag=…#index`, or with `versionId=`.
+
+        The same whenever this item of the source is run again: after a crash, in a piece of its batch, by `mapfold retry`.
+        LookupError outside of the map function, where there is no item.
+        """
+        if self._item_id is None:
+            raise LookupError("context.item_id: there is no item here. Only the map function has one.")
+        return self._item_id
+
+    @item_id.setter
+    def item_id(self, value: str | None) -> None:
+        self._item_id = value
 
     @property
     def storage(self) -> Storage:

@@ -64,6 +64,7 @@ class Worker:
             logger=logger,
             setup=setup,
             seconds_left=(lambda: remaining() / 1000) if remaining else (lambda: math.inf),
+            item_id=None,
         )
 
 

@@ -86,6 +86,7 @@ def mapfold(context: click.Context, debug: bool) -> None:
     mapfold show RUN                     one run: counts, result, error
     mapfold history RUN --failed         its states and map runs, with the children that failed
     mapfold failures RUN                 the items that failed, with reasons
+    mapfold audit RUN                    check that it did each item of its source once
     mapfold check JOB                    whether its fold may be called in any order, on real partials
     mapfold stop RUN                     end a run that is running
     mapfold redrive RUN                  let a run that was stopped or timed out go on
@@ -366,6 +367,41 @@ def check(
 
     options = CheckOptions(job=job, run=run_, place=place, jobs_folder=jobs_folder, pairs=pairs, as_json=as_json)
     return check_fold(options, factory, output)
+
+
+@mapfold.command()
+@click.argument("run_", metavar="RUN")
+@_jobs
+@_json
+@_place
+@_handed
+def audit(factory: Factory, output: Output, place: Place, run_: str, jobs_folder: Path, as_json: bool) -> int:
+    """Check that RUN did each item of its source once: that nothing was skipped, and nothing done twice.
+
+    The source is read again, as it was when the run was planned, and held against what the run's batches say they had:
+    items of the manifest = succeeded + failed + not reached. What does not hold is listed with its place and item:
+
+    \b
+    missing     in the manifest, and no batch had it
+    twice       more than one batch had it
+    unknown     a batch had it, or failed at it, and it is not in the manifest
+    altered     a batch had something else at this place
+    failures    failures.jsonl lists more or fewer failed items than the batches say
+    counts      the run's record has other numbers than were counted
+
+    A retry is audited with all runs that it stands on. Memory does not grow with the items; what is sorted lies in the
+    folder for temporary files, some 40 bytes a batch and the failed items.
+
+    \b
+    mapfold audit flight-delays-20260131-120000-abcd
+    mapfold audit RUN --json | jq .findings[].item
+
+    Exit codes: 0 all holds, 1 something does not, 2 it cannot be audited (the run has not ended, its folder was deleted, its
+    source was overwritten).
+    """
+    from mapfold.cli.audit import audit as audit_run
+
+    return audit_run(place, run_, jobs_folder, factory, output, as_json=as_json)
 
 
 @mapfold.command()

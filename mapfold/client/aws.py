@@ -195,6 +195,17 @@ class AwsClient:
 
         return self._find("ResourceNotFoundException", ask) or nothing
 
+    def find_record(self, run_id: str) -> Mapping[str, Json] | None:
+        """The record of a run, or None if there is none (any more). Numbers are int or float."""
+        answer = self._find(
+            "ResourceNotFoundException",
+            lambda: self._dynamodb.get_item(
+                TableName=self.target.runs_table, Key={"run_id": {"S": run_id}}, ConsistentRead=True
+            ),
+        )
+        item = (answer or {}).get("Item")
+        return None if item is None else {name: _plain(value) for name, value in item.items()}
+
     def find_execution(self, arn: str) -> Execution | None:
         """What DescribeExecution says, or None if there is no such execution."""
         answer = self._find("ExecutionDoesNotExist", lambda: self._sfn.describe_execution(executionArn=arn))
@@ -303,6 +314,14 @@ class AwsClient:
         """The definition's text of a state machine, or None if there is no such state machine."""
         answer = self._find(
             "StateMachineDoesNotExist", lambda: self._sfn.describe_state_machine(stateMachineArn=machine_arn)
+        )
+        return None if answer is None else str(answer["definition"])
+
+    def find_definition_of(self, execution_arn: str) -> str | None:
+        """The definition's text that an execution was started with, or None if there is no such execution."""
+        answer = self._find(
+            "ExecutionDoesNotExist",
+            lambda: self._sfn.describe_state_machine_for_execution(executionArn=execution_arn),
         )
         return None if answer is None else str(answer["definition"])
 
@@ -521,7 +540,7 @@ class AwsClient:
         return _ROLE.format(account=self.account)
 
     def s3_client(self) -> S3Client:
-        """The boto3 client itself, for a job's example that puts its own input."""
+        """The boto3 client itself, for what reads or writes S3 with functions of `mapfold.runs`, or a job's example."""
         return self._s3
 
     def boto3_client(self, service: str) -> Any:
@@ -723,6 +742,21 @@ def _lines(body: Any) -> Iterator[bytes]:
     with speaking():
         lines: Iterable[bytes] = body.iter_lines(chunk_size=65_536)
         yield from (line for line in lines if line.strip())
+
+
+def _plain(value: Mapping[str, Any]) -> Json:
+    """An attribute of DynamoDB as JSON."""
+    ((kind, inner),) = value.items()
+    match kind:
+        case "M":
+            return {name: _plain(member) for name, member in inner.items()}
+        case "L":
+            return [_plain(member) for member in inner]
+        case "N":
+            return float(inner) if set(inner) & set(".eE") else int(inner)
+        case "NULL":
+            return None
+    return inner
 
 
 def _seconds(moment: datetime) -> float:

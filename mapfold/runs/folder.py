@@ -85,6 +85,10 @@ class RunFolder:
         """The parts or the shards of the result, with what each holds."""
         return f"{self.prefix}/result/index.json"
 
+    def ranges(self, first_index: int, digest: str) -> str:
+        """The ranges of a batch's items, where they are many. Batches with the same digest have the same items."""
+        return f"{self.prefix}/partials/map/ranges-{first_index:012}-{digest}.json"
+
     def failed(self, first_index: int) -> str:
         """The failed items of the batch that starts with item `first_index`."""
         return f"{self.prefix}/failed/{first_index:012}.jsonl"

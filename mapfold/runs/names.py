@@ -64,7 +64,7 @@ class Names:
         """The names, in the order of the items. SourceError for a row that names nothing, or what cannot be read."""
         plain = isinstance(self.declared, Manifest) and not self.declared.versions
         for source in self.objects:
-            text = _Text(self.s3, source)
+            text = ObjectText(self.s3, source)
             for block in text.blocks():
                 lines = _plain_lines(block) if plain else None
                 if lines is None:
@@ -78,14 +78,14 @@ class Names:
         """The authors' items, in their order."""
         width = len(self.columns)
         for source in self.objects:
-            text = _Text(self.s3, source)
+            text = ObjectText(self.s3, source)
             for block in text.blocks():
                 for rows in text.rows(block):
                     for row in rows:
                         padded = (row + [""] * (width - len(row)))[:width]
                         yield self.declared.item(dict(zip(self.columns, padded, strict=True)), source)
 
-    def _names(self, uri: str, text: _Text, rows: list[Row]) -> list[str]:
+    def _names(self, uri: str, text: ObjectText, rows: list[Row]) -> list[str]:
         """The names in some rows. By columns, not row by row: half the time."""
         if isinstance(self.declared, Manifest):
             width = len(self.columns)
@@ -105,7 +105,7 @@ class Names:
             return [f"{b},{v},{k}" for b, v, k in zip(buckets, versions, keys, strict=True)]
         return [f"{bucket},{key}" for bucket, key in zip(buckets, keys, strict=True)]
 
-    def _check_width(self, uri: str, text: _Text, rows: list[Row]) -> None:
+    def _check_width(self, uri: str, text: ObjectText, rows: list[Row]) -> None:
         width = len(self.columns)
         if {*map(len, rows)} <= {width}:
             return
@@ -138,11 +138,11 @@ def _plain_lines(block: str) -> list[str] | None:
     return lines if {line.count(",") for line in lines} <= {1} else None
 
 
-class _Text:
+class ObjectText:
     """One object's text, in blocks of whole lines, and the rows in it. `lines`: those before the block at hand."""
 
-    def __init__(self, s3: S3Client, source: Mapping[str, str]) -> None:
-        self._s3, self._source = s3, source
+    def __init__(self, s3: S3Client, source: Mapping[str, str], *, delimiter: str = ",") -> None:
+        self._s3, self._source, self._delimiter = s3, source, delimiter
         self._blocks: Iterator[str] = iter(())
         self._reader: Any = None
         self._rows: list[Row] = []
@@ -157,7 +157,9 @@ class _Text:
     def rows(self, block: str) -> Iterator[list[Row]]:
         """The rows of `block`, and of what lies behind it while a quote is open. Rows without fields are left out."""
         self._read_before = self.lines
-        self._reader = csv.reader(self._lines_of(block), escapechar="\\", doublequote=True, strict=False)
+        self._reader = csv.reader(
+            self._lines_of(block), delimiter=self._delimiter, escapechar="\\", doublequote=True, strict=False
+        )
         try:
             while rows := list(islice(self._reader, _CHUNK_ROWS)):
                 self._rows = rows
@@ -181,7 +183,7 @@ class _Text:
 
     def _decoded(self) -> Iterator[str]:
         rest = b""
-        blocks = _unpacked(self._source["uri"], _stored(self._s3, self._source))
+        blocks = unpacked(self._source["uri"], stored(self._s3, self._source))
         first = True
         for block in blocks:
             block = rest + block
@@ -205,14 +207,16 @@ class _Text:
             ) from error
 
 
-def _stored(s3: S3Client, source: Mapping[str, str]) -> Iterator[bytes]:
-    """The object's bytes as they are stored."""
+def stored(s3: S3Client, source: Mapping[str, str]) -> Iterator[bytes]:
+    """The object's bytes as they are stored: of its "version" if `source` has one, and only if it has its "etag"."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     position, size, broken = 0, None, 0
     etag = source.get("etag", "")
     while size is None or position < size:
         request: Any = {"Bucket": source["bucket"], "Key": source["key"]}
+        if source.get("version", "null") not in ("", "null"):
+            request["VersionId"] = source["version"]
         if position:
             request["Range"] = f"bytes={position}-"
         if etag:
@@ -236,7 +240,7 @@ def _stored(s3: S3Client, source: Mapping[str, str]) -> Iterator[bytes]:
                 raise SourceError(f"{source['uri']} cannot be read from byte {position:,} on: {error}") from error
 
 
-def _unpacked(uri: str, blocks: Iterator[bytes]) -> Iterator[bytes]:
+def unpacked(uri: str, blocks: Iterator[bytes]) -> Iterator[bytes]:
     """Unpacked by the name, as Step Functions does."""
     ending = uri.rpartition(".")[2].lower()
     if ending in ("gz", "gzip"):

@@ -19,6 +19,7 @@ from mapfold.context import Context
 from mapfold.job import Job
 from mapfold.runs.collecting import Collector, collector
 from mapfold.runs.folder import RunFolder
+from mapfold.runs.identity import add_up, as_text, item_digest, ranges, source_id
 from mapfold.runs.partials import dumps
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ MESSAGE_CHARACTERS = 2_000
 TRACEBACK_CHARACTERS = 8_000
 RESERVE_SECONDS = 2.0
 """Kept for writing the partial and the failures when the time runs low; a tenth of a short timeout, if that is less."""
+
+RANGES_BYTES = 20_000
+"""Of a payload of 262,144 bytes, beside a partial of up to 200,000. A batch without gaps has one range."""
 
 OUT_OF_TIME = "Mapfold.OutOfTime"
 
@@ -67,8 +71,9 @@ class Batch:
 class BatchDone:
     """A batch of which at least one item succeeded.
 
-    output: the child execution's, {"partial", "items", "failed", "failures"?}. In the place of the partial, a job whose
-    result is in parts or shards has where the batch's records or values lie. partial_bytes: of all that as JSON.
+    output: the child execution's, {"partial", "items", "failed", "failures"?, "ranges", "digest"} (see `identity`). In the
+    place of the partial, a job whose result is in parts or shards has where the batch's records or values lie.
+    partial_bytes: of all that as JSON.
     """
 
     output: dict[str, Any]
@@ -99,7 +104,24 @@ def run_batch(job: Job, batch: Batch, context: Context, *, s3: S3Client, folder:
         last = int(batch.items[-1]["i"])
         packed, size = collected.packed(s3, folder, first=batch.first_index, last=last)
     output = {"partial": packed, "items": len(batch.items), "failed": len(tally.failures)}
+    output |= batch_identity(job, batch, s3=s3, folder=folder)
     return BatchDone({**output, "failures": key} if tally.failures else output, size)
+
+
+def batch_identity(job: Job, batch: Batch, *, s3: S3Client, folder: RunFolder) -> dict[str, Any]:
+    """Which items the batch had: {"ranges", "digest"} (see `identity`).
+
+    Ranges that are too many for a state's payload, of a list with gaps, go to S3: {"$s3": key}.
+    """
+    digests = (item_digest(entry["i"], _shown_item(job, batch, entry)) for entry in batch.items)
+    digest = as_text(add_up(digests))
+    found = ranges(entry["i"] for entry in batch.items)
+    text = dumps(found)
+    if len(text) <= RANGES_BYTES:
+        return {"ranges": found, "digest": digest}
+    key = folder.ranges(batch.first_index, digest)
+    s3.put_object(Bucket=folder.bucket, Key=key, Body=text)
+    return {"ranges": {"$s3": key}, "digest": digest}
 
 
 def map_items(job: Job, batch: Batch, context: Context, collected: Collector) -> Tally:
@@ -108,7 +130,9 @@ def map_items(job: Job, batch: Batch, context: Context, collected: Collector) ->
     map_item = item_mapper(job, batch.source, listed=batch.listed)
     available = context.seconds_left()
     reserve = min(RESERVE_SECONDS, available / 10)
+    from_source = source_id(batch.source)
     for entry in batch.items:
+        context.item_id = f"{from_source}#{entry['i']}"
         if context.seconds_left() < reserve + min(collected.seconds_to_write, available / 3):
             tally.failures.append(_out_of_time(job, batch, entry, len(batch.items)))
             continue

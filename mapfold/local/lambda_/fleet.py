@@ -20,6 +20,7 @@ from mapfold.local.lambda_.functions import Function
 from mapfold.local.lambda_.invocations import Call
 from mapfold.local.lambda_.lifecycle import Phase
 from mapfold.local.lambda_.logs import LogRecord
+from mapfold.local.lambda_.memory import can_watch, watch_memory
 from mapfold.local.lambda_.workers import Worker
 
 MAX_WAITING = 50_000
@@ -88,6 +89,7 @@ class Fleet:
         self._workers: set[Worker] = set()
         self._starved: set[Pool] = set()
         self._rebalancing: asyncio.TimerHandle | None = None
+        self._memory_watch: asyncio.Task[None] | None = None
         self._stopped = False
 
     def pool(self, function: Function) -> Pool:
@@ -134,6 +136,8 @@ class Fleet:
         self._stopped = True
         if self._rebalancing is not None:
             self._rebalancing.cancel()
+        if self._memory_watch is not None:
+            self._memory_watch.cancel()
         for pool in self._pools.values():
             while call := pool.next_call():
                 call.answer.cancel()
@@ -185,6 +189,8 @@ class Fleet:
         pool.workers.add(worker)
         self._workers.add(worker)
         self._tasks.create_task(worker.run(), name=f"worker-{pool.function.name}")
+        if self._memory_watch is None and can_watch():
+            self._memory_watch = self._tasks.create_task(watch_memory(lambda: self._workers), name="memory-watch")
 
     def _starve(self, pool: Pool) -> None:
         self._starved.add(pool)

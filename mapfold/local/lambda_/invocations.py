@@ -14,6 +14,8 @@ MAX_SYNC_PAYLOAD_BYTES = 6_291_556
 MAX_ASYNC_PAYLOAD_BYTES = 1_048_576
 """Request of an Event invocation."""
 
+OUT_OF_MEMORY = "Runtime.OutOfMemory"
+
 
 @dataclass(slots=True)
 class Invocation:
@@ -72,6 +74,16 @@ def exited(request_id: str, returncode: int) -> bytes:
     else:
         reason = f"Runtime exited with error: signal: {_signal_name(-returncode)}"
     return _platform_error("Runtime.ExitError", f"RequestId: {request_id} Error: {reason}")
+
+
+def out_of_memory(request_id: str) -> bytes:
+    """The payload of a call whose worker was killed for its memory.
+
+    The message is Lambda's for a process that the kernel's out-of-memory killer ended. The type is that of today's REPORT
+    lines; that it is the payload's too, where Runtime.ExitError stood in earlier years, is unconfirmed.
+    """
+    reason = f"Runtime exited with error: signal: {_signal_name(signal.SIGKILL)}"
+    return _platform_error(OUT_OF_MEMORY, f"RequestId: {request_id} Error: {reason}")
 
 
 def not_startable(request_id: str, reason: str) -> bytes:

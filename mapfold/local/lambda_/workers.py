@@ -27,6 +27,9 @@ from mapfold.local.lambda_.runtime_api import RuntimeConnection
 logger = logging.getLogger(__name__)
 
 _PIPE_BYTES = 65536
+_KILLED = "Runtime exited with error: signal: killed"
+_OUT_OF_MEMORY_STATUS = f"error\tError Type: {invocations.OUT_OF_MEMORY}"
+"""As today's REPORT lines have it."""
 _DUMMY_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_SESSION_TOKEN": "local"}
 _EVENT_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -76,6 +79,7 @@ class Worker:
         self._exited: asyncio.Future[int] = self._loop.create_future()
         self._born = time.monotonic()
         self._init_ms: float | None = None
+        self._is_out_of_memory = False
         self._began = 0.0  # monotonic, of the present call
         self._deadline: float | None = self._born + init_timeout  # monotonic, of the present phase
         self._init_timeout = init_timeout
@@ -124,6 +128,35 @@ class Worker:
         """End now; the task that waits for the present call is cancelled."""
         if self._call is not None:
             self._call.answer.cancel()
+        self._end(Signal.KILLED)
+
+    # --- memory -------------------------------------------------------------------------------------------
+
+    @property
+    def watched_pid(self) -> int | None:
+        """Its process while it loads its handler or has a call."""
+        if self._process is None or self.phase not in (Phase.BUSY, Phase.STARTING):
+            return None
+        return self._process.pid
+
+    @property
+    def memory_limit_mb(self) -> int:
+        """Its function's MemorySize."""
+        return self._function.memory_mb
+
+    def exceeded_memory(self) -> None:
+        """Kill it, and fail its call as Lambda does."""
+        self._is_out_of_memory = True
+        if self._call is not None:
+            self._complete(
+                self._call,
+                invocations.out_of_memory(self._call.request_id),
+                failed=True,
+                status=_OUT_OF_MEMORY_STATUS,
+                line=f"RequestId: {self._call.request_id} Error: {_KILLED}\n{invocations.OUT_OF_MEMORY}\n".encode(),
+            )
+        elif self.phase is Phase.STARTING:
+            self._fail_init(lambda call: invocations.out_of_memory(call.request_id), status=_OUT_OF_MEMORY_STATUS)
         self._end(Signal.KILLED)
 
     # --- what the Runtime API hears ---------------------------------------------------------------------
@@ -276,7 +309,7 @@ class Worker:
             error = "Unhandled" if failed else None
             call.answer.set_result(Invocation(body, error, call.request_id, LATEST, tail))
 
-    def _fail_init(self, body: Callable[[Call], bytes]) -> None:
+    def _fail_init(self, body: Callable[[Call], bytes], *, status: str = "error") -> None:
         """End the call that has waited longest, as Lambda fails the call that an environment was started for."""
         self._init_ms = (time.monotonic() - self._born) * 1000
         call = self._owner.next_call()
@@ -288,7 +321,7 @@ class Worker:
         self._began = time.monotonic()
         call.started = time.time()
         _tell_started(call)
-        self._complete(call, body(call), failed=True, status="error")
+        self._complete(call, body(call), failed=True, status=status)
 
     def _take_log(self, call: Call, status: str) -> bytes:
         record = LogRecord(
@@ -298,7 +331,7 @@ class Worker:
             started=call.started,
             duration_ms=(time.monotonic() - self._began) * 1000,
             memory_mb=self._function.memory_mb,
-            peak_memory_mb=self._process.peak_memory_mb() if self._process is not None else 0,
+            peak_memory_mb=self._peak_memory_mb(),
             init_ms=self._init_ms if self._init_ms is not None and self._init_ms >= 0 else None,
             status=status,
             output=self._log.value() if self._log is not None else b"",
@@ -307,6 +340,12 @@ class Worker:
             self._log = None
             self._owner.keep_log(record)
         return record.tail() if call.want_log else b""
+
+    def _peak_memory_mb(self) -> int:
+        """Of one that was killed for it, all that it may have: on Lambda it never had more."""
+        if self._is_out_of_memory:
+            return self._function.memory_mb
+        return self._process.peak_memory_mb() if self._process is not None else 0
 
     def _read_output(self) -> None:
         """Take what the pipe holds, at most twice its capacity: a thread of the handler may print without end."""

@@ -8,6 +8,9 @@ _REASONS = {
     "404": "there is no such object",
     "NoSuchKey": "there is no such object",
     "NoSuchBucket": "there is no such bucket",
+    "NoSuchVersion": "that version of it was deleted",
+    "PreconditionFailed": "it has been overwritten since",
+    "412": "it has been overwritten since",
     "403": "access is denied, or there is no such object",
     "AccessDenied": "access is denied, or there is no such object",
 }

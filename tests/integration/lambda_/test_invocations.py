@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mapfold.local.lambda_ import LambdaError, LambdaService
+from mapfold.local.lambda_.memory import can_watch
 from tests.integration.lambda_.conftest import CODE, Functions
 
 
@@ -369,3 +370,45 @@ class TestWorkers:
 
         assert second["calls"] == 1
         assert second["pid"] != first["pid"]
+
+
+@pytest.mark.skipif(not can_watch(), reason="the system does not tell what a process holds")
+class TestMemory:
+    @pytest.mark.parametrize("in_child", [False, True])
+    async def test_a_worker_over_its_memory_is_killed(self, functions: Functions, in_child: bool) -> None:
+        """Whether it or a process that it started holds it: the call ends as on Lambda, long before the handler would."""
+        name = await functions.create("handlers.hoard", MemorySize=128)
+
+        outcome = await functions.call(name, {"mb": 160, "seconds": 20, "in_child": in_child}, want_log=True)
+
+        document = json.loads(outcome.payload)
+        message = f"RequestId: {outcome.request_id} Error: Runtime exited with error: signal: killed"
+        assert document == {"errorType": "Runtime.OutOfMemory", "errorMessage": message}
+        assert outcome.function_error == "Unhandled"
+        assert b"Max Memory Used: 128 MB\t" in outcome.log_tail
+        assert outcome.log_tail.endswith(b"\tStatus: error\tError Type: Runtime.OutOfMemory\t\n")
+
+    async def test_the_next_call_has_a_new_worker(self, functions: Functions) -> None:
+        """What was killed takes nothing with it."""
+        name = await functions.create("handlers.hoard", MemorySize=128)
+        await functions.call(name, {"mb": 160, "seconds": 20})
+
+        outcome = await functions.call(name, {"mb": 8, "seconds": 0.3})
+
+        assert (outcome.function_error, outcome.payload) == (None, b"8")
+
+    async def test_a_worker_within_its_memory_is_let_be(self, functions: Functions) -> None:
+        """The same bytes, of a function that may have them, held for several looks."""
+        name = await functions.create("handlers.hoard", MemorySize=256)
+
+        outcome = await functions.call(name, {"mb": 160, "seconds": 0.5})
+
+        assert (outcome.function_error, outcome.payload) == (None, b"160")
+
+    async def test_one_that_loads_too_much_is_killed_too(self, functions: Functions) -> None:
+        """What a module holds when it is imported counts before the first call has begun."""
+        name = await functions.create("greedy.handler", MemorySize=128)
+
+        outcome = await functions.call(name, {})
+
+        assert json.loads(outcome.payload)["errorType"] == "Runtime.OutOfMemory"

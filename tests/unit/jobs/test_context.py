@@ -197,6 +197,16 @@ class TestContext:
 
         assert context.table("daily").name == "prod-daily"
 
+    def test_a_test_may_say_which_item_it_is(self) -> None:
+        """Without that there is one all the same, so that a map function that uses it can be called as it stands."""
+        assert Context(item_id="s3://b/m.csv?etag=1#7").item_id == "s3://b/m.csv?etag=1#7"
+        assert Context().item_id == "test#0"
+
+    def test_outside_of_the_map_function_there_is_no_item(self) -> None:
+        """A finish function that asks for it is told, rather than given the last one or an empty text."""
+        with pytest.raises(LookupError, match="Only the map function has one"):
+            _ = Context(item_id=None).item_id
+
     def test_a_context_of_a_test_has_all_the_time(self) -> None:
         """Nothing has to be given."""
         assert Context().seconds_left() > 10**9

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from mapfold.job import load_job
+from mapfold.runs.identity import add_up, as_text, item_digest
 from mapfold.runs.looks import SourceError
 from mapfold.runs.records import RunExists
-from mapfold.runs.work import OUT_OF_TIME, BatchFailed
-from tests.unit.tasks.conftest import FakeLambdaContext, World
+from mapfold.runs.work import OUT_OF_TIME, Batch, BatchFailed, batch_identity
+from tests.unit.tasks.conftest import JOBS, FakeLambdaContext, World
 
 
 class TestPlan:
@@ -63,7 +65,28 @@ class TestWork:
         output = world.work(world.batch(["a", "b"]))
 
         lengths = {"3": 2, "5": 1}
-        assert output == {"partial": {"words": 3, "by_length": lengths, "share": 0.0}, "items": 2, "failed": 0}
+        assert output["partial"] == {"words": 3, "by_length": lengths, "share": 0.0}
+        assert (output["items"], output["failed"]) == (2, 0)
+
+    def test_its_output_tells_which_items_it_had(self, world: World) -> None:
+        """Failed ones included: the range of their places, and the digest that anybody can compute of the authors' items."""
+        world.put_texts({"a": "one two", "bad": "fail"})
+
+        output = world.work(world.batch(["a", "bad"], first=40))
+
+        names = {40: "texts/a", 41: "texts/bad"}
+        digests = (item_digest(i, {"bucket": "mapfold-data", "key": key}) for i, key in names.items())
+        assert (output["ranges"], output["digest"]) == ([[40, 41]], as_text(add_up(digests)))
+
+    def test_ranges_that_are_too_many_for_a_payload_go_to_s3(self, world: World) -> None:
+        """A list with gaps has a range for each item: with thousands, the output would have no room for its partial."""
+        items = [{"i": index, "v": {"bucket": "b", "key": "k"}} for index in range(0, 4_000, 2)]
+        batch = Batch("words-1", {}, items, "child-1", listed=True)
+
+        output = batch_identity(load_job(JOBS, "words"), batch, s3=world.s3, folder=world.folder)
+
+        assert output["ranges"].keys() == {"$s3"}
+        assert world.lines(output["ranges"]["$s3"]) == [[[index, index] for index in range(0, 4_000, 2)]]
 
     def test_a_failed_item_is_kept_apart(self, world: World) -> None:
         """A missing object, an exception and a value that JSON cannot carry each cost their own item only."""

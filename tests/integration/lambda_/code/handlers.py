@@ -58,6 +58,18 @@ def spawn(event: Any, context: Any) -> Any:
     return [os.getpid(), child.pid]
 
 
+def hoard(event: Any, context: Any) -> Any:
+    """Holds so many MB, in itself or in a child process, for so many seconds; answers how many."""
+    hold = "import sys, time; kept = b'x' * (int(sys.argv[1]) << 20); time.sleep(float(sys.argv[2]))"
+    if event.get("in_child"):
+        subprocess.run([sys.executable, "-c", hold, str(event["mb"]), str(event["seconds"])], check=True)
+    else:
+        kept = b"x" * (event["mb"] << 20)
+        time.sleep(event["seconds"])
+        del kept
+    return event["mb"]
+
+
 def count(event: Any, context: Any) -> Any:
     global calls
     calls += 1
