@@ -224,6 +224,13 @@ class Run(Document):
     cause: str | None = None
 
 
+class IsolationFacts(Document):
+    """How far a round of the isolation is: which one, and the items that it runs."""
+
+    round: int
+    items: Counts
+
+
 class ProgressFacts(Document):
     """How far a run is."""
 
@@ -235,6 +242,9 @@ class ProgressFacts(Document):
     seconds: float = Field(description="Since it started; until it stopped.")
     items_per_second: float | None = Field(description="In the mean since its map run started.")
     seconds_left: float | None = Field(description="For the map run, at that rate.")
+    isolation: IsolationFacts | None = Field(
+        description="While items of batches whose worker died run again, in smaller batches. `items` above count them as they stand."
+    )
 
 
 class FailureLine(Document):

@@ -10,7 +10,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from mapfold.runs.finish import readable_cause
+from mapfold.runs.endings import readable_cause
 from tasks._telemetry import count, observed
 from tasks._worker import records, settings
 

@@ -45,7 +45,13 @@ def bar(stream: TextIO) -> Iterator[Watcher]:
 
 
 def describe(progress: Progress) -> str:
-    """`120 of 365 items · 15 of 46 batches · 48 items/s · 5.10 s left`; failures where there are any."""
+    """`120 of 365 items · 15 of 46 batches · 48 items/s · 5.10 s left`; failures where there are any.
+
+    While items of batches whose worker died run again: `round 2: 3 of 8 items of batches that died · 361 of 365 succeeded`.
+    """
+    if progress.pieces is not None:
+        pieces = f"{progress.pieces.done:,} of {progress.pieces.total:,} items of batches that died"
+        return f"round {progress.round}: {pieces} · {progress.items.succeeded:,} of {progress.items.total:,} succeeded"
     items, batches = progress.items, progress.batches
     if not items.total and not batches.total:
         return f"{duration(progress.seconds)} so far"

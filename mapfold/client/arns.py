@@ -69,6 +69,11 @@ def is_of_items(label: str) -> bool:
     return label not in (FOLD_LABEL, ISOLATE_LABEL)
 
 
+def is_isolation(label: str) -> bool:
+    """Whether a map run with this label is a round of the isolation of items that kill their worker."""
+    return label == ISOLATE_LABEL
+
+
 def map_state_of(label: str) -> str:
     """The name of the Map state whose map runs have this label."""
     return _STATES.get(label, "Map")

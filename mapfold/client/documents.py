@@ -132,6 +132,7 @@ def event_document(line: EventLine) -> dict[str, Json]:
 
 def progress_document(progress: Progress) -> dict[str, Json]:
     """How far a run is."""
+    pieces = progress.pieces
     return {
         "run_id": progress.run_id,
         "status": str(progress.status),
@@ -141,6 +142,7 @@ def progress_document(progress: Progress) -> dict[str, Json]:
         "seconds": round(progress.seconds, 3),
         "items_per_second": None if progress.rate is None else round(progress.rate, 3),
         "seconds_left": None if progress.seconds_left is None else round(progress.seconds_left, 1),
+        "isolation": None if pieces is None else {"round": progress.round, "items": counts_document(pieces)},
     }
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol
 
-from mapfold.client.arns import is_of_items
+from mapfold.client.arns import is_isolation, is_of_items
 from mapfold.client.pages import BadToken, Entry
 from mapfold.client.target import Target
 from mapfold.client.values import (
@@ -26,6 +26,8 @@ from mapfold.client.values import (
     explain_cause,
 )
 from mapfold.errors import ServiceError
+from mapfold.runs.endings import how_it_ended
+from mapfold.runs.pieces import child_of, has_died, pieces_of
 
 _FIRST_RANGE, _LAST_RANGE = 256 * 1024, 8 * 1024 * 1024
 _FILE_END = 1 << 62
@@ -80,7 +82,7 @@ def failure_entries(aws: ReadsFailures, execution: Execution, position: Json = N
     None stands for a child that was asked for and has no items but those in a file: it cost calls all the same.
 
     A position is a place in one of three lists: `["file", byte]` of failures.jsonl; `["part", key, byte]` of a file that
-    a batch wrote; `["child", status, token, child, item]` of a page of the children that failed as a whole.
+    a batch wrote; `["child", run, status, token, child, item]` of a page of the children of a map run that failed as a whole.
     """
     bucket, folder = aws.target.runs_bucket, f"runs/{execution.name}/"
     match position:
@@ -90,10 +92,15 @@ def failure_entries(aws: ReadsFailures, execution: Execution, position: Json = N
             yield from _of_file(aws, bucket, folder + "failures.jsonl", byte) or ()
         case ["part", str() as key, int() as byte] if key.startswith(folder + "failed/") and byte >= 0:
             yield from _of_parts(aws, execution, bucket, folder, key, byte)
-        case ["child", "FAILED" | "TIMED_OUT" as status, str() | None as token, int() as child, int() as item] if (
-            child >= 0 <= item
-        ):
-            yield from _of_children(aws, execution, bucket, folder, (Status(status), token, child, item))
+        case [
+            "child",
+            int() as run,
+            "FAILED" | "TIMED_OUT" as status,
+            str() | None as token,
+            int() as child,
+            int() as item,
+        ] if min(run, child, item) >= 0:
+            yield from _of_children(aws, execution, bucket, folder, (run, Status(status), token, child, item))
         case _:
             raise BadToken
 
@@ -126,7 +133,7 @@ def _of_parts(
     for file, begin in chain(rest, ((file, 0) for file in keys)):
         for failure, end in _lines(aws, bucket, file, begin):
             yield failure, ["part", file, _FILE_END if end is None else end]
-    yield from _of_children(aws, execution, bucket, folder, (Status.FAILED, None, 0, 0))
+    yield from _of_children(aws, execution, bucket, folder, (0, Status.FAILED, None, 0, 0))
 
 
 def _lines(aws: ReadsFailures, bucket: str, key: str, start: int) -> Iterator[tuple[Failure, int | None]]:
@@ -175,27 +182,66 @@ def _failure(line: Mapping[str, Json]) -> Failure:
     )
 
 
+_Start = tuple[int, Status, str | None, int, int]
+
+
 def _of_children(
-    aws: ReadsFailures, execution: Execution, bucket: str, folder: str, start: tuple[Status, str | None, int, int]
+    aws: ReadsFailures, execution: Execution, bucket: str, folder: str, start: _Start
 ) -> Iterator[Entry[Failure | None]]:
-    """The items of the children that failed or timed out, of the latest map run over the items."""
-    map_run = next((run for run in reversed(aws.map_runs(execution.arn)) if is_of_items(run.label)), None)
-    if map_run is None:
-        return
+    """The items of the children that failed or timed out: of the latest map run over the items, and of the rounds behind it.
+
+    A child whose items went on in the round behind its map run has not failed for good: they are told there, if at all.
+    """
+    map_runs, has_ended = _map_runs(aws, execution), execution.status.is_terminal
+    first, status, token, skipped, items_skipped = start
+    for number, map_run in enumerate(map_runs[first:], first):
+        is_last = has_ended and number == len(map_runs) - 1
+        pages = _of_map_run(aws, map_run, (status, token, skipped, items_skipped), bucket, folder, is_last=is_last)
+        for failure, position in pages:
+            yield failure, ["child", number, *position]
+        status, token, skipped, items_skipped = Status.FAILED, None, 0, 0
+
+
+def _map_runs(aws: ReadsFailures, execution: Execution) -> list[str]:
+    """The latest map run over the items, and the rounds of its isolation, oldest first."""
+    found: list[str] = []
+    for run in aws.map_runs(execution.arn):
+        if is_of_items(run.label):
+            found = [run.arn]
+        elif is_isolation(run.label):
+            found.append(run.arn)
+    return found
+
+
+def _of_map_run(
+    aws: ReadsFailures,
+    map_run: str,
+    start: tuple[Status, str | None, int, int],
+    bucket: str,
+    folder: str,
+    *,
+    is_last: bool,
+) -> Iterator[tuple[Failure | None, list[Json]]]:
     status, token, skipped, items_skipped = start
     while True:
-        page = aws.execution_page(map_run.arn, status=status, size=_CHILDREN, token=token)
+        page = aws.execution_page(map_run, status=status, size=_CHILDREN, token=token)
         for number, summary in enumerate(page.items[skipped:], skipped):
             child = aws.find_execution(summary.arn)
-            found = [] if child is None else list(_of_child(aws, child, bucket, folder))
+            goes_on = child is None or (not is_last and pieces_of(_record(child)))
+            found = [] if child is None or goes_on else list(_of_child(aws, child, bucket, folder))
             for item, failure in enumerate(found[items_skipped:], items_skipped + 1):
-                yield failure, ["child", str(status), token, number, item]
+                yield failure, [str(status), token, number, item]
             if not found:
-                yield None, ["child", str(status), token, number + 1, 0]
+                yield None, [str(status), token, number + 1, 0]
             items_skipped = 0
         if page.next is None and status is Status.TIMED_OUT:
             return
         skipped, token, status = 0, page.next, status if page.next else Status.TIMED_OUT
+
+
+def _record(child: Execution) -> dict[str, Json]:
+    """A child as the ResultWriter records it, as far as its end is told by that."""
+    return {"Input": child.input, "Status": str(child.status), "Error": child.error, "Cause": child.cause}
 
 
 def _of_child(aws: ReadsFailures, child: Execution, bucket: str, folder: str) -> Iterator[Failure]:
@@ -222,4 +268,7 @@ def _of_child(aws: ReadsFailures, child: Execution, bucket: str, folder: str) ->
 def _whole_child(child: Execution, *, item: Json, index: int | None) -> Failure:
     error = child.error or ("States.Timeout" if child.status is Status.TIMED_OUT else str(child.status))
     message, traceback = explain_cause(child.cause)
+    record = _record(child)
+    if len(child_of(record).get("Items") or ()) == 1 and has_died(record):
+        message = how_it_ended(record)[1]
     return Failure(item, index, error, message, traceback, execution=child.arn)

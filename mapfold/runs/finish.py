@@ -7,8 +7,6 @@ is one: {"item", "index", "error", "message", "traceback", "execution"}.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from mapfold.codec import Place, encode
 from mapfold.context import Context
 from mapfold.job import Job
+from mapfold.runs.endings import how_it_ended
 from mapfold.runs.folder import RunFolder
 from mapfold.runs.objects import LineWriter, exists, read_lines
 from mapfold.runs.partials import Partials, dumps
-from mapfold.runs.pieces import OUT_OF_TIME_DEATHS, child_of, has_died
+from mapfold.runs.pieces import child_of
 from mapfold.runs.records import Records
 from mapfold.runs.work import BatchFailed, shown_item
 
@@ -30,7 +29,6 @@ INLINE_RESULT_BYTES = 100_000
 """A larger result is only in result.json."""
 
 TOLERANCE_EXCEEDED = "Mapfold.ToleratedFailureExceeded"
-NOT_STARTED = "Mapfold.NotStarted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,48 +135,3 @@ def _of_child(job: Job, record: Mapping[str, Any], s3: S3Client, folder: RunFold
         item = shown_item(job, entry["v"], batch)
         line = {"item": item, "index": entry["i"], "error": error, "message": message}
         yield dumps({**line, "traceback": None, "execution": record.get("ExecutionArn")})
-
-
-def how_it_ended(record: Mapping[str, Any], *, timeout_seconds: int) -> tuple[str, str]:
-    """Error and message for the items of a child that did not succeed, from its record."""
-    status = str(record.get("Status") or "FAILED")
-    if status == "PENDING":
-        return NOT_STARTED, "the run stopped before this item"
-    error = str(record.get("Error") or f"Execution{status.title().replace('_', '')}")
-    told = readable_cause(record.get("Cause"), error=error)
-    if not has_died(record):
-        return error, told
-    how_often = _how_often(child_of(record))
-    if status == "TIMED_OUT" or error in OUT_OF_TIME_DEATHS:
-        return error, f"did not end within {timeout_seconds} s (timeout_seconds) {how_often}"
-    return error, f"its worker died {how_often}: {_REQUEST.sub('', told)}"
-
-
-def _how_often(child: Mapping[str, Any]) -> str:
-    """How often an item died, and in which company: only a run that stopped early leaves batches that died whole."""
-    others = len(child.get("Items") or ()) - 1
-    if others:
-        return f"in a batch with {others} others, and the run stopped before it was known which of them did it"
-    return f"{_TIMES[min(int(child.get('tries') or 0) + 1, len(_TIMES)) - 1]}, alone with this item"
-
-
-_TIMES = ("once", "twice")
-_REQUEST = re.compile(r"^RequestId: \S+ Error: ")
-"""What Lambda puts before its reason; which request it was is in the log."""
-
-
-def readable_cause(cause: str | None, *, error: str) -> str:
-    """A cause in words: Lambda's is a JSON document, of which the message is what a reader wants.
-
-    The type of the exception stands before it, unless that is `error`, which is shown beside it anyway.
-    """
-    if not cause:
-        return ""
-    try:
-        document = json.loads(cause)
-    except ValueError:
-        return cause
-    if not isinstance(document, dict) or "errorMessage" not in document:
-        return cause
-    kind = document.get("errorType")
-    return f"{kind}: {document['errorMessage']}" if kind and kind != error else str(document["errorMessage"])

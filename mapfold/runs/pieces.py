@@ -12,8 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mapfold.runs.partials import dumps
-
 Json = Any
 
 OUT_OF_TIME_DEATHS = frozenset({"Sandbox.Timedout", "States.Timeout"})
@@ -37,7 +35,7 @@ class Piece:
 
     def line(self) -> bytes:
         """As the ItemReader of IsolatePieces reads it."""
-        return dumps({"items": self.items, "tries": self.tries})
+        return json.dumps({"items": self.items, "tries": self.tries}, separators=(",", ":")).encode()
 
 
 def pieces_of(record: Mapping[str, Json], *, stopped: bool = False) -> list[Piece]:

@@ -21,7 +21,7 @@ VALIDATOR = (
     Path(__file__).parent / "asl_validator" / "node_modules" / "asl-validator" / "dist" / "bin" / "asl-validator.js"
 )
 REGION, ACCOUNT = "eu-west-1", "123456789012"
-JOBS = ("busiest-routes", "flight-delays", "orders", "sums", "words")
+JOBS = ("busiest-routes", "flight-delays", "orders", "poison", "poison-early", "sums", "words")
 
 
 def deployed_definition(stage: Deployed, job: str) -> Any:

@@ -10,7 +10,7 @@ def test_the_outputs_name_machines_jobs_and_storage(stage: Deployed) -> None:
     outputs = stage.outputs
 
     assert outputs["MachinePrefix"] == "mapfold-dev-"
-    assert outputs["Jobs"] == "flight-delays,orders,sums,words"
+    assert outputs["Jobs"] == "flight-delays,orders,poison,poison-early,sums,words"
     for key, type_ in (("DataBucket", "S3::Bucket"), ("RunsBucket", "S3::Bucket"), ("RunsTable", "DynamoDB::Table")):
         assert outputs[key]["Ref"] in stage.resources(f"AWS::{type_}")
 

@@ -12,7 +12,7 @@ from tests.infra.deployed import Deployed, Resource
 from workflows.permissions import Statement, job_permissions
 
 HANDLERS = ("plan", "work", "isolate", "fold", "finish", "close")
-JOBS = ("flight-delays", "orders", "sums", "words")
+JOBS = ("flight-delays", "orders", "poison", "poison-early", "sums", "words")
 
 
 def as_text(value: Any) -> str:

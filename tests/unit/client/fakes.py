@@ -32,6 +32,7 @@ MACHINES = "arn:aws:states:us-east-1:123456789012:stateMachine:"
 EXECUTIONS = "arn:aws:states:us-east-1:123456789012:execution:"
 MAP_RUN = "arn:aws:states:us-east-1:123456789012:mapRun:mapfold-flights/flights:11111111-2222-3333-4444-555555555555"
 GROUPS_RUN = MAP_RUN.replace("/flights:", "/FoldGroups:")
+ROUND = MAP_RUN.replace("/flights:", "/Isolate:")
 RUN = EXECUTIONS + "mapfold-flights:r1"
 
 

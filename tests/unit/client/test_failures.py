@@ -7,9 +7,9 @@ import json
 import pytest
 
 from mapfold.client import BadToken, failure_entries, failures
-from mapfold.client.values import Json, Status
+from mapfold.client.values import Execution, Json, Status
 from mapfold.errors import ServiceError
-from tests.unit.client.fakes import EXECUTIONS, MAP_RUN, RUN, FakeAws, execution, map_run
+from tests.unit.client.fakes import EXECUTIONS, MAP_RUN, ROUND, RUN, FakeAws, execution, map_run
 
 CHILD = EXECUTIONS + "mapfold-flights/flights:c1"
 LINE = {"item": {"key": "a"}, "index": 7, "error": "ValueError", "message": "no", "traceback": "Traceback …"}
@@ -108,6 +108,40 @@ def test_a_child_without_a_batch_is_one_failure() -> None:
     assert (failure.item, failure.error) == ({"key": "a"}, "States.Timeout")
 
 
+class TestIsolation:
+    """A batch of two died; the first round ran its halves, of which one died again, alone."""
+
+    def isolating(self) -> FakeAws:
+        def dead(arn: str, given: Json) -> Execution:
+            cause = '{"errorMessage": "exit status 3"}'
+            return execution(arn, Status.FAILED, given=given, error="Runtime.ExitError", cause=cause)
+
+        items = [{"i": 7, "v": "a"}, {"i": 8, "v": "b"}]
+        aws = FakeAws(map_runs_={MAP_RUN: map_run(), ROUND: map_run(ROUND, started=101.0)})
+        aws.children_[MAP_RUN] = [dead(CHILD, {"Items": items})]
+        aws.children_[ROUND] = [dead(f"{CHILD}-2", {"Items": items[:1], "tries": 0})]
+        return aws
+
+    def test_items_whose_batch_was_split_are_told_by_its_pieces(self) -> None:
+        """Of the item that is not in the last round's failures, nothing is told: it succeeded there."""
+        (failure,) = failures(self.isolating(), execution(RUN, Status.FAILED))
+
+        assert (failure.index, failure.error) == (7, "Runtime.ExitError")
+        assert failure.message == "its worker died once, alone with this item: exit status 3"
+
+    def test_while_it_runs_what_may_go_on_is_no_failure(self) -> None:
+        """The next round may have it succeed."""
+        assert list(failures(self.isolating(), execution(RUN, Status.RUNNING))) == []
+
+    def test_the_list_goes_on_behind_any_place(self) -> None:
+        """A place knows its map run."""
+        aws, run = self.isolating(), execution(RUN, Status.FAILED)
+        entries = list(failure_entries(aws, run))
+
+        for number, (_, behind) in enumerate(entries, 1):
+            assert list(failure_entries(aws, run, behind)) == entries[number:]
+
+
 class TestPositions:
     def positions(self, aws: FakeAws) -> list[Json]:
         """The position behind each failure of a run that died."""
@@ -142,8 +176,8 @@ class TestPositions:
             ["file", -1],
             ["part", "runs/r2/failed/000000000000.jsonl", 0],
             ["part", "runs/r1/failed/../../r2/x", -5],
-            ["child", "SUCCEEDED", None, 0, 0],
-            ["child", "FAILED", None, -1, 0],
+            ["child", 0, "SUCCEEDED", None, 0, 0],
+            ["child", 0, "FAILED", None, -1, 0],
             "x",
             {},
         ],

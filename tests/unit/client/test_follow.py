@@ -11,7 +11,7 @@ import pytest
 from mapfold.client.errors import UnknownRun
 from mapfold.client.follow import AWS_PACE, LOCAL_PACE, Pace, Progress, Unheard, follow, look
 from mapfold.client.values import Counts, Execution, Status
-from tests.unit.client.fakes import GROUPS_RUN, MAP_RUN, RUN, FakeAws, events, execution, map_run
+from tests.unit.client.fakes import GROUPS_RUN, MAP_RUN, ROUND, RUN, FakeAws, events, execution, map_run
 
 Step = Callable[[FakeAws], None]
 
@@ -108,6 +108,49 @@ def test_items_stay_those_of_the_map_over_the_items_while_partials_are_folded_in
     _, heard = watch(world(mapping(4, 4, Status.SUCCEEDED), grouping), Clock())
 
     assert [(progress.stage, progress.items.total) for progress in heard][:2] == [("", 4), ("FoldGroups", 4)]
+
+
+def isolating(done: int, total: int, *, number: int, status: Status = Status.RUNNING) -> Step:
+    """Round `number` of the isolation is so far."""
+
+    def step(aws: FakeAws) -> None:
+        counts = Counts(total=total, succeeded=done, pending=total - done)
+        arn = f"{ROUND}-{number}"
+        aws.map_runs_[arn] = replace(map_run(arn, status, items=counts, started=101.0 + number), label="Isolate")
+
+    return step
+
+
+def died(aws: FakeAws) -> None:
+    """The map over the items has ended: eight of 40 items were in a batch that died."""
+    counts = Counts(total=40, succeeded=32, failed=8)
+    aws.map_runs_[MAP_RUN] = map_run(status=Status.SUCCEEDED, items=counts, children=counts)
+
+
+def test_a_round_of_the_isolation_is_told_beside_the_items_and_not_added_to_them() -> None:
+    """They stand better with every item that a round succeeded with; one that passed between two polls counts too."""
+
+    def two_rounds(aws: FakeAws) -> None:
+        isolating(4, 8, number=1, status=Status.SUCCEEDED)(aws)
+        isolating(2, 4, number=2)(aws)
+
+    _, heard = watch(world(died, two_rounds), Clock())
+
+    during = heard[1]
+    assert (during.stage, during.round, during.pieces and during.pieces.total) == ("IsolatePieces", 2, 4)
+    assert (during.items.total, during.items.succeeded, during.items.failed) == (40, 38, 2)
+    assert heard[0].pieces is None
+
+
+def test_one_look_tells_of_the_isolation_too() -> None:
+    """All rounds so far count."""
+    aws = FakeAws().has(execution(RUN, Status.RUNNING))
+    for step in (died, isolating(4, 8, number=1, status=Status.SUCCEEDED), isolating(1, 4, number=2)):
+        step(aws)
+
+    progress = look(aws, aws.executions_[RUN], now=120.0)
+
+    assert (progress.stage, progress.round, progress.items.succeeded) == ("IsolatePieces", 2, 37)
 
 
 def test_rate_and_time_left_come_from_what_ended_lately() -> None:

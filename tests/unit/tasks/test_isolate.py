@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mapfold.runs.finish import how_it_ended
+from mapfold.runs.endings import how_it_ended
 from mapfold.runs.isolate import count_items, final_records
 from mapfold.runs.outcome import read_outcome
 from mapfold.runs.pieces import DEATHS, child_of, pieces_of
