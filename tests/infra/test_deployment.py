@@ -113,7 +113,10 @@ def test_the_outputs_are_what_the_command_line_reads(deployment: MotoDeployment)
     """Every key that `mapfold … --stack` and docs/deploy.md name; each bucket and table is there."""
     outputs = deployment.outputs
 
-    assert (outputs["MachinePrefix"], outputs["Jobs"]) == ("mapfold-dev-", "flight-delays,orders,poison,poison-early,sums,words")
+    assert (outputs["MachinePrefix"], outputs["Jobs"]) == (
+        "mapfold-dev-",
+        "flight-delays,orders,poison,poison-early,sums,words",
+    )
     assert outputs["Table0"].startswith("flight-delays-daily=")
     assert outputs.keys() >= {"StartQueueUrl", "DeadLetterQueueUrl", "ApiUrl", "RunEventsTopic", "DashboardUrl"}
     for bucket in ("DataBucket", "RunsBucket"):
