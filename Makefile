@@ -55,6 +55,7 @@ bench: .venv/ready $(FLIGHTS)  ## what we claim about speed, measured on this ma
 	$(BIN)/python -m benchmarks.children
 	$(BIN)/python -m benchmarks.pass_children
 	$(BIN)/python -m benchmarks.readers
+	$(BIN)/python -m benchmarks.splits
 	$(BIN)/python -m benchmarks.start_and_end
 	$(BIN)/python -m benchmarks.main_job
 	$(BIN)/python -m benchmarks.poison

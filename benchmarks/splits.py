@@ -26,7 +26,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.machine import keep, peak_memory_mib, progress
+from benchmarks.machine import keep, progress
 from mapfold import Context, Splits
 from mapfold.runs.split_entries import SplitEntries
 from mapfold.splits.gzip_members import MAGIC
@@ -88,7 +88,6 @@ def main(arguments: list[str] | None = None) -> int:
     for case in cases(options.rows):
         numbers |= compare(case, options.rounds)
     numbers |= plans(int(options.plan_gb * 1e9))
-    numbers["peak_mib"] = round(peak_memory_mib())
     keep("splits", numbers)
     return 0
 

@@ -42,6 +42,7 @@ class FakeS3:
     def __init__(self, objects: Mapping[str, bytes]) -> None:
         self.objects = dict(objects)
         self.ranges: list[tuple[str, str]] = []
+        self.bodies: list[Body] = []
         self.breaks_after: list[int] = []
         self.meta = SimpleNamespace(config=SimpleNamespace(max_pool_connections=4))
 
@@ -60,6 +61,7 @@ class FakeS3:
             raise refusal("InvalidRange")
         breaks_after = self.breaks_after.pop(0) if self.breaks_after else None
         body = Body(data[first : last + 1], breaks_after)
+        self.bodies.append(body)
         return {**answer, "ContentRange": f"bytes {first}-{last}/{len(data)}", "Body": body}
 
     def get_paginator(self, name: str) -> Any:

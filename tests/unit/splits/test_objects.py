@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import sys
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mapfold.splits import SplitError, Splits
+from mapfold.splits.reading import CHUNK_BYTES
 from mapfold.splits.rows import read_rows
 from tests.unit.splits.fakes import BUCKET, KEY, FakeS3, pieces
 
@@ -76,6 +78,19 @@ class TestAnObjectThatWasOverwritten:
 
         with pytest.raises(SplitError, match=f"{OBJECT}: it has been overwritten since the run was planned"):
             list(read_rows(s3, piece.split))
+
+
+class TestRows:
+    @pytest.mark.parametrize("source", [Splits("csv", headers=("n",)), Splits("jsonl"), Splits("text")])
+    def test_arrive_while_the_split_is_read(self, source: Splits) -> None:
+        """One block of the object is in memory, however long the split is."""
+        s3: Any = FakeS3({KEY: b"1234567\n" * 400_000})
+        (piece,) = pieces(s3, source)
+
+        rows = read_rows(s3, piece.split)
+        next(rows)
+
+        assert s3.bodies[-1].tell() == CHUNK_BYTES
 
 
 class TestAConnectionThatBreaks:
@@ -162,6 +177,16 @@ class TestParquet:
         splits = pieces(s3, Splits("parquet", split_bytes=3_000))
 
         assert [piece.split["row_groups"] for piece in splits] == [[0, 2], [3, 5], [6, 8], [9, 9]]
+
+    def test_without_pyarrow_the_way_out_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A function on AWS has what its job's lock file names, and Mapfold needs no pyarrow by itself."""
+        s3: Any = FakeS3({KEY: parquet()})
+        monkeypatch.setitem(sys.modules, "pyarrow", None)
+
+        with pytest.raises(
+            SplitError, match=f"{OBJECT}: it is read with pyarrow, .* Name pyarrow in the job's lock file"
+        ):
+            pieces(s3, Splits("parquet"))
 
     def test_columns_are_read_alone(self) -> None:
         """And a name that is none is an error that says which there are."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mapfold import Context, Inventory, Job, Manifest, Network, ObjectRows, Objects, Permission
+from mapfold import Context, Inventory, Job, Manifest, Network, ObjectRows, Objects, Permission, Splits
 from mapfold.errors import UsageError
 from mapfold.runs.folder import RunFolder
 from tests.e2e.permissions.iam import Request, is_allowed
@@ -63,7 +63,7 @@ def whole_job(**declared: Any) -> Job:
 
 def every_role() -> Iterator[tuple[str, tuple[Statement, ...]]]:
     """Of a job that declares all there is, with either kind of source, and of the shared functions."""
-    for source in (Manifest(), Objects()):
+    for source in (Manifest(), Objects(), Splits("csv", "prefix")):
         for role, statements in job_permissions(whole_job(source=source), with_key=True).items():
             yield f"{type(source).__name__} {role}", statements
     yield from shared_permissions(with_key=True).items()
