@@ -77,7 +77,7 @@ def test_a_stage_may_say_otherwise(stage: Deployed) -> None:
     """The job words declares 512 MB, and the stage 1,024 for its work, 2,048 for the others, which may take 15 minutes."""
     sizes = {handler: stage.function("words", handler)["MemorySize"] for handler in HANDLERS}
 
-    assert sizes == {"plan": 2048, "work": 1024, "fold": 2048, "finish": 2048, "close": 2048}
+    assert sizes == {"plan": 2048, "work": 1024, "isolate": 2048, "fold": 2048, "finish": 2048, "close": 2048}
     assert stage.function("words", "work")["Timeout"] == 60
     assert stage.function("words", "fold")["Timeout"] == 900
 

@@ -44,7 +44,7 @@ class TestReplay:
         """Not one of the roles that use the key is left out."""
         roles = {grant.role for grant in unused if grant.action.startswith("kms:")}
 
-        assert roles == {"plan", "work", "fold", "finish", "state-machine", "api", "start"}
+        assert roles == {"plan", "work", "isolate", "fold", "finish", "state-machine", "api", "start"}
 
     @pytest.mark.parametrize("owner", ["everything", SHARED])
     def test_every_role_was_seen_at_work(self, replay: Replay, owner: str) -> None:

@@ -28,7 +28,8 @@ NO_KMS = "moto encrypts nothing, and asks no key: whoever may use an object or a
 WRITER = (
     "AWS's guide asks for it of a ResultWriter, which uploads in parts; the embedded one never has to go on with them."
 )
-GROUPS = "As of the children of Map, which a run here stops and redrives."
+LATER = "As of the children of Map, which a run here stops and redrives."
+LISTED = "Plan lists no items here: Step Functions reads every source itself."
 UNUSED = (
     Unused("WriteOwnLogs", "Lambda itself writes logs, on AWS in the function's name; the embedded one, into a file."),
     Unused("SendTraces", "There is no X-Ray locally: POWERTOOLS_TRACE_DISABLED is set."),
@@ -44,8 +45,14 @@ UNUSED = (
     Unused("WriteResults", WRITER, action="s3:AbortMultipartUpload"),
     Unused("WriteResults", WRITER, action="s3:GetObject", resource="*/map/*"),
     Unused("FollowAndStopChildren", "AWS's guide names children so; their ARNs are the next.", resource="*JOB:*"),
-    Unused("FollowAndStopChildren", GROUPS, action="states:StopExecution", resource="*/FoldGroups:*"),
-    Unused("RedriveChildren", GROUPS, resource="*/FoldGroups:*"),
+    Unused("FollowAndStopChildren", LATER, action="states:StopExecution", resource="*/FoldGroups:*"),
+    Unused("RedriveChildren", LATER, resource="*/FoldGroups:*"),
+    Unused("FollowAndStopChildren", LATER, action="states:StopExecution", resource="*/Isolate:*"),
+    Unused("RedriveChildren", LATER, resource="*/Isolate:*"),
+    Unused("WriteList", LISTED),
+    Unused("ReadList", LISTED),
+    Unused("FollowAndStopChildren", LISTED, resource="*/Listed:*"),
+    Unused("RedriveChildren", LISTED, resource="*/Listed:*"),
     Unused("TakeRequests", "The embedded Lambda polls queues itself."),
     Unused(
         "LookAtChildren",
