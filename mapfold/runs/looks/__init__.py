@@ -20,7 +20,7 @@ from mapfold.runs.looks.head import read_head
 from mapfold.runs.looks.inventory import look_at_report, read_report
 from mapfold.runs.looks.json_document import look_at_array, look_at_pairs
 from mapfold.runs.looks.listing import look_at_listed_rows, look_at_listing
-from mapfold.runs.looks.look import Look
+from mapfold.runs.looks.look import Look, look_at_object
 from mapfold.runs.looks.parquet import look_at_parquet
 from mapfold.runs.looks.text import look_at_csv, look_at_json_lines, look_at_manifest
 from mapfold.sources import (
@@ -44,7 +44,12 @@ __all__ = ["Look", "SourceError", "look_at"]
 
 
 def look_at(declared: Source, source: Mapping[str, str], s3: S3Client) -> Look:
-    """A look at what `source` ({"uri", "bucket", "key"}) names, as the job's `declared` source. SourceError."""
+    """A look at what `source` ({"uri", "bucket", "key"}) names, as the job's `declared` source. SourceError.
+
+    Of a source that Plan itself lists, only which object it is: who lists the items sees what is in it.
+    """
+    if not declared.is_read_natively:
+        return look_at_object(s3, source) if declared.key_name == "Key" else Look(0)
     match declared:
         case Objects():
             return look_at_listing(s3, source)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from mapfold.runs.looks.errors import SourceError, refusal
 from mapfold.runs.looks.head import Head
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 TYPICAL_ITEM_BYTES = 100
 
@@ -20,6 +26,17 @@ class Look:
     items: int
     etag: str = ""
     version: str = ""
+
+
+def look_at_object(s3: S3Client, source: Mapping[str, str]) -> Look:
+    """That an object is there, and which one it is; nothing of what is in it. SourceError."""
+    from botocore.exceptions import ClientError
+
+    try:
+        found = s3.head_object(Bucket=source["bucket"], Key=source["key"])
+    except ClientError as error:
+        raise SourceError(f"the source {source['uri']} cannot be read: {refusal(error)}") from error
+    return Look(0, found["ETag"].strip('"'), found.get("VersionId", "null"))
 
 
 def look_of(head: Head, *, marks: int) -> Look:
