@@ -45,7 +45,12 @@ __all__ = ["Look", "SourceError", "look_at"]
 
 
 def look_at(declared: Source, source: Mapping[str, str], s3: S3Client) -> Look:
-    """A look at what `source` ({"uri", "bucket", "key"}) names, as the job's `declared` source. SourceError."""
+    """A look at what `source` ({"uri", "bucket", "key"}) names, as the job's `declared` source. SourceError.
+
+    Of a source that Plan itself lists, only which object it is: who lists the items sees what is in it.
+    """
+    if not declared.is_read_natively:
+        return look_at_object(s3, source) if declared.key_name == "Key" else Look(0)
     match declared:
         case Objects():
             return look_at_listing(s3, source)

@@ -28,6 +28,17 @@ class Look:
     version: str = ""
 
 
+def look_at_object(s3: S3Client, source: Mapping[str, str]) -> Look:
+    """That an object is there, and which one it is; nothing of what is in it. SourceError."""
+    from botocore.exceptions import ClientError
+
+    try:
+        found = s3.head_object(Bucket=source["bucket"], Key=source["key"])
+    except ClientError as error:
+        raise SourceError(f"the source {source['uri']} cannot be read: {refusal(error)}") from error
+    return Look(0, found["ETag"].strip('"'), found.get("VersionId", "null"))
+
+
 def look_of(head: Head, *, marks: int) -> Look:
     """From the `marks` items that were counted in the head's text."""
     return Look(estimate(head, marks=marks), head.etag, head.version)

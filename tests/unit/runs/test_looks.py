@@ -116,6 +116,25 @@ class TestEstimates:
         assert look_at(Objects(), source("s3://b/m"), s3).etag == ""
 
 
+class Listed(Source):
+    """A source whose items Plan lists itself."""
+
+    is_read_natively = False
+
+
+class TestWhatPlanLists:
+    def test_it_is_seen_which_object_it_is_and_no_more(self) -> None:
+        """Who lists the items reads it."""
+        seen = look_at(Listed(), source("s3://b/x"), fake_s3({"x": "\x00"}))
+
+        assert (seen.items, seen.etag) == (0, hashlib.md5(b"\x00").hexdigest())
+
+    def test_one_that_is_not_there_is_an_error_all_the_same(self) -> None:
+        """With what S3 says."""
+        with pytest.raises(SourceError, match=r"s3://b/x cannot be read: there is no such object \(404\)"):
+            look_at(Listed(), source("s3://b/x"), fake_s3())
+
+
 class TestBadInput:
     @pytest.mark.parametrize(
         ("declared", "key", "body", "said"),
