@@ -277,6 +277,11 @@ class Run(Document):
     items: Items | None = Field(default=None, description="Of all runs that it stands on, each item once.")
     retried: Retried | None = Field(default=None, description="Where it is a retry: the items that it tried again.")
     result: Any = Field(default=None, description="Where it has no more than 100,000 bytes. `/result` has any.")
+    result_kind: str | None = Field(
+        default=None,
+        description="parts or shards, where the result says in which files of S3 it is; left out where it is the result itself.",
+        examples=["parts"],
+    )
     result_uri: str | None = Field(default=None, examples=["s3://mapfold-runs/runs/first/result.json"])
     failures_uri: str | None = Field(default=None, description="Where items failed: the file that lists them all.")
     error: str | None = None
