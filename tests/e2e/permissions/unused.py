@@ -29,7 +29,6 @@ WRITER = (
     "AWS's guide asks for it of a ResultWriter, which uploads in parts; the embedded one never has to go on with them."
 )
 LATER = "As of the children of Map, which a run here stops and redrives."
-LISTED = "Plan lists no items here: Step Functions reads every source itself."
 UNUSED = (
     Unused("WriteOwnLogs", "Lambda itself writes logs, on AWS in the function's name; the embedded one, into a file."),
     Unused("SendTraces", "There is no X-Ray locally: POWERTOOLS_TRACE_DISABLED is set."),
@@ -49,10 +48,8 @@ UNUSED = (
     Unused("RedriveChildren", LATER, resource="*/FoldGroups:*"),
     Unused("FollowAndStopChildren", LATER, action="states:StopExecution", resource="*/Isolate:*"),
     Unused("RedriveChildren", LATER, resource="*/Isolate:*"),
-    Unused("WriteList", LISTED),
-    Unused("ReadList", LISTED),
-    Unused("FollowAndStopChildren", LISTED, resource="*/Listed:*"),
-    Unused("RedriveChildren", LISTED, resource="*/Listed:*"),
+    Unused("FollowAndStopChildren", LATER, action="states:StopExecution", resource="*/Listed:*"),
+    Unused("RedriveChildren", LATER, resource="*/Listed:*"),
     Unused("TakeRequests", "The embedded Lambda polls queues itself."),
     Unused(
         "LookAtChildren",
