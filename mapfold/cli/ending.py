@@ -10,7 +10,8 @@ from itertools import islice
 
 from mapfold.cli.factory import Connection, Factory, Place
 from mapfold.cli.output import Output
-from mapfold.cli.present import counted, duration, result_lines
+from mapfold.cli.present import counted, duration
+from mapfold.cli.results import outcome_result_lines
 from mapfold.client import AWS_PACE, LOCAL_PACE, Outcome, Run, failures, follow, outcome, stop
 from mapfold.client.values import Execution, Json, explain_cause
 from mapfold.errors import ServiceError
@@ -105,7 +106,7 @@ def _outcome_lines(ended: Outcome, connection: Connection, execution: Execution,
     if items.failed:
         lines += _reasons(ended, connection, execution, typed)
     if ended.result is not None:
-        lines += ["", *result_lines(ended.result)]
+        lines += ["", *outcome_result_lines(ended, connection.aws)]
     lines.append("")
     if ended.result_uri:
         lines.append(f"result    {ended.result_uri}")

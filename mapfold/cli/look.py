@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from mapfold.cli.factory import Factory, Place
 from mapfold.cli.output import Output
-from mapfold.cli.present import clock_time, columns, counted, duration, result_lines, tally
+from mapfold.cli.present import clock_time, columns, counted, duration, tally
+from mapfold.cli.results import outcome_result_lines
 from mapfold.client.arns import is_isolation, is_of_items
 from mapfold.client.documents import run_document, span, status_document, summary_document
 from mapfold.client.isolation import counted_together
@@ -90,6 +91,7 @@ def show(place: Place, name: str, factory: Factory, output: Output, *, as_json: 
         view = client.show(connection.aws, name)
         execution = view.execution
         ended = client.outcome(connection.aws, execution) if execution.status.is_terminal else None
+        result = outcome_result_lines(ended, connection.aws) if ended is not None and not as_json else []
     if connection.is_own and ended is None:
         output.note(factory.goes_on(place))
     given = decode(execution.input)
@@ -127,8 +129,8 @@ def show(place: Place, name: str, factory: Factory, output: Output, *, as_json: 
         lines += [
             f"          {said}" for said in kept_apart(ended, view.map_runs, factory.typed("failures", name, place))
         ]
-    if ended is not None and ended.result is not None:
-        lines += ["", *result_lines(ended.result)]
+    if result:
+        lines += ["", *result]
     output.facts(lines)
     return 0
 

@@ -156,5 +156,5 @@ def failure_document(error: str | None, cause: str | None) -> dict[str, Json]:
 
 def _ended_document(ended: Outcome) -> dict[str, Json]:
     document = ended.as_document()
-    wanted = ("items", "retried", "result", "result_uri", "failures_uri", "error", "cause")
+    wanted = ("items", "retried", "result", "result_kind", "result_uri", "failures_uri", "error", "cause")
     return {key: document[key] for key in wanted if key in document}

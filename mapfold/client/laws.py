@@ -131,9 +131,9 @@ class _Fold:
 
     def try_triple(self, verdict: Verdict, a: str, b: str, c: str) -> None:
         """The law of three."""
-        first, second, third = self._partial, self._partial, self._partial
-        one = self._called(lambda: self._fold(self._fold(first(a), second(b)), third(c)))
-        other = self._called(lambda: self._fold(first(a), self._fold(second(b), third(c))))
+        new = self._partial
+        one = self._called(lambda: self._fold(self._fold(new(a), new(b)), new(c)))
+        other = self._called(lambda: self._fold(new(a), self._fold(new(b), new(c))))
         self._note(verdict, "associative", (a, b, c), one, other)
 
     def _partial(self, text: str) -> Any:

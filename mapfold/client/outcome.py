@@ -56,7 +56,8 @@ class Outcome:
     lineage: the runs whose results are in its own, the first one first; retried: what it tried again of them.
 
     result: the job's result, also of a run that failed because too many items did; None where there is none, or where
-    `is_result_too_large` to be read (then `result_uri` says where it is).
+    `is_result_too_large` to be read (then `result_uri` says where it is). result_kind: "parts" or "shards" where it says
+    where the result's files are, and None where it is the result itself.
     """
 
     run_id: str
@@ -66,6 +67,7 @@ class Outcome:
     seconds: float | None
     result: Json = None
     is_result_too_large: bool = False
+    result_kind: str | None = None
     result_uri: str | None = None
     failures_uri: str | None = None
     error: str | None = None
@@ -88,6 +90,8 @@ class Outcome:
             "result_uri": self.result_uri,
             "seconds": self.seconds,
         }
+        if self.result_kind:
+            document["result_kind"] = self.result_kind
         if self.failures_uri:
             document["failures_uri"] = self.failures_uri
         if self.lineage:
@@ -120,6 +124,7 @@ def outcome(aws: ReadsOutcomes, execution: Execution, *, with_result: bool = Tru
         seconds=None if execution.seconds is None else round(execution.seconds, 3),
         result=result,
         is_result_too_large=is_too_large,
+        result_kind=report.get("result_kind"),
         result_uri=uri,
         failures_uri=report.get("failures_uri"),
         error=execution.error,

@@ -40,6 +40,8 @@ def play(stage: Stage) -> None:
     assert stage.run("everything", "s3://elsewhere/in/manifest.csv")["status"] == "SUCCEEDED"
     assert stage.run("everything", "s3://mapfold-data/nothing.csv")["status"] == "FAILED"
     assert stage.run("large", "s3://mapfold-data/180.jsonl")["result"] > 200_000
+    assert stage.run("by-key", "s3://mapfold-data/180.jsonl")["result"]["records"] == 100
+    assert stage.run("in-order", "s3://mapfold-data/180.jsonl")["result"]["lines"] == 180
     assert stage.run("failing", "s3://mapfold-data/2000.jsonl")["status"] == "FAILED"
     assert stage.run("flight-delays", "s3://mapfold-data/flights.csv", jobs=ROOT / "jobs")["status"] == "SUCCEEDED"
     assert stage.run("listing", "s3://mapfold-data/listing/")["result"] == 6

@@ -36,7 +36,7 @@ class TestDeclaration:
         assert job.map_function is lambda_free_map
 
     def test_a_job_without_finish_setup_and_example_is_whole(self) -> None:
-        """Only map and fold are asked for."""
+        """Only a map is asked for, and here it has a fold."""
         job = declared()
 
         job.check()
@@ -115,6 +115,77 @@ class TestDeclaration:
         """Only the end of the module shows it, so `check` says it."""
         with pytest.raises(JobError, match=r"it has no @job\.map\. Put @job\.map on a function such as day\("):
             Job("words", source=Manifest()).check()
+
+
+class TestResultKind:
+    """What a run gives follows from the functions that a job has."""
+
+    def test_a_job_with_a_fold_gives_one_value(self) -> None:
+        """The last partial, or what finish makes of it."""
+        assert declared().result_kind == "value"
+
+    def test_a_job_without_a_fold_gives_its_items_values_in_order(self) -> None:
+        """Nothing is to be merged."""
+        job = Job("words", source=Manifest())
+        job.map(lambda_free_map)
+
+        job.check()
+
+        assert job.result_kind == "shards"
+        assert job.partial_type == dict[str, int]
+
+    def test_a_job_with_a_group_by_gives_parts_of_records(self) -> None:
+        """The type of a record is that of the fold, or a member's of what the map returns."""
+        job = Job("words", source=Manifest())
+
+        @job.map
+        def records(item: Any, context: Any) -> list[dict[str, int]]: ...
+
+        @job.fold
+        def add(a, b): ...  # type: ignore[no-untyped-def]
+
+        @job.group_by
+        def key(record) -> str: ...  # type: ignore[no-untyped-def]
+
+        job.check()
+
+        assert job.result_kind == "parts"
+        assert job.partial_type == dict[str, int]
+
+    @pytest.mark.parametrize(
+        ("roles", "told"),
+        [
+            (
+                ("map", "group_by"),
+                "it has a @job.group_by and no @job.fold. Put @job.fold on a function that merges two",
+            ),
+            (("map", "fold", "group_by", "finish"), "and a @job.group_by, whose result is in many parts. Remove"),
+            (
+                ("map", "finish"),
+                "it has a @job.finish and no @job.fold, so there is no partial to finish. Put @job.fold",
+            ),
+        ],
+    )
+    def test_functions_that_do_not_go_together_are_refused(self, roles: tuple[str, ...], told: str) -> None:
+        """When the module is complete: the message says which, and what to do."""
+        job = Job("words", source=Manifest())
+        functions: dict[str, Any] = {
+            "map": lambda_free_map,
+            "fold": lambda_free_fold,
+            "group_by": lambda_free_key,
+            "finish": lambda_free_key,
+        }
+        for role in roles:
+            getattr(job, role)(functions[role])
+
+        with pytest.raises(JobError) as raised:
+            job.check()
+
+        assert told in str(raised.value)
+
+
+def lambda_free_key(record: Any) -> str:
+    return str(record)
 
 
 class TestChildType:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import weakref
+from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -103,6 +106,103 @@ class TestFoldLevels:
 
         assert levels < 10
         assert partials.unpack(answer["partial"]).words == 7
+
+    def test_levels_grow_as_the_logarithm(self, world: World) -> None:
+        """A group leaves one output of about the size of the 16 that it read here, so a level leaves a sixteenth."""
+        size = len(json.dumps(output(1))) + 1
+        sizes = FoldSizes(direct_bytes=16 * size, group_bytes=16 * size)
+
+        levels = [fold_in_levels(world, [output(1)] * count, sizes)[1] for count in (10, 160, 2560)]
+
+        assert levels == [0, 1, 2]
+
+    def test_two_partials_are_in_memory_at_a_time(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What was folded so far and what comes next: a third is never made while both are there."""
+        partials = worker().partials(world.run_id)
+        alive, most = 0, 0
+
+        def followed(partial: Any) -> Any:
+            nonlocal alive
+            alive += 1
+            weakref.finalize(partial, gone)
+            return partial
+
+        def gone() -> None:
+            nonlocal alive
+            alive -= 1
+
+        def unpacked(self: Partials, packed: Any) -> Any:
+            nonlocal most
+            partial = followed(unpack(self, packed))
+            most = max(most, alive)
+            return partial
+
+        unpack, fold = Partials.unpack, partials.job.fold_function
+        monkeypatch.setattr(Partials, "unpack", unpacked)
+        monkeypatch.setitem(partials.job._functions, "fold", lambda a, b: followed(fold(a, b)))
+        where = world.write_outcome([output(n) for n in range(50)])
+
+        fold_or_split(partials, read_outcome(world.s3, where["bucket"], where["key"]), level=0)
+
+        assert most == 2
+
+
+class TestTime:
+    """A clock that goes on with every fold: a worker has time for so many calls, and what is left is not lost."""
+
+    @pytest.mark.parametrize("folds_in_time", [1, 2, 7])
+    @pytest.mark.parametrize("direct_bytes", [600, 1_000_000])
+    def test_what_a_fold_has_no_time_for_is_left_to_the_next_level(
+        self, world: World, folds_in_time: int, direct_bytes: int
+    ) -> None:
+        """Fold itself and a child of FoldGroups alike; nothing is lost, nothing is folded twice."""
+        partials = worker().partials(world.run_id)
+        where = world.write_outcome(
+            [{**output(n, items=2, failed=1), "failures": world.folder.failed(n)} for n in range(40)]
+        )
+        sizes = FoldSizes(direct_bytes=direct_bytes, group_bytes=1500)
+        answer: dict[str, Any] = {"level": 0, "done": False}
+        while not answer["done"] and answer["level"] < 20:
+            outcome = read_outcome(world.s3, where["bucket"], where["key"])
+            left = running_low(folds_in_time)
+            answer = fold_or_split(partials, outcome, level=answer["level"], sizes=sizes, seconds_left=left)
+            if not answer["done"]:
+                stage = f"group-{answer['level']}"
+                groups = [Group(**line) for line in world.lines(answer["key"])]
+                folded = [
+                    fold_groups(partials, [g], stage=stage, number=g.number, seconds_left=running_low(folds_in_time))
+                    for g in groups
+                ]
+                level = f"{world.folder.fold_prefix}/{answer['level']}"
+                where = world.write_outcome([each.as_output() for each in folded], prefix=level)
+
+        assert answer["done"]
+        assert (answer["items"], answer["failed"]) == (80, 40)
+        assert answer["partial"]["words"] == sum(range(40))
+        listed = [key for key in world.run_keys() if key.startswith(world.folder.failed_lists_prefix)]
+        found = [line.decode() for key in listed for line in read_lines(world.s3, "mapfold-runs", key)]
+        assert sorted(found) == [world.folder.failed(n) for n in range(40)]
+
+    def test_what_is_left_is_cut_by_what_a_worker_managed(self, world: World) -> None:
+        """So it is folded in parallel: 20 outputs, of which a worker managed 4, are 8 groups of 2 and what it has."""
+        partials = worker().partials(world.run_id)
+        where = world.write_outcome([output(1)] * 20)
+        outcome = read_outcome(world.s3, where["bucket"], where["key"])
+
+        answer = fold_or_split(partials, outcome, level=0, seconds_left=running_low(3))
+
+        assert not answer["done"]
+        groups = world.lines(answer["key"])
+        so_far = world.lines(groups[0]["key"])
+        assert [each["items"] for each in so_far] == [4]
+        assert len(groups) == 1 + 8
+        assert [group["number"] for group in groups] == list(range(9))
+
+
+def running_low(folds: int) -> Callable[[], float]:
+    """A clock of 900 seconds that has none left after so many folds. The first look is before them."""
+    looks = iter([900.0, *[800.0] * (folds - 1)])
+    return lambda: next(looks, 0.0)
 
 
 def worker_lengths(partials: Partials, value: dict[str, Any]) -> Any:

@@ -122,12 +122,13 @@ class TestSelected:
     def test_what_cannot_be_retried_is_an_error_that_says_what_to_do(self, chain: Chain, retry: Any, says: str) -> None:
         """Nothing is run, and the run that was asked for can be retried still."""
         chain.world.s3.put_object(Bucket="mapfold-runs", Key="runs/stopped/map/x", Body=b"")
-        for run_id, facts in {
+        others: dict[str, dict[str, Any]] = {
             "clean": {"items": {"total": 1, "succeeded": 1, "failed": 0}},
             "other": {"job": "letters"},
             "early": {"is_whole": False},
             "cut": {},
-        }.items():
+        }
+        for run_id, facts in others.items():
             body = json.dumps({**last(chain, "first"), "run_id": run_id, **facts}).encode()
             chain.world.s3.put_object(Bucket="mapfold-runs", Key=f"runs/{run_id}/last.json", Body=body)
 
