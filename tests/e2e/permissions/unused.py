@@ -48,11 +48,15 @@ UNUSED = (
     Unused("RedriveChildren", LATER, resource="*/FoldGroups:*"),
     Unused("FollowAndStopChildren", LATER, action="states:StopExecution", resource="*/Isolate:*"),
     Unused("RedriveChildren", LATER, resource="*/Isolate:*"),
-    Unused("FollowAndStopChildren", LATER, resource="*/Listed:*"),
+    Unused("FollowAndStopChildren", LATER, action="states:StopExecution", resource="*/Listed:*"),
     Unused("RedriveChildren", LATER, resource="*/Listed:*"),
     Unused("WritePartials", "Only a fold that runs low on Lambda's 15 minutes.", resource="*/fold/so-far-*"),
     Unused("WritePartials", "Only where there are more than 256 batches by key.", resource="*/groups/level-*"),
-    Unused("ReadPartials", "Only a retry reads a result: that of the run that it is of.", resource="*/result/*"),
+    Unused(
+        "ReadPartials",
+        "Only a retry of a result in parts or shards reads one; here a value is retried.",
+        resource="*/result/*",
+    ),
     Unused("TakeRequests", "The embedded Lambda polls queues itself."),
     Unused(
         "LookAtChildren",

@@ -24,6 +24,8 @@ class Chain:
     world: World
     texts: dict[str, str] = field(default_factory=dict)
     batch: int = 3
+    values: list[Any] | None = None
+    """What the reader of a source of another job gives, where it is not the texts' objects."""
 
     def put(self, texts: Mapping[str, str]) -> Chain:
         """The texts and their manifest; one whose text is "missing" is not there."""
@@ -92,6 +94,9 @@ class Chain:
     def _items(self, planned: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         if planned["listed"]:
             yield from self.world.lines(planned["list"]["key"])
+            return
+        if self.values is not None:
+            yield from ({"i": index, "v": value} for index, value in enumerate(self.values))
             return
         for index, name in enumerate(self.texts):
             yield {"i": index, "v": {"bucket": "mapfold-data", "key": f"texts/{name}"}}

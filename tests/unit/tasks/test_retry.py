@@ -17,8 +17,9 @@ from mapfold.runs.records import Records, RetriedBefore
 from mapfold.runs.retry import RetryError, parse_retry
 from mapfold.runs.signature import signature_of
 from tasks import _worker
+from tests.fixtures.results.by_word import Word
 from tests.unit.tasks.chains import SOURCE, Chain
-from tests.unit.tasks.conftest import World
+from tests.unit.tasks.conftest import JOBS, World
 
 TEXTS = {
     "a": "one two",
@@ -121,12 +122,13 @@ class TestSelected:
     def test_what_cannot_be_retried_is_an_error_that_says_what_to_do(self, chain: Chain, retry: Any, says: str) -> None:
         """Nothing is run, and the run that was asked for can be retried still."""
         chain.world.s3.put_object(Bucket="mapfold-runs", Key="runs/stopped/map/x", Body=b"")
-        for run_id, facts in {
+        others: dict[str, dict[str, Any]] = {
             "clean": {"items": {"total": 1, "succeeded": 1, "failed": 0}},
             "other": {"job": "letters"},
             "early": {"is_whole": False},
             "cut": {},
-        }.items():
+        }
+        for run_id, facts in others.items():
             body = json.dumps({**last(chain, "first"), "run_id": run_id, **facts}).encode()
             chain.world.s3.put_object(Bucket="mapfold-runs", Key=f"runs/{run_id}/last.json", Body=body)
 
@@ -252,7 +254,7 @@ class TestCombined:
         with pytest.raises(RetryError, match="item 5 of"):
             list(left_out(chain.world.s3, RunFolder("mapfold-runs", planned["run_id"]), before))
 
-    @pytest.mark.parametrize("seed", range(6))
+    @pytest.mark.parametrize("seed", range(4))
     def test_random_failures_and_retries_come_to_what_an_undisturbed_run_does(self, world: World, seed: int) -> None:
         """After every run of the chain: each item is in the result or in the list of failed ones, and in one of them."""
         dice = random.Random(seed)
@@ -301,6 +303,67 @@ class TestCombined:
         if by == "index":
             return {i for i in failed if i <= one["index"]}, [f"index=0-{one['index']}"]
         return set(failed), []
+
+
+class TestOtherResults:
+    """Results in parts and in shards: the new ones are whole by themselves."""
+
+    def chain(self, world: World, monkeypatch: pytest.MonkeyPatch, job: str, values: list[str]) -> Chain:
+        monkeypatch.setenv("MAPFOLD_JOB", job)
+        monkeypatch.setenv("MAPFOLD_JOBS", str(JOBS.with_name("results")))
+        _worker.forget()
+        world.s3.put_object(Bucket="mapfold-data", Key="manifests/texts.csv", Body=b'"any"\n')
+        return Chain(world, values=values, batch=2)
+
+    def lines(self, world: World, uris: list[str]) -> list[Any]:
+        return [line for uri in uris for line in world.lines(uri.removeprefix("s3://mapfold-runs/"))]
+
+    def test_a_result_by_key_has_the_records_of_both_runs(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """One record for each key, folded of those that were there and those that were added."""
+        chain = self.chain(world, monkeypatch, "by-word", ["a b", "fail a", "c a", "fail d"])
+        chain.run("first")
+        monkeypatch.setitem(
+            _worker.worker().job._functions, "map", lambda item, context: [Word(w) for w in item.split()]
+        )
+
+        output = chain.run("second", {"of": "first", "where": ["index=1"]})
+        output = chain.run("third", {"of": "second"})
+
+        found = {
+            line["key"]: line["value"]["times"]
+            for line in self.lines(world, [part["uri"] for part in output["result"]["parts"]])
+        }
+        assert output["items"] == {"total": 4, "succeeded": 4, "failed": 0}
+        assert found == {"a": 3, "b": 1, "c": 1, "d": 1, "fail": 2}
+
+    def test_an_ordered_result_has_the_values_of_both_runs_in_order(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Those that were tried again are where they would have been."""
+        chain = self.chain(world, monkeypatch, "lengths", ["one", "", "three", "", "five"])
+        chain.run("first")
+        monkeypatch.setitem(_worker.worker().job._functions, "map", lambda item, context: {"length": len(item)})
+
+        output = chain.run("second", {"of": "first", "where": ["index=3"]})
+
+        index = chain.world.s3.get_object(
+            Bucket="mapfold-runs", Key=output["result"]["index"].removeprefix("s3://mapfold-runs/")
+        )["Body"].read()
+        uris = [shard["uri"] for shard in json.loads(index)["shards"]]
+        assert output["items"] == {"total": 5, "succeeded": 4, "failed": 1}
+        assert [line["index"] for line in self.lines(world, uris)] == [0, 2, 3, 4]
+
+    def test_a_job_that_gives_another_kind_of_result_now_is_refused(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """There is nothing that could be folded."""
+        chain = self.chain(world, monkeypatch, "lengths", ["one", "", "three"])
+        chain.run("first")
+        body = json.dumps({**last(chain, "first"), "result_kind": "value"}).encode()
+        world.s3.put_object(Bucket="mapfold-runs", Key="runs/first/last.json", Body=body)
+
+        with pytest.raises(RetryError, match="of the kind 'value', and that of today's job 'lengths'"):
+            chain.plan("second", {"of": "first"})
 
 
 class TestFromOutside:
