@@ -48,9 +48,12 @@ class RunFolder:
         """The groups that level `level` of the fold is to merge, one a line."""
         return f"{self.prefix}/fold/groups-{level}.jsonl"
 
-    def partial(self, stage: str, number: int) -> str:
-        """A partial that is too large for a state's payload. `stage` is `map`, `group-<level>` or `folded-<level>`."""
-        return f"{self.prefix}/partials/{stage}/{number:012}.json"
+    def partial(self, stage: str, number: int, digest: str = "") -> str:
+        """A partial that is too large for a state's payload. `stage` is `map`, `group-<level>` or `folded-<level>`.
+
+        digest: of its content. With it, two attempts at one batch that made different ones never write over each other.
+        """
+        return f"{self.prefix}/partials/{stage}/{number:012}{digest and '-'}{digest}.json"
 
     def folded_so_far(self, level: int) -> str:
         """What Fold had merged at this level when its time ran low, as one output."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from mapfold.codec import Place, decode, encode
@@ -38,7 +39,8 @@ class Partials:
         text = dumps(value)
         if len(text) <= INLINE_BYTES and not _is_reference(value):
             return value, len(text)
-        key = self.folder.partial(stage, number)
+        # By its content: an attempt that was given up and is not dead yet must not write over that of its successor.
+        key = self.folder.partial(stage, number, blake2b(text, digest_size=8).hexdigest())
         self.s3.put_object(Bucket=self.folder.bucket, Key=key, Body=text)
         return {"$s3": key}, len(text)
 

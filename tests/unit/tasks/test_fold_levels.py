@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -90,7 +91,7 @@ class TestFoldLevels:
 
         answer, levels = fold_in_levels(world, outputs, FoldSizes(referenced_partials=2))
 
-        assert packed == {"$s3": "runs/words-1/partials/map/000000000007.json"}
+        assert re.fullmatch(r"runs/words-1/partials/map/000000000007-[0-9a-f]{16}\.json", packed["$s3"])
         assert levels > 0
         assert partials.unpack(answer["partial"]).words == 5
 
@@ -218,8 +219,18 @@ class TestPartials:
 
         packed = partials.pack(tricky, function="fold", stage="map", number=1)
 
-        assert packed == {"$s3": "runs/words-1/partials/map/000000000001.json"}
+        assert re.fullmatch(r"runs/words-1/partials/map/000000000001-[0-9a-f]{16}\.json", packed["$s3"])
         assert world.lines(packed["$s3"]) == [tricky]
+
+    def test_an_attempt_that_was_given_up_writes_over_nothing(self, world: World) -> None:
+        """It may still be alive when another has done its batch, and may have made another partial of it."""
+        partials = worker().partials(world.run_id)
+        done, late = ({"words": words, "by_length": {"x" * 210_000: 1}, "share": 0.0} for words in (1, 2))
+        packed = partials.pack(done, function="fold", stage="map", number=1)
+
+        partials.pack(late, function="fold", stage="map", number=1)
+
+        assert partials.unpack(packed).words == 1
 
     def test_the_limit_is_measured_as_ascii_json(self, world: World) -> None:
         """A letter outside ASCII may take six bytes on the way, so it is counted as six."""
