@@ -36,7 +36,6 @@ from mapfold.sources import (
     ParquetRows,
     Source,
 )
-from mapfold.splits import Splits
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -59,10 +58,6 @@ def look_at(declared: Source, source: Mapping[str, str], s3: S3Client) -> Look:
             return look_at_listed_rows(s3, source, lambda one: look_at(rows, one, s3))
         case ParquetRows():
             return look_at_parquet(s3, source)
-        case Splits(objects="prefix"):
-            return Look(0)  # its objects are looked at as they are cut
-        case Splits():
-            return look_at_object(s3, source)
         case Inventory(versions=versions):
             return look_at_report(s3, read_report(s3, source, versions=versions))
     head = read_head(s3, source, declared=declared.kind)

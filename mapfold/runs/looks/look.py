@@ -51,14 +51,3 @@ def estimate(head: Head, *, marks: int) -> int:
     if head.text is None:
         return math.ceil(head.unpacked_size / TYPICAL_ITEM_BYTES)
     return marks if head.is_whole else math.ceil(head.unpacked_size / (len(head.text) / max(1, marks)))
-
-
-def look_at_object(s3: S3Client, source: Mapping[str, str]) -> Look:
-    """That an object is there, and which it is: what is in it, whoever cuts it looks at. SourceError."""
-    from botocore.exceptions import ClientError
-
-    try:
-        found = s3.head_object(Bucket=source["bucket"], Key=source["key"])
-    except ClientError as error:
-        raise SourceError(f"the source {source['uri']} cannot be read: {refusal(error)}") from error
-    return Look(0, found["ETag"].strip('"'), found.get("VersionId", "null"))
