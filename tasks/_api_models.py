@@ -230,10 +230,10 @@ class Run(Document):
 
 
 class IsolationFacts(Document):
-    """How far a round of the isolation is: which one, and the items that it runs."""
+    """How far a round of the isolation is: which one, and the pieces of batches that it runs."""
 
     round: int
-    items: Counts
+    pieces: Counts
 
 
 class ProgressFacts(Document):
@@ -248,7 +248,7 @@ class ProgressFacts(Document):
     items_per_second: float | None = Field(description="In the mean since its map run started.")
     seconds_left: float | None = Field(description="For the map run, at that rate.")
     isolation: IsolationFacts | None = Field(
-        description="While items of batches whose worker died run again, in smaller batches. `items` above count them as they stand."
+        description="While pieces of batches whose worker died run. They are no new items."
     )
 
 
