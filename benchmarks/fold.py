@@ -1,8 +1,8 @@
 """Huge folds within the memory of one function: `python -m benchmarks.fold [CASE]`.
 
 A million partials of 1 KiB, and a thousand of 5 MiB, are folded by `tasks.fold.handler` itself, as the states Fold and
-FoldGroups call it: each call in a worker of its own, a process that loads the code anew and whose peak of resident memory
-is read when it answers. Two run at a time.
+FoldGroups call it: in two warm workers, processes that load the code once, and whose peak of resident memory is read with every
+answer.
 
 S3 is moto's. It cannot hold 5 GB of objects in memory, so of the large partials a few distinct ones lie there, and the
 outputs refer to them again and again: each reference is read, parsed and folded like any other. The small ones stand in a
@@ -22,9 +22,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +84,7 @@ class Measured:
 
     seconds: float = 0.0
     levels: int = 0
-    workers: int = 0
+    calls: int = 0
     peak_mib: float = 0.0
     total: int = 0
     cpu_seconds: float = 0.0
@@ -103,7 +103,7 @@ def main() -> int:
             size = case.partials * case.partial_bytes
             numbers |= {
                 f"{case.name}_levels": measured.levels,
-                f"{case.name}_workers": measured.workers,
+                f"{case.name}_calls": measured.calls,
                 f"{case.name}_seconds": measured.seconds,
                 f"{case.name}_MiB_per_second": size / measured.seconds / 2**20,
                 f"{case.name}_peak_MiB": measured.peak_mib,
@@ -181,37 +181,39 @@ def fold_in_levels(case: Case, outcome: dict[str, str], s3: S3Client, measured: 
     """What the states Fold, Folded? and FoldGroups do; gives Fold's last answer."""
     plan = {"run_id": case.name, "execution": "benchmark", "params": {}}
     state: dict[str, Any] = {"plan": plan, "isolate": {"outcomes": [outcome]}}
-    while True:
-        progress(f"{case.name}: level {state.get('fold', {}).get('level', 0)}")
-        state["fold"] = called(state, measured)
-        answer: dict[str, Any] = state["fold"]
-        if answer["done"]:
-            return answer
-        body = s3.get_object(Bucket=answer["bucket"], Key=answer["key"])["Body"].read()
-        events = [{"plan": plan, "level": answer["level"], "group": json.loads(line)} for line in body.splitlines()]
-        with ThreadPoolExecutor(AT_ONCE) as workers:
-            outputs = list(workers.map(lambda event: called(event, measured), events))
-        folder = f"runs/{case.name}/fold/level-{answer['level']}"
-        text = "".join(json.dumps(output) + "\n" for output in outputs).encode()
-        s3.put_object(Bucket=BUCKET, Key=f"{folder}/SUCCEEDED_0.jsonl", Body=text)
-        state["groups"] = write_manifest(s3, folder, [{"Key": f"{folder}/SUCCEEDED_0.jsonl", "Size": len(text)}])
+    with multiprocessing.get_context("spawn").Pool(AT_ONCE) as workers:
+        while True:
+            progress(f"{case.name}: level {state.get('fold', {}).get('level', 0)}")
+            (answer,) = called(workers, [state], measured)
+            if answer["done"]:
+                return answer
+            state["fold"] = answer
+            body = s3.get_object(Bucket=answer["bucket"], Key=answer["key"])["Body"].read()
+            events = [{"plan": plan, "level": answer["level"], "group": json.loads(line)} for line in body.splitlines()]
+            outputs = called(workers, events, measured)
+            folder = f"runs/{case.name}/fold/level-{answer['level']}"
+            text = "".join(json.dumps(output) + "\n" for output in outputs).encode()
+            s3.put_object(Bucket=BUCKET, Key=f"{folder}/SUCCEEDED_0.jsonl", Body=text)
+            state["groups"] = write_manifest(s3, folder, [{"Key": f"{folder}/SUCCEEDED_0.jsonl", "Size": len(text)}])
 
 
-def called(event: dict[str, Any], measured: Measured) -> dict[str, Any]:
-    """What the handler answers in a process of its own: a cold worker, as a map run of this size starts them."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        answer, peak, cpu = pool.apply(handle, (event,))
-    measured.peaks.append(peak)
-    measured.cpu_seconds += cpu
-    measured.workers += 1
-    return dict(answer)
+def called(workers: Pool, events: list[dict[str, Any]], measured: Measured) -> list[dict[str, Any]]:
+    """What the handler answers to each."""
+    outputs = []
+    for answer, peak, cpu in workers.imap(handle, events):
+        outputs.append(answer)
+        measured.peaks.append(peak)
+        measured.calls += 1
+        measured.cpu_seconds += cpu
+    return outputs
 
 
 def handle(event: dict[str, Any]) -> tuple[dict[str, Any], float, float]:
-    """In the worker: the handler's answer, the peak of this process's memory, and its CPU with all imports."""
+    """In the worker: the handler's answer, the peak of this process's memory so far, and the CPU of the call."""
+    began = time.process_time()
     from tasks import fold
 
-    return fold.handler(event, _Lambda()), peak_memory_mib(), time.process_time()
+    return fold.handler(event, _Lambda()), peak_memory_mib(), time.process_time() - began
 
 
 class _Lambda:
