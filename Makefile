@@ -58,6 +58,7 @@ bench: .venv/ready $(FLIGHTS)  ## what we claim about speed, measured on this ma
 	$(BIN)/python -m benchmarks.start_and_end
 	$(BIN)/python -m benchmarks.main_job
 	$(BIN)/python -m benchmarks.package
+	$(BIN)/python -m benchmarks.audit
 
 data: $(FLIGHTS)  ## fetch the flights of 2013 (8.7 MB, once)
 
