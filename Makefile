@@ -57,6 +57,7 @@ bench: .venv/ready $(FLIGHTS)  ## what we claim about speed, measured on this ma
 	$(BIN)/python -m benchmarks.readers
 	$(BIN)/python -m benchmarks.start_and_end
 	$(BIN)/python -m benchmarks.main_job
+	$(BIN)/python -m benchmarks.poison
 	$(BIN)/python -m benchmarks.package
 	$(BIN)/python -m benchmarks.audit
 

@@ -97,21 +97,31 @@ def _is_exceeded(
     """Whether the run is to stop: what the Map state tolerates is exceeded by items of batches that failed for good.
 
     Without `stop_early` the Map state tolerates all. Otherwise these items are counted round by round in `failed`; `total`
-    is that of the run, counted once and only where a percentage of it is tolerated.
+    is that of the run, counted once and only where a percentage of it is tolerated. From the second round on, each piece
+    that died counts too: a batch that it is a part of had died before, so at least one item of it is bad. Otherwise a job
+    all of whose items end their worker would come to its last rounds before the first of them has failed for good.
     """
     percentage, count = plan["tolerated_failure_percentage"], plan["tolerated_failure_count"]
     if percentage >= 100 and count >= MAX_ITEMS:
         return False
+    suspects = 0
     for record in records(s3, outcome.failed):
         if not pieces_of(record, stopped=stopped):
             answer["failed"] += _items(record)
-    if answer["failed"] > count:
+        elif answer["round"] >= _SURE_ROUND:
+            suspects += 1
+    failed = answer["failed"] + suspects
+    if failed > count:
         return True
     if percentage >= 100:
         return False
     if answer["total"] is None:
         answer["total"] = count_items(s3, outcome)
-    return bool(answer["failed"] * 100 > percentage * answer["total"])
+    return bool(failed * 100 > percentage * answer["total"])
+
+
+_SURE_ROUND = 2
+"""The first round has, beside halves of what died, batches that the stopped map had not begun; this one has halves only."""
 
 
 def count_items(s3: S3Client, outcome: MapOutcome) -> int:

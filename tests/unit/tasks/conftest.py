@@ -103,7 +103,7 @@ class World:
     def isolate(self, state: Mapping[str, Any]) -> dict[str, Any]:
         return isolate.handler(dict(state), FakeLambdaContext())
 
-    def mapped(self, plan: Mapping[str, Any], outputs: Sequence[Any], **others: Sequence[Any]) -> dict[str, Any]:
+    def mapped(self, plan: Mapping[str, Any], outputs: Sequence[Any], **others: Any) -> dict[str, Any]:
         """The state behind a Map of which nothing is to be isolated. `others` as of `write_outcome`."""
         state = {"plan": plan, "map": self.write_outcome(outputs, **others)}
         return {**state, "isolate": self.isolate(state)}

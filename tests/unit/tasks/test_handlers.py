@@ -157,6 +157,23 @@ class TestWork:
 
         assert work._SET_UP[worker().job] is first
 
+    def test_an_item_that_plan_listed_is_the_authors_already(self, world: World) -> None:
+        """A key of a manifest is decoded once: here the object's name is `a+b`, which would be `a b` otherwise."""
+        world.put_texts({"a+b": "one two"})
+        child = world.batch(["a+b"])
+        child["BatchInput"]["listed"] = True
+
+        assert world.work(child)["partial"]["words"] == 2
+
+    def test_a_piece_removes_the_list_of_the_batch_that_died(self, world: World) -> None:
+        """Its first half starts with the same item, and so has the same key."""
+        world.put_texts({"a": "one"})
+        world.s3.put_object(Bucket="mapfold-runs", Key=world.folder.failed(0), Body=b"{}\n")
+
+        world.work({**world.batch(["a"]), "tries": 0})
+
+        assert world.run_keys() == []
+
     def test_a_retry_without_failures_removes_the_list_of_the_attempt_before(self, world: World) -> None:
         """An attempt that was lost after it wrote its failed items leaves none behind."""
         from tasks import work

@@ -246,14 +246,24 @@ class TestStopEarly:
         assert (answer["done"], answer["total"]) == (done, 20)
 
     def test_bad_items_found_later_end_it_too(self, world: World) -> None:
-        """Counted over the rounds: the third item that died for good is one too many, and the others are left."""
+        """In the third round three pieces die, each with a bad item: one too many, and no more is run."""
         plan = {**PLAN, "tolerated_failure_count": 2}
 
         run = Run(world, poisoned(0, 1, 2, 3, 15)).run([range(16)], plan)
 
-        assert run.state["isolate"]["failed"] > 2
+        assert (run.rounds, run.failed()) == (3, [0, 1, 2, 3, 14, 15])
         assert set(run.failed()) | set(run.mapped) == set(range(16))
         assert set(run.failed()).isdisjoint(run.mapped)
+
+    def test_a_job_that_kills_every_worker_ends_after_few_rounds(self, world: World) -> None:
+        """Each half that died has a bad item at least, long before the first one stands alone."""
+        plan = {**PLAN, "tolerated_failure_count": 20}
+
+        run = Run(world, lambda indexes: True).run([range(n, n + 64) for n in range(0, 1024, 64)], plan)
+
+        assert run.rounds == 2
+        assert run.calls == 16 + 32 + 64
+        assert run.failed() == list(range(1024))
 
     def test_all_items_of_a_map_run_are_counted(self, world: World) -> None:
         """Whatever became of them."""

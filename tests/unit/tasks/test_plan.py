@@ -100,6 +100,55 @@ def test_params_that_would_fit_beside_no_partial_are_refused_before_anything_run
         make_plan(job, request, s3=world.s3, records=runs, folder=world.folder)
 
 
+class TestList:
+    def listed(self, world: World, entries: list[tuple[int, Any]] | None, **more: Any) -> Any:
+        """The plan for a manifest of three lines, where one provider has nothing to list and the next has `entries`."""
+        world.s3.put_object(Bucket="mapfold-data", Key="x", Body=b"b,k\n" * 3)
+        providers = (lambda job, request, *, s3, folder: None, lambda job, request, *, s3, folder: entries)
+        job, runs = Job("words", source=Manifest()), Records(world.dynamodb, "mapfold-runs", lambda: 0.0)
+        request = replace(REQUEST, **more)
+        return make_plan(job, request, s3=world.s3, records=runs, folder=world.folder, providers=providers)
+
+    def test_the_first_provider_that_lists_the_items_does(self, world: World) -> None:
+        """In S3 with their indexes, gaps and all; their number is known then."""
+        made = self.listed(world, [(3, {"bucket": "b", "key": "k"}), (9, "x")])
+
+        assert (made.listed, made.estimated_items) == (True, 2)
+        assert made.list == {"bucket": "mapfold-runs", "key": "runs/words-1/items.jsonl"}
+        assert world.lines(made.list["key"]) == [{"i": 3, "v": {"bucket": "b", "key": "k"}}, {"i": 9, "v": "x"}]
+
+    def test_an_empty_list_can_be_read(self, world: World) -> None:
+        """It is an object without a line, for MapListed reads it all the same."""
+        made = self.listed(world, [])
+
+        assert (made.listed, world.lines(made.list["key"])) == (True, [])
+
+    def test_without_a_list_step_functions_reads_the_source(self, world: World) -> None:
+        """The state has the same fields all the same: a path to nothing would be an error."""
+        made = self.listed(world, None)
+
+        assert (made.listed, made.list, made.estimated_items) == (False, {"bucket": "", "key": ""}, 3)
+
+    def test_the_plan_names_the_run_that_is_tried_again(self, world: World) -> None:
+        """As the input said it."""
+        assert self.listed(world, [], retry={"of": "words-0", "where": []}).retry_of == "words-0"
+
+    def test_the_plan_says_which_object_it_saw(self, world: World) -> None:
+        """By its etag; by its version too, where the bucket has versions."""
+        before = self.listed(world, None)
+        enabled: Any = {"Status": "Enabled"}
+        world.s3.put_bucket_versioning(Bucket="mapfold-data", VersioningConfiguration=enabled)
+        after = self.listed(world, None)
+
+        assert before.source.keys() == {"uri", "bucket", "key", "etag"}
+        assert (
+            after.source["etag"]
+            == before.source["etag"]
+            == world.s3.head_object(Bucket="mapfold-data", Key="x")["ETag"][1:-1]
+        )
+        assert after.source["version"] == world.s3.head_object(Bucket="mapfold-data", Key="x")["VersionId"]
+
+
 class TestEstimate:
     def estimate(self, world: World, source: Source, body: bytes, *, key: str = "data") -> int:
         world.s3.put_object(Bucket="mapfold-data", Key=key, Body=body)

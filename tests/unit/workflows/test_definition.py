@@ -101,6 +101,28 @@ class TestShape:
         assert batcher["MaxInputBytesPerBatch"] <= 220_000
         assert batcher["MaxItemsPerBatchPath"] == "$.plan.max_items_per_batch"
 
+    def test_a_source_that_only_plan_can_list_has_no_map_of_its_own(self) -> None:
+        """Then Plan leads to MapListed at once."""
+
+        class Unreadable(Source):
+            is_read_natively = False
+
+        states = build_definition(job(Unreadable()))["States"]
+
+        assert "Map" not in states
+        assert states["Plan"]["Next"] == "MapListed"
+        assert {state["Label"] for state in states.values() if "Label" in state} == {"Listed", "Isolate", "FoldGroups"}
+
+    def test_batches_and_pieces_are_handed_to_work_alike(self) -> None:
+        """A piece says in `tries` that a batch before it died; crashes of batches are not tried again."""
+        states = build_definition(job())["States"]
+        tasks = [states[name]["ItemProcessor"]["States"] for name in ("Map", "MapListed", "IsolatePieces")]
+        (one,), (listed,), (piece,) = (list(each.values()) for each in tasks)
+
+        assert one == listed
+        assert piece["Parameters"]["Payload"] == {**one["Parameters"]["Payload"], "tries.$": "$.tries"}
+        assert "Runtime.ExitError" not in str(one["Retry"] + piece["Retry"])
+
     def test_results_are_written_as_lines(self) -> None:
         """Fold reads byte ranges of them, which a JSON array has none of."""
         writer = build_definition(job())["States"]["Map"]["ResultWriter"]
