@@ -61,6 +61,7 @@ bench: .venv/ready $(FLIGHTS)  ## what we claim about speed, measured on this ma
 	$(BIN)/python -m benchmarks.poison
 	$(BIN)/python -m benchmarks.package
 	$(BIN)/python -m benchmarks.fold
+	$(BIN)/python -m benchmarks.audit
 
 data: $(FLIGHTS)  ## fetch the flights of 2013 (8.7 MB, once)
 

@@ -40,11 +40,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.audit", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--items", type=int, default=ITEMS, help="items of the manifest")
-    items = parser.parse_args(arguments).items
+    parser.add_argument(
+        "--batch", type=int, default=BATCH, help="items of a batch: with 1, each item has a claim of its own"
+    )
+    options = parser.parse_args(arguments)
+    items = options.items
     with tempfile.TemporaryDirectory() as folder:
         progress("the run is made up")
         aws = MadeUp(Path(folder))
-        aws.make(items)
+        aws.make(items, options.batch)
         job = Job("audited", source=Manifest())
         before = peak_memory_mib()
         progress("the manifest alone")
@@ -85,9 +89,9 @@ class MadeUp:
         self._folder = folder
         self._counted: dict[str, int] = {}
 
-    def make(self, items: int) -> None:
+    def make(self, items: int, size: int) -> None:
         """Write the manifest and what the batches answered."""
-        starts = list(range(0, items, BATCH))
+        starts = list(range(0, items, size))
         with self.path("manifest.csv").open("w") as manifest:
             for index in range(items):
                 manifest.write(f"data,{key_of(index)}\n")
@@ -95,9 +99,9 @@ class MadeUp:
         failed = []
         with self.path("runs/audited/map/SUCCEEDED_0.jsonl").open("w") as outputs:
             for start in starts:
-                batch = range(start, min(start + BATCH, items))
+                batch = range(start, min(start + size, items))
                 digest = as_text(add_up(item_digest(index, item_of(index)) for index in batch))
-                bad = int(start % (100 * BATCH) == 0)
+                bad = int(start % (100 * size) == 0)
                 failed += [start] * bad
                 output = {"partial": {"n": 1}, "items": len(batch), "failed": bad, "digest": digest}
                 outputs.write(json.dumps({**output, "ranges": [[batch[0], batch[-1]]]}) + "\n")

@@ -20,8 +20,8 @@ from typing import Protocol
 
 INTERVAL_SECONDS = 0.1
 LOOPS_SHARE = 0.005
-"""Of the event loop's time that looking may take. Beyond that it looks less often: one look at a worker costs some 25 µs,
-so it does from 20 workers on that run at the same time."""
+"""Of the event loop's time that looking may take. Beyond that it looks less often: one look at a worker costs some 20 µs,
+so it does from 25 workers on that run at the same time."""
 
 _READ_BYTES = 4096
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096

@@ -211,7 +211,7 @@ class TestCombined:
 
         combined = combine(now, {"partial": "y", "items": 1, "failed": 0}, last)
 
-        assert combined.packed == {"$s3": "runs/second/partials/last/000000000000.json"}
+        assert combined.packed["$s3"].startswith("runs/second/partials/last/")
         assert now.unpack(combined.packed) == "x" * 300_000 + "y"
         assert combined.succeeded == 3
 
