@@ -60,6 +60,7 @@ bench: .venv/ready $(FLIGHTS)  ## what we claim about speed, measured on this ma
 	$(BIN)/python -m benchmarks.poison
 	$(BIN)/python -m benchmarks.package
 	$(BIN)/python -m benchmarks.audit
+	$(BIN)/python -m benchmarks.fold
 
 data: $(FLIGHTS)  ## fetch the flights of 2013 (8.7 MB, once)
 

@@ -218,6 +218,11 @@ class Run(Document):
     map_runs: list[MapRunFacts] = Field(description="Oldest first.")
     items: Items | None = None
     result: Any = Field(default=None, description="Where it has no more than 100,000 bytes. `/result` has any.")
+    result_kind: str | None = Field(
+        default=None,
+        description="parts or shards, where the result says in which files of S3 it is; left out where it is the result itself.",
+        examples=["parts"],
+    )
     result_uri: str | None = Field(default=None, examples=["s3://mapfold-runs/runs/first/result.json"])
     failures_uri: str | None = Field(default=None, description="Where items failed: the file that lists them all.")
     error: str | None = None
@@ -225,10 +230,10 @@ class Run(Document):
 
 
 class IsolationFacts(Document):
-    """How far a round of the isolation is: which one, and the items that it runs."""
+    """How far a round of the isolation is: which one, and the pieces of batches that it runs."""
 
     round: int
-    items: Counts
+    pieces: Counts
 
 
 class ProgressFacts(Document):
@@ -243,7 +248,7 @@ class ProgressFacts(Document):
     items_per_second: float | None = Field(description="In the mean since its map run started.")
     seconds_left: float | None = Field(description="For the map run, at that rate.")
     isolation: IsolationFacts | None = Field(
-        description="While items of batches whose worker died run again, in smaller batches. `items` above count them as they stand."
+        description="While pieces of batches whose worker died run. They are no new items."
     )
 
 

@@ -16,7 +16,6 @@ from mapfold.cli.present import clock_time, columns, counted, duration, tally
 from mapfold.cli.results import outcome_result_lines
 from mapfold.client.arns import is_isolation, is_of_items
 from mapfold.client.documents import run_document, span, status_document, summary_document
-from mapfold.client.isolation import counted_together
 from mapfold.client.values import Execution, Json, MapRun, decode, explain_cause
 
 if TYPE_CHECKING:
@@ -233,11 +232,14 @@ def map_run_counts(run: MapRun) -> list[str]:
 
 
 def kept_apart(ended: Outcome, map_runs: Iterable[MapRun], command: str) -> list[str]:
-    """A line where the run counts more failed items than its map runs, which know whole batches only."""
+    """A line where the run counts more failed items than its map runs, which know whole batches only.
+
+    None where batches were split whose worker died: the map run over the items counts those as failed.
+    """
     runs = list(map_runs)
-    rounds = [run.items for run in runs if is_isolation(run.label)]
-    whole = (counted_together(run.items, rounds).failed for run in runs if is_of_items(run.label))
-    more = ended.items.failed - sum(whole)
+    if any(is_isolation(run.label) for run in runs):
+        return []
+    more = ended.items.failed - sum(run.items.failed for run in runs if is_of_items(run.label))
     if more <= 0:
         return []
     return [f"{counted(more, 'more item')} failed in batches that succeeded with the rest: {command}"]

@@ -47,11 +47,12 @@ def bar(stream: TextIO) -> Iterator[Watcher]:
 def describe(progress: Progress) -> str:
     """`120 of 365 items · 15 of 46 batches · 48 items/s · 5.10 s left`; failures where there are any.
 
-    While items of batches whose worker died run again: `round 2: 3 of 8 items of batches that died · 361 of 365 succeeded`.
+    While pieces of batches whose worker died run: `round 2: 3 of 8 pieces of batches that died`. From then on failures are
+    left out, for the map run counts such a batch as failed with all its items.
     """
     if progress.pieces is not None:
-        pieces = f"{progress.pieces.done:,} of {progress.pieces.total:,} items of batches that died"
-        return f"round {progress.round}: {pieces} · {progress.items.succeeded:,} of {progress.items.total:,} succeeded"
+        pieces = f"{progress.pieces.done:,} of {progress.pieces.total:,} pieces of batches that died"
+        return f"round {progress.round}: {pieces}"
     items, batches = progress.items, progress.batches
     if not items.total and not batches.total:
         return f"{duration(progress.seconds)} so far"
@@ -59,7 +60,7 @@ def describe(progress: Progress) -> str:
     parts = [
         f"{items.done:,} of {items.total:,} items",
         f"{batches.done:,} of {batches.total:,} batches",
-        f"{failed:,} failed" if failed else "",
+        f"{failed:,} failed" if failed and not progress.round else "",
         f"{number(round(progress.rate, 1))} items/s" if progress.rate else "",
         f"{duration(progress.seconds_left)} left" if progress.seconds_left else "",
     ]

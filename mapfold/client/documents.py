@@ -142,7 +142,7 @@ def progress_document(progress: Progress) -> dict[str, Json]:
         "seconds": round(progress.seconds, 3),
         "items_per_second": None if progress.rate is None else round(progress.rate, 3),
         "seconds_left": None if progress.seconds_left is None else round(progress.seconds_left, 1),
-        "isolation": None if pieces is None else {"round": progress.round, "items": counts_document(pieces)},
+        "isolation": None if pieces is None else {"round": progress.round, "pieces": counts_document(pieces)},
     }
 
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
 from mapfold.client.arns import is_isolation, is_of_items, map_state_of, run_id_of
 from mapfold.client.errors import UnknownRun
-from mapfold.client.isolation import counted_together
 from mapfold.client.values import Counts, Event, Execution, MapRun, MapRunSummary, Status
 
 _RATE_WINDOW_SECONDS = 15.0
@@ -36,8 +35,9 @@ class Progress:
     """How far a run is.
 
     stage: the state that it is in. items, batches: of the map over the job's items (all 0 before it has started); an
-    item that failed within a batch that succeeded is known only at the end. round, pieces: while the items of batches whose
-    worker died run again, which time that is, and how far these are; they are among `items`, which count them as they stand.
+    item that failed within a batch that succeeded is known only at the end. round: how often batches whose worker died have
+    been split; pieces: while what they were cut into runs, how far it is. They are no new items, so `items` stay as they were:
+    a batch that died is counted as failed there, with all its items, though most of them succeed later.
     rate: items that ended per second, lately; seconds_left: for the map; both None where there is nothing to tell yet.
     """
 
@@ -115,9 +115,9 @@ def look(aws: FollowsExecutions, execution: Execution, *, now: float) -> Progres
     items_arn = next((summary.arn for summary in reversed(summaries) if is_of_items(summary.label)), None)
     items_run = newest if newest is None or newest.arn == items_arn else aws.map_run(items_arn) if items_arn else None
     is_mapping = newest is not None and not newest.status.is_terminal
-    rounds = _rounds(aws, summaries, newest)
-    items = counted_together(items_run.items, [run.items for run in rounds]) if items_run else Counts()
-    is_isolating = is_mapping and bool(rounds) and rounds[-1] is newest
+    rounds = [summary for summary in summaries if is_isolation(summary.label)]
+    items = items_run.items if items_run else Counts()
+    is_isolating = newest is not None and is_mapping and is_isolation(newest.label)
     rate = _mean_rate(items_run, now=now)
     return Progress(
         run_id=execution.name,
@@ -128,15 +128,9 @@ def look(aws: FollowsExecutions, execution: Execution, *, now: float) -> Progres
         seconds=now - execution.started if execution.seconds is None else execution.seconds,
         rate=rate,
         seconds_left=(items.total - items.done) / rate if rate and is_mapping and newest is items_run else None,
-        round=len(rounds) if is_isolating else 0,
-        pieces=rounds[-1].items if is_isolating else None,
+        round=len(rounds),
+        pieces=newest.items if newest and is_isolating else None,
     )
-
-
-def _rounds(aws: FollowsExecutions, summaries: Iterable[MapRunSummary], newest: MapRun | None) -> list[MapRun]:
-    """The rounds of the isolation, oldest first."""
-    isolating = [summary.arn for summary in summaries if is_isolation(summary.label)]
-    return [newest if newest and newest.arn == arn else aws.map_run(arn) for arn in isolating]
 
 
 def _mean_rate(run: MapRun | None, *, now: float) -> float | None:
@@ -161,7 +155,7 @@ class _Look:
         self._current: str | None = None  # the map run that was open at the last poll
         self._items_run: MapRun | None = None
         self._items_stopped: float | None = None  # when ListMapRuns said that it stopped: a redrive changes that
-        self._rounds: dict[str, MapRun] = {}  # of the isolation, by ARN, oldest first
+        self._rounds: set[str] = set()  # of the isolation: their map runs' ARNs
         self._rate = _Rate()
 
     def progress(self, execution: Execution, *, seconds: float) -> Progress:
@@ -170,7 +164,6 @@ class _Look:
         stage = map_state_of(open_run.label) if open_run else _last_state(self._aws, self._arn)
         items = self._items_run.items if self._items_run else Counts()
         rate = self._rate.at(self._clock(), items.done)
-        items = counted_together(items, [run.items for run in self._rounds.values()])
         is_isolating = open_run is not None and is_isolation(open_run.label)
         batches = self._items_run.children if self._items_run else Counts()
         waiting = items.total - items.done
@@ -183,7 +176,7 @@ class _Look:
             seconds=seconds if execution.seconds is None else execution.seconds,
             rate=rate,
             seconds_left=waiting / rate if rate and not execution.status.is_terminal else None,
-            round=len(self._rounds) if is_isolating else 0,
+            round=len(self._rounds),
             pieces=open_run.items if open_run and is_isolating else None,
         )
 
@@ -195,9 +188,7 @@ class _Look:
                 return run
             self._current = None
         summaries = self._aws.map_runs(self._arn)
-        for summary in summaries[:-1]:  # rounds that came and went between two polls
-            if is_isolation(summary.label) and summary.arn not in self._rounds:
-                self._describe(summary.arn)
+        self._rounds.update(summary.arn for summary in summaries if is_isolation(summary.label))
         for summary in summaries[-1:]:  # older ones have ended before it began
             run = self._describe(summary.arn, stopped=summary.stopped)
             if not run.status.is_terminal:
@@ -212,8 +203,6 @@ class _Look:
         run = self._aws.map_run(arn)
         if is_of_items(run.label):
             self._items_run, self._items_stopped = run, stopped
-        if is_isolation(run.label):
-            self._rounds[arn] = run
         return run
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
-from mapfold.client.arns import is_isolation, is_of_items
-from mapfold.client.isolation import counted_together
+from mapfold.client.arns import is_of_items
 from mapfold.client.target import Target
 from mapfold.client.values import Event, Execution, Json, MapRun, MapRunSummary, Status, decode
 
@@ -137,15 +136,13 @@ def _finish_report(aws: ReadsOutcomes, arn: str) -> Json:
 
 
 def _items(aws: ReadsOutcomes, arn: str, report: Mapping[str, Json]) -> Items:
-    """As Finish counted them; without its report, as the map runs did, which count a batch's items alike."""
+    """As Finish counted them; without its report, as the map run did, which counts a batch's items alike."""
     counted = report.get("items")
     if isinstance(counted, Mapping):
         return Items(*(int(counted.get(name) or 0) for name in ("total", "succeeded", "failed")))
-    summaries = aws.map_runs(arn)
-    rounds = (aws.map_run(summary.arn).items for summary in summaries if is_isolation(summary.label))
-    for summary in reversed(summaries):
+    for summary in reversed(aws.map_runs(arn)):
         if is_of_items(summary.label):
-            counts = counted_together(aws.map_run(summary.arn).items, rounds)
+            counts = aws.map_run(summary.arn).items
             return Items(counts.total, counts.succeeded, counts.failed + counts.timed_out)
     return Items(0, 0, 0)
 

@@ -21,12 +21,15 @@ def test_a_line_tells_items_batches_rate_and_time_left() -> None:
     assert told == "100 of 400 items · 10 of 40 batches · 50 items/s · 8.00 s left"
 
 
-def test_a_line_tells_which_round_the_items_of_dead_batches_are_in() -> None:
-    """How far it is, and how many items have succeeded in all."""
+def test_a_line_tells_which_round_the_pieces_of_dead_batches_are_in() -> None:
+    """And behind it no number of failures: the map run counts a dead batch with all its items."""
     items, pieces = Counts(total=400, succeeded=392, failed=8), Counts(total=8, succeeded=3)
     told = describe(Progress("r1", Status.RUNNING, "IsolatePieces", items, Counts(), 1.0, round=2, pieces=pieces))
 
-    assert told == "round 2: 3 of 8 items of batches that died · 392 of 400 succeeded"
+    behind = describe(Progress("r1", Status.RUNNING, "Fold", items, Counts(), 1.0, round=2))
+
+    assert told == "round 2: 3 of 8 pieces of batches that died"
+    assert behind == "400 of 400 items · 0 of 0 batches"
 
 
 def test_before_anything_is_counted_a_line_tells_the_time() -> None:

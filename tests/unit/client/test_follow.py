@@ -128,7 +128,7 @@ def died(aws: FakeAws) -> None:
 
 
 def test_a_round_of_the_isolation_is_told_beside_the_items_and_not_added_to_them() -> None:
-    """They stand better with every item that a round succeeded with; one that passed between two polls counts too."""
+    """A child of it is a piece, however many items it has. A round that passed between two polls is counted too."""
 
     def two_rounds(aws: FakeAws) -> None:
         isolating(4, 8, number=1, status=Status.SUCCEEDED)(aws)
@@ -138,19 +138,19 @@ def test_a_round_of_the_isolation_is_told_beside_the_items_and_not_added_to_them
 
     during = heard[1]
     assert (during.stage, during.round, during.pieces and during.pieces.total) == ("IsolatePieces", 2, 4)
-    assert (during.items.total, during.items.succeeded, during.items.failed) == (40, 38, 2)
-    assert heard[0].pieces is None
+    assert (during.items.total, during.items.succeeded, during.items.failed) == (40, 32, 8)
+    assert (heard[0].round, heard[0].pieces) == (0, None)
 
 
 def test_one_look_tells_of_the_isolation_too() -> None:
-    """All rounds so far count."""
+    """Of the round that runs now, and which one it is."""
     aws = FakeAws().has(execution(RUN, Status.RUNNING))
     for step in (died, isolating(4, 8, number=1, status=Status.SUCCEEDED), isolating(1, 4, number=2)):
         step(aws)
 
     progress = look(aws, aws.executions_[RUN], now=120.0)
 
-    assert (progress.stage, progress.round, progress.items.succeeded) == ("IsolatePieces", 2, 37)
+    assert (progress.stage, progress.round, progress.pieces) == ("IsolatePieces", 2, aws.map_runs_[f"{ROUND}-2"].items)
 
 
 def test_rate_and_time_left_come_from_what_ended_lately() -> None:

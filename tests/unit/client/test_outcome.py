@@ -6,7 +6,7 @@ import json
 
 from mapfold.client import Items, outcome
 from mapfold.client.values import Counts, Status
-from tests.unit.client.fakes import MAP_RUN, ROUND, RUN, FakeAws, events, execution, map_run
+from tests.unit.client.fakes import MAP_RUN, RUN, FakeAws, events, execution, map_run
 
 REPORT = {
     "run_id": "r1",
@@ -57,19 +57,6 @@ def test_a_run_that_died_in_the_map_is_counted_by_its_map_run() -> None:
 
     assert ended.items == Items(total=10, succeeded=6, failed=3)
     assert (ended.result, ended.result_uri) == (None, None)
-
-
-def test_items_that_a_round_of_the_isolation_succeeded_with_have_not_failed() -> None:
-    """They are no new items: those of a batch that died stand better by them."""
-    batches, pieces = Counts(total=40, succeeded=32, failed=8), Counts(total=8, succeeded=4, failed=4)
-    runs = {
-        MAP_RUN: map_run(status=Status.SUCCEEDED, items=batches),
-        ROUND: map_run(ROUND, items=pieces, started=101.0),
-    }
-
-    ended = outcome(FakeAws(map_runs_=runs), execution(status=Status.ABORTED))
-
-    assert ended.items == Items(total=40, succeeded=36, failed=4)
 
 
 def test_the_json_document_has_the_agreed_members() -> None:
