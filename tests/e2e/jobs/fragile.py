@@ -10,7 +10,7 @@ job = Job(
     "fragile",
     source=JsonLines(),
     tables={"fragile": ("id",)},
-    batch_items=8,
+    batch_items=4,
     memory_mb=192,
     tolerated_failure_count=1,
     writes=("fragile/",),
