@@ -60,13 +60,8 @@ bench: .venv/ready $(FLIGHTS)  ## what we claim about speed, measured on this ma
 	$(BIN)/python -m benchmarks.main_job
 	$(BIN)/python -m benchmarks.poison
 	$(BIN)/python -m benchmarks.package
-<<<<<<< HEAD
 	$(BIN)/python -m benchmarks.fold
 	$(BIN)/python -m benchmarks.audit
-=======
-	$(BIN)/python -m benchmarks.audit
-	$(BIN)/python -m benchmarks.fold
->>>>>>> audit
 
 data: $(FLIGHTS)  ## fetch the flights of 2013 (8.7 MB, once)
 

@@ -24,7 +24,8 @@ from mapfold.runs.parts import parts_result
 from mapfold.runs.pieces import child_of
 from mapfold.runs.records import Records
 from mapfold.runs.shards import shards_result
-from mapfold.runs.work import BatchFailed, shown_item
+from mapfold.runs.shown_item import shown_item
+from mapfold.runs.work import BatchFailed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

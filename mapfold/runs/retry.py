@@ -23,7 +23,7 @@ from mapfold.runs.folder import RunFolder
 from mapfold.runs.last import Last, read_last
 from mapfold.runs.objects import exists
 from mapfold.runs.selection import Selection, parse_selection
-from mapfold.runs.work import shown_item
+from mapfold.runs.shown_item import shown_item
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

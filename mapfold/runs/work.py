@@ -21,6 +21,7 @@ from mapfold.runs.collecting import Collector, collector
 from mapfold.runs.folder import RunFolder
 from mapfold.runs.identity import add_up, as_text, item_digest, ranges, source_id
 from mapfold.runs.partials import dumps
+from mapfold.runs.shown_item import shown_item
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -199,13 +200,3 @@ def _out_of_time(job: Job, batch: Batch, entry: Mapping[str, Any], count: int) -
 def _shown_item(job: Job, batch: Batch, entry: Mapping[str, Any]) -> Any:
     """The author's item, or what the reader gave if that cannot be made one."""
     return shown_item(job, entry["v"], {"source": batch.source, "listed": batch.listed})
-
-
-def shown_item(job: Job, raw: Any, batch: Mapping[str, Any]) -> Any:
-    """The author's item, or `raw` itself where it is so broken that none can be made of it. `batch`: its BatchInput."""
-    if batch.get("listed"):
-        return raw
-    try:
-        return job.source.item(raw, batch.get("source") or {})
-    except Exception:  # noqa: BLE001 - this is the report of an error already
-        return raw

@@ -116,6 +116,7 @@ def test_a_table_has_the_key_that_its_job_declares(stage: Deployed) -> None:
 
     assert keys == {
         "flight-delays-daily": ["carrier", "day"],
+        "fragile": ["id"],
         "object-catalog": ["uri"],
         "orders-seen": ["customer", "order"],
         "words-seen": ["key"],

@@ -30,8 +30,8 @@ from mapfold.errors import ServiceError
 from mapfold.job import Job
 from mapfold.runs.folder import RunFolder
 from mapfold.runs.looks import SourceError
+from mapfold.runs.shown_item import shown_item
 from mapfold.runs.source_items import has_promised_order, read_items
-from mapfold.runs.work import shown_item
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
