@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 Row = list[str]
 
 _BLOCK_BYTES = 256 * 1024
+_KEY_CHARACTERS = 3 * 1024
+"""A key has at most 1,024 bytes, and URL-encoding makes three characters of one."""
+_FIELD_CHARACTERS = 8 << 20
+"""An item that Step Functions reads may have 8 MB, and all of it may be one field; the csv module stops at 128 KiB."""
 _CHUNK_ROWS = 1_000
 _ATTEMPTS = 5
 _ESCAPED_LINE_END = re.compile(r"(?<!\\)((?:\\\\)*)\\(?=[\r\n]|\Z)")
@@ -100,6 +104,12 @@ class Names:
             buckets, keys = [row[bucket] for row in rows], [row[key] for row in rows]
             version = self.columns.index("VersionId") if self.declared.versions else 0
             versions = [row[version] for row in rows] if self.declared.versions else []
+        if max(map(len, keys), default=0) > _KEY_CHARACTERS:
+            row = max(rows, key=lambda row: max(map(len, row)))
+            raise SourceError(
+                f"{uri}, near line {max(1, text.line(row))}: a key of {max(map(len, keys)):,} characters, and S3 has none over 1,024 bytes. "
+                "Is a quote opened and never closed?"
+            )
         keys = [unquote_plus(key) if "%" in key or "+" in key else key for key in keys]
         if self.declared.has_versions:
             return [f"{b},{v},{k}" for b, v, k in zip(buckets, versions, keys, strict=True)]
@@ -157,6 +167,8 @@ class ObjectText:
     def rows(self, block: str) -> Iterator[list[Row]]:
         """The rows of `block`, and of what lies behind it while a quote is open. Rows without fields are left out."""
         self._read_before = self.lines
+        if csv.field_size_limit() < _FIELD_CHARACTERS:
+            csv.field_size_limit(_FIELD_CHARACTERS)
         self._reader = csv.reader(
             self._lines_of(block), delimiter=self._delimiter, escapechar="\\", doublequote=True, strict=False
         )

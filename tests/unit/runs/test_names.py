@@ -83,7 +83,7 @@ class TestManifest:
             (b"b,k\nb,\xff\n", r"m\.csv, line 2: byte 0xff is not UTF-8"),
             (
                 '"b","' + "k" * 200_000 + "\n",
-                r"m\.csv, before line 2: field larger .* Is a quote opened and never closed\?",
+                r"m\.csv, near line 1: a key of 200,001 characters, .* Is a quote opened and never closed\?",
             ),
         ],
     )

@@ -129,10 +129,6 @@ class TestList:
 
         assert (made.listed, made.list, made.estimated_items) == (False, {"bucket": "", "key": ""}, 3)
 
-    def test_the_plan_names_the_run_that_is_tried_again(self, world: World) -> None:
-        """As the input said it."""
-        assert self.listed(world, [], retry={"of": "words-0", "where": []}).retry_of == "words-0"
-
     def test_the_plan_says_which_object_it_saw(self, world: World) -> None:
         """By its etag; by its version too, where the bucket has versions."""
         before = self.listed(world, None)
