@@ -104,7 +104,7 @@ class TestList:
     def listed(self, world: World, entries: list[tuple[int, Any]] | None, **more: Any) -> Any:
         """The plan for a manifest of three lines, where one provider has nothing to list and the next has `entries`."""
         world.s3.put_object(Bucket="mapfold-data", Key="x", Body=b"b,k\n" * 3)
-        providers = (lambda job, request, *, s3, folder: None, lambda job, request, *, s3, folder: entries)
+        providers = (lambda job, request, **_: None, lambda job, request, **_: entries)
         job, runs = Job("words", source=Manifest()), Records(world.dynamodb, "mapfold-runs", lambda: 0.0)
         request = replace(REQUEST, **more)
         return make_plan(job, request, s3=world.s3, records=runs, folder=world.folder, providers=providers)
@@ -128,10 +128,6 @@ class TestList:
         made = self.listed(world, None)
 
         assert (made.listed, made.list, made.estimated_items) == (False, {"bucket": "", "key": ""}, 3)
-
-    def test_the_plan_names_the_run_that_is_tried_again(self, world: World) -> None:
-        """As the input said it."""
-        assert self.listed(world, [], retry={"of": "words-0", "where": []}).retry_of == "words-0"
 
     def test_the_plan_says_which_object_it_saw(self, world: World) -> None:
         """By its etag; by its version too, where the bucket has versions."""
