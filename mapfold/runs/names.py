@@ -20,7 +20,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
-from mapfold.runs.looks.errors import SourceError, refusal
+from mapfold.runs.looks.errors import SourceError, unreadable
 from mapfold.runs.looks.inventory import Report
 from mapfold.runs.looks.text import check_names
 from mapfold.sources import Inventory, Manifest
@@ -235,7 +235,7 @@ def stored(s3: S3Client, source: Mapping[str, str]) -> Iterator[bytes]:
             finally:
                 body.close()
         except ClientError as error:
-            raise SourceError(f"{source['uri']} cannot be read: {refusal(error)}") from error
+            raise unreadable(source["uri"], error) from error
         except (BotoCoreError, OSError) as error:
             broken += 1
             if broken == _ATTEMPTS:
