@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from mapfold.runs.folder import RunFolder
     from mapfold.runs.plan import PlanRequest
 
-_FEWER_OBJECTS = "Start a run for each part of what SOURCE names; a prefix takes a request for a thousand objects, a manifest one for each"
+_MORE_TIME = (
+    "Raise the memory of the job's functions (`others_memory_mb` of the stage), which comes with more of a processor, or "
+    "start a run for each part of what SOURCE names"
+)
 
 
 class SplitEntries:
@@ -68,7 +71,7 @@ class SplitEntries:
     def _check_time(self) -> None:
         if self._seconds_left() < RESERVE_SECONDS:
             after = f"{self._objects:,} objects and {self._sizes.splits:,} splits of {self._source['uri']}"
-            raise OutOfTime("objects were cut into splits", after=after, fix=_FEWER_OBJECTS)
+            raise OutOfTime("objects were cut into splits", after=after, fix=_MORE_TIME)
 
 
 def find_objects(

@@ -95,7 +95,7 @@ class TestPlan:
         )
 
         with pytest.raises(
-            OutOfTime, match=r"after 2 objects and 2 splits of s3://mapfold-data/m\.csv\. Start a run for"
+            OutOfTime, match=r"after 2 objects and 2 splits of s3://mapfold-data/m\.csv\. Raise the memory"
         ):
             list(entries)
 
