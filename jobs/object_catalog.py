@@ -28,7 +28,7 @@ PREFIX = "texts/python/"
 REPORT = f"inventories/{BUCKET}/python-library"
 MANIFEST = f"s3://{BUCKET}/{REPORT}/2026-01-01T01-00Z/manifest.json"
 
-MOST_FILES = 300
+MOST_FILES = 120
 MOST_FILE_BYTES = 256 * 1024
 PARTS = 4
 """Of the example: as many files of Python's standard library, none of them larger, in so many parts of the report."""

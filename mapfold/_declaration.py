@@ -79,8 +79,8 @@ def _of_duplicates(job: Job) -> Iterator[Mistake]:
     if job.on_duplicate not in ("twice", "once", "refuse", "ignore"):
         yield f"on_duplicate is {job.on_duplicate!r}", 'Use "twice", "once", "refuse" or "ignore"'
     if job.on_duplicate in ("once", "refuse") and not job.source.names_objects:
-        problem = f"on_duplicate is {job.on_duplicate!r}, and items of {type(job.source).__name__} do not name objects"
-        yield problem, "Leave it out, or use a source whose items do: Manifest() or Inventory()"
+        problem = f"on_duplicate is {job.on_duplicate!r}, and {type(job.source).__name__} names no objects that could be there twice"
+        yield problem, "Leave it out, or use a source that does: Manifest(), Inventory() or Splits(…, 'manifest')"
 
 
 def _of_table(name: object, keys: object) -> Iterator[Mistake]:

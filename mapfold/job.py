@@ -69,7 +69,7 @@ class Job:
     stop_early: let Step Functions stop starting batches once failed batches alone exceed what is tolerated.
     children: "auto", "standard" or "express": how child executions run, see `child_type`.
     on_duplicate: what becomes of items that name an object that an earlier item names, for sources that name objects
-        (`Manifest`, `Inventory`): they run "twice", as they stand, and are reported; "once"; or the run fails, "refuse".
+        (`Manifest`, `Inventory`, `Splits` of a manifest): they run "twice", as they stand, and are reported; "once"; or the run fails, "refuse".
         "ignore" does not look for them.
     """
 

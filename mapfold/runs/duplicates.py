@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
+from mapfold.runs.deadline import RESERVE_SECONDS, OutOfTime, SecondsLeft
+
 Chunks = Callable[[], Iterable[Sequence[str]]]
 """Gives the names from the first on, as often as it is called."""
 
@@ -33,8 +35,10 @@ SLICE_NAMES = 500_000
 
 _PATTERNS = 4096
 _BITS_A_NAME = 4
-_RESERVE_SECONDS = 20.0
-"""Kept of Plan's time for what comes after."""
+_MORE_TIME = (
+    "Raise the memory of the job's functions (`others_memory_mb` of the stage), which comes with more of a processor, "
+    'or declare Job(on_duplicate="ignore")'
+)
 
 
 class DuplicateItems(Exception):
@@ -42,17 +46,6 @@ class DuplicateItems(Exception):
 
 
 DuplicateItems.__name__ = "Mapfold.DuplicateItems"  # what Step Functions and whoever reads a failed run sees
-
-
-class OutOfTime(Exception):
-    """The time ran out before all names were looked at. `names`: how many were."""
-
-    def __init__(self, names: int) -> None:
-        super().__init__(
-            f"the time ran out while duplicates were looked for, after {names:,} names. Raise the memory of the job's "
-            'functions, which comes with more of a processor, or declare Job(on_duplicate="ignore").'
-        )
-        self.names = names
 
 
 @dataclass(slots=True)
@@ -83,7 +76,7 @@ class Duplicates:
 
 
 def find_duplicates(
-    chunks: Chunks, *, expected: int, seconds_left: Callable[[], float], slice_names: int = SLICE_NAMES
+    chunks: Chunks, *, expected: int, seconds_left: SecondsLeft, slice_names: int = SLICE_NAMES
 ) -> Duplicates:
     """All names that are there more than once. `expected`: about how many names there are; more cost passes, not memory.
 
@@ -160,15 +153,15 @@ def _patterns() -> list[int]:
 class _Clock:
     """Counts names, and sees to it that there is time for more."""
 
-    def __init__(self, seconds_left: Callable[[], float]) -> None:
+    def __init__(self, seconds_left: SecondsLeft) -> None:
         self._seconds_left = seconds_left
         self._names = 0
 
     def passed(self, names: int) -> None:
         """Note names that were looked at. OutOfTime."""
         self._names += names
-        if self._seconds_left() < _RESERVE_SECONDS:
-            raise OutOfTime(self._names)
+        if self._seconds_left() < RESERVE_SECONDS:
+            raise OutOfTime("duplicates were looked for", after=f"{self._names:,} names", fix=_MORE_TIME)
 
 
 def _first_pass(chunks: Iterable[Sequence[str]], seen: _Filter, candidates: _Filter, clock: _Clock) -> tuple[int, int]:

@@ -6,7 +6,7 @@ so indexes need not be without gaps.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +22,16 @@ Json = Any
 
 @dataclass(frozen=True, slots=True)
 class ItemList:
-    """Where a list lies, and how many items it has. batch_items: how many make a batch, where who listed them knows."""
+    """Where a list lies, and how many items it has.
+
+    batch_items: how many make a batch; duplicates: {"items", "first"} of them; each where who listed the items knows it.
+    """
 
     bucket: str
     key: str
     items: int
     batch_items: int | None = None
+    duplicates: Mapping[str, Any] | None = None
 
     def as_plan(self) -> dict[str, str]:
         """As `$.plan.list`, where the ItemReader finds it."""

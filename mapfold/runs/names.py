@@ -20,7 +20,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
-from mapfold.runs.looks.errors import SourceError, refusal
+from mapfold.runs.looks.errors import SourceError, unreadable
 from mapfold.runs.looks.inventory import Report
 from mapfold.runs.looks.text import check_names
 from mapfold.sources import Inventory, Manifest
@@ -79,27 +79,24 @@ class Names:
                     text.lines += block.count("\n")
 
     def items(self) -> Iterator[Any]:
-        """The authors' items, in their order."""
+        """The authors' items, in their order. SourceError, as of the names."""
         width = len(self.columns)
         for source in self.objects:
             text = ObjectText(self.s3, source)
             for block in text.blocks():
                 for rows in text.rows(block):
+                    self._check(source["uri"], text, rows)
                     for row in rows:
                         padded = (row + [""] * (width - len(row)))[:width]
                         yield self.declared.item(dict(zip(self.columns, padded, strict=True)), source)
 
     def _names(self, uri: str, text: ObjectText, rows: list[Row]) -> list[str]:
         """The names in some rows. By columns, not row by row: half the time."""
+        self._check(uri, text, rows)
         if isinstance(self.declared, Manifest):
-            width = len(self.columns)
-            for row in rows:
-                if not (2 <= len(row) <= width and row[0] and row[1]):
-                    check_names(uri, text.line(row), row, width)
             buckets, keys = [row[0] for row in rows], [row[1] for row in rows]
             versions = [row[2] if len(row) > 2 else "" for row in rows] if self.declared.versions else []
         else:
-            self._check_width(uri, text, rows)
             bucket, key = self.columns.index("Bucket"), self.columns.index("Key")
             buckets, keys = [row[bucket] for row in rows], [row[key] for row in rows]
             version = self.columns.index("VersionId") if self.declared.versions else 0
@@ -115,8 +112,13 @@ class Names:
             return [f"{b},{v},{k}" for b, v, k in zip(buckets, versions, keys, strict=True)]
         return [f"{bucket},{key}" for bucket, key in zip(buckets, keys, strict=True)]
 
-    def _check_width(self, uri: str, text: ObjectText, rows: list[Row]) -> None:
+    def _check(self, uri: str, text: ObjectText, rows: list[Row]) -> None:
         width = len(self.columns)
+        if isinstance(self.declared, Manifest):
+            for row in rows:
+                if not (2 <= len(row) <= width and row[0] and row[1]):
+                    check_names(uri, text.line(row), row, width)
+            return
         if {*map(len, rows)} <= {width}:
             return
         row = next(row for row in rows if len(row) != width)
@@ -245,7 +247,7 @@ def stored(s3: S3Client, source: Mapping[str, str]) -> Iterator[bytes]:
             finally:
                 body.close()
         except ClientError as error:
-            raise SourceError(f"{source['uri']} cannot be read: {refusal(error)}") from error
+            raise unreadable(source["uri"], error) from error
         except (BotoCoreError, OSError) as error:
             broken += 1
             if broken == _ATTEMPTS:

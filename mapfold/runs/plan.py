@@ -24,12 +24,13 @@ twice, Plan lists them, and the list is read.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mapfold.job import Job
 from mapfold.limits import MAX_ITEMS
+from mapfold.runs.deadline import SecondsLeft
 from mapfold.runs.folder import RunFolder
 from mapfold.runs.item_list import ItemList, write_list
 from mapfold.runs.looks import SourceError, look_at
@@ -106,9 +107,20 @@ class EntryProvider(Protocol):
     """Lists a run's items where Step Functions cannot read them from the source: (index, author's item) each."""
 
     def __call__(
-        self, job: Job, request: PlanRequest, *, s3: S3Client, folder: RunFolder
+        self,
+        job: Job,
+        request: PlanRequest,
+        *,
+        s3: S3Client,
+        folder: RunFolder,
+        expected: int,
+        seconds_left: SecondsLeft,
     ) -> Iterable[tuple[int, Any]] | None:
-        """The items as a stream, or None where this is nothing to do with it."""
+        """The items as a stream, or None where this is nothing to do with it.
+
+        request: its source has the "etag" that Plan saw. expected: about how many items the source names. The stream may
+        have `batch_items` and `duplicates`, as `ItemList` has, once all have been taken.
+        """
 
 
 PROVIDERS: tuple[EntryProvider, ...] = (retry_entries, split_entries)
@@ -156,11 +168,11 @@ def make_plan(
     folder: RunFolder,
     most_at_once: int | None = None,
     providers: Iterable[EntryProvider] = PROVIDERS,
-    seconds_left: Callable[[], float] = lambda: math.inf,
+    seconds_left: SecondsLeft = lambda: math.inf,
 ) -> Plan:
     """Open the run's record, look at the source, list its items if that is needed, decide.
 
-    SourceError if it is not there; RunExists if the id is used; ParamsTooLarge; DuplicateItems if the job refuses them;
+    SourceError if it is not there; OutOfTime; RunExists if the id is used; ParamsTooLarge; DuplicateItems if the job refuses them;
     RetryError, or RetriedBefore, if it is a retry of what cannot be retried.
     """
     if (size := len(dumps(request.params))) > PARAMS_BYTES:
@@ -171,18 +183,33 @@ def make_plan(
     records.open(request.run_id, {**facts, "source": source.get("uri"), **(basis.facts if basis else {})})
     # A retry reads nothing of the source: it may have been overwritten since, or deleted.
     seen = look_at_source(job, source, s3) if basis is None else SeenSource(0, {})
-    listed = list_items(job, request, s3=s3, folder=folder, providers=providers)
+    etag = {"etag": seen.version["etag"]} if "etag" in seen.version else {}
+    listed = list_items(
+        job,
+        replace(request, source={**request.source, **etag}),
+        s3=s3,
+        folder=folder,
+        providers=providers,
+        expected=seen.items,
+        seconds_left=seconds_left,
+    )
     if basis and basis.previous:
         records.mark_retried(basis.previous.run_id, by=request.run_id, again=basis.again)
     items = seen.items if listed is None else listed.items
     doubled = None
+    duplicates = listed.duplicates if listed else None
     if listed is None and request.retry is None:
-        etag = seen.version.get("etag", "")
         doubled = look_for_duplicates(
-            job, request.source, etag=etag, expected=items, s3=s3, folder=folder, seconds_left=seconds_left
+            job,
+            request.source,
+            etag=etag.get("etag", ""),
+            expected=items,
+            s3=s3,
+            folder=folder,
+            seconds_left=seconds_left,
         )
     if doubled is not None:
-        listed, items = doubled.listed, doubled.items
+        listed, items, duplicates = doubled.listed, doubled.items, doubled.report
     wanted = job.concurrency or DEFAULT_CONCURRENCY
     concurrency = min(bound for bound in (wanted, most_at_once, job.most_at_once) if bound is not None)
     # What a retry tolerates is said of all items of its chain, of which its map run has a few: it stops for none of them.
@@ -205,7 +232,7 @@ def make_plan(
         list=listed.as_plan() if listed else {"bucket": "", "key": ""},
         retry_of=basis.previous.run_id if basis and basis.previous else None,
         previous=basis.index if basis else None,
-        duplicates=doubled.report if doubled else None,
+        duplicates=duplicates,
     )
     decided = asdict(plan)
     shown = ("estimated_items", "max_items_per_batch", "max_concurrency")
@@ -220,15 +247,23 @@ def batch_size(items: int, concurrency: int) -> int:
 
 
 def list_items(
-    job: Job, request: PlanRequest, *, s3: S3Client, folder: RunFolder, providers: Iterable[EntryProvider]
+    job: Job,
+    request: PlanRequest,
+    *,
+    s3: S3Client,
+    folder: RunFolder,
+    providers: Iterable[EntryProvider],
+    expected: int,
+    seconds_left: SecondsLeft,
 ) -> ItemList | None:
     """The list of the run's items, written; None where Step Functions reads them from the source itself."""
     for provider in providers:
-        entries = provider(job, request, s3=s3, folder=folder)
+        entries = provider(job, request, s3=s3, folder=folder, expected=expected, seconds_left=seconds_left)
         if entries is not None:
             # Known once all have been taken, where they differ in size.
             written = write_list(s3, folder, entries)
-            return replace(written, batch_items=getattr(entries, "batch_items", None))
+            batch_items, duplicates = getattr(entries, "batch_items", None), getattr(entries, "duplicates", None)
+            return replace(written, batch_items=batch_items, duplicates=duplicates)
     return None
 
 

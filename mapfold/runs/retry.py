@@ -110,7 +110,9 @@ def find_basis(job: Job, request: PlanRequest, *, s3: S3Client, bucket: str) -> 
     return Basis(previous, source, retry.again)
 
 
-def retry_entries(job: Job, request: PlanRequest, *, s3: S3Client, folder: RunFolder) -> Iterator[Entry] | None:
+def retry_entries(
+    job: Job, request: PlanRequest, *, s3: S3Client, folder: RunFolder, **_: Any
+) -> Iterator[Entry] | None:
     """The items that a run tries again, as they are read; None if it is no retry. RetryError if there is none."""
     retry = parse_retry(request.retry)
     if retry is None:

@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mapfold.job import Job
-from mapfold.runs.duplicates import find_duplicates, first_occurrences, refused
+from mapfold.runs.deadline import SecondsLeft
+from mapfold.runs.duplicates import Duplicates, find_duplicates, first_occurrences, refused
 from mapfold.runs.folder import RunFolder
 from mapfold.runs.item_list import ItemList, write_list
 from mapfold.runs.looks.inventory import read_report
@@ -21,6 +22,20 @@ from mapfold.sources import Inventory, Manifest
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True, slots=True)
+class LookedThrough:
+    """What a source names, and what is there twice. skips: each is to run once, and some have to be left out for that."""
+
+    names: Names
+    found: Duplicates
+    report: Mapping[str, Any]
+    skips: bool
+
+    def entries(self) -> Iterator[tuple[int, Any]]:
+        """(index, author's item) of all that is to run."""
+        return first_occurrences(self.names.items(), self.found) if self.skips else enumerate(self.names.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +55,7 @@ def look_for_duplicates(
     expected: int,
     s3: S3Client,
     folder: RunFolder,
-    seconds_left: Callable[[], float],
+    seconds_left: SecondsLeft,
 ) -> Doubled | None:
     """Go through all that the source names; None where nobody wants to know. `etag`: of the object that was looked at.
 
@@ -50,15 +65,21 @@ def look_for_duplicates(
     if job.on_duplicate == "ignore" or not isinstance(declared, Manifest | Inventory):
         return None
     names = _names(declared, source, etag=etag, s3=s3)
-    shown = partial(shown_name, declared)
+    looked = look_through(names, job, expected=expected, seconds_left=seconds_left)
+    if looked.skips:
+        listed = write_list(s3, folder, looked.entries())
+        return Doubled(listed.items, looked.report, listed)
+    return Doubled(looked.found.names, looked.report)
+
+
+def look_through(names: Names, job: Job, *, expected: int, seconds_left: SecondsLeft) -> LookedThrough:
+    """All names, for duplicates. DuplicateItems if there are some and the job refuses them; OutOfTime; SourceError."""
+    shown = partial(shown_name, names.declared)
     found = find_duplicates(names.chunks, expected=expected, seconds_left=seconds_left)
     if found.items and job.on_duplicate == "refuse":
         raise refused(found, shown)
-    report = found.as_event(shown)
-    if found.items and job.on_duplicate == "once":
-        listed = write_list(s3, folder, first_occurrences(names.items(), found))
-        return Doubled(listed.items, report, listed)
-    return Doubled(found.names, report)
+    skips = bool(found.items) and job.on_duplicate == "once"
+    return LookedThrough(names, found, found.as_event(shown), skips)
 
 
 def _names(declared: Manifest | Inventory, source: Mapping[str, str], *, etag: str, s3: S3Client) -> Names:

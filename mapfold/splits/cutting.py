@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,10 +35,13 @@ class Piece:
     bytes: int
 
 
-def cut(s3: S3Client, found: Found, source: Splits, *, largest: int) -> Iterator[Piece]:
+def cut(
+    s3: S3Client, found: Found, source: Splits, *, largest: int, check_time: Callable[[], None] = lambda: None
+) -> Iterator[Piece]:
     """The splits of an object, in its order; none of an empty one. `largest`: what a worker should take on at once.
 
-    SplitError if it is not what the source declares.
+    SplitError if it is not what the source declares. check_time: called where much is read before a split comes; what it
+    raises ends the cutting.
     """
     if source.format == "parquet":
         return _row_groups(s3, found, source, largest)
@@ -50,7 +53,9 @@ def cut(s3: S3Client, found: Found, source: Splits, *, largest: int) -> Iterator
     _check_kind(found, source)
     if not found.size:
         return iter(())
-    return (_gzip_members if source.compression else _text)(s3, found, source, piece)
+    if source.compression:
+        return _gzip_members(s3, found, source, piece, check_time)
+    return _text(s3, found, source, piece)
 
 
 def _check_kind(found: Found, source: Splits) -> None:
@@ -144,14 +149,21 @@ def _last_record_end(head: bytes, quoted: bool) -> int:
     return newline + 1
 
 
-def _gzip_members(s3: S3Client, found: Found, source: Splits, piece: int) -> Iterator[Piece]:
+def _gzip_members(
+    s3: S3Client, found: Found, source: Splits, piece: int, check_time: Callable[[], None]
+) -> Iterator[Piece]:
     """Ranges in which a member begins: of a file that is one member, the first alone, whatever its size."""
     facts, reader = _facts(found, source), found.reader(s3)
     starts = piece_starts(0, found.size, piece)
     ends = [*starts[1:], found.size]
     later = list(zip(starts, ends, strict=True))[1:]
-    used = in_order(lambda range_: begins_member(reader, *range_), later, threads=threads_of(s3))
-    ranges = [(starts[0], ends[0]), *(range_ for range_, is_used in zip(later, used, strict=True) if is_used)]
+
+    def is_used(range_: tuple[int, int]) -> bool:
+        check_time()
+        return begins_member(reader, *range_)
+
+    used = in_order(is_used, later, threads=threads_of(s3))
+    ranges = [(starts[0], ends[0]), *(range_ for range_, begins in zip(later, used, strict=True) if begins)]
     named = {}
     if len(ranges) > 1 and source.format == "csv" and not source.headers:
         _, headers = headers_of(inflated_head(reader, _HEADER_BYTES), found, source)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import unquote_plus
 
 from mapfold.splits.errors import SplitError
-from mapfold.splits.reading import ObjectReader, refused
-from mapfold.splits.records import line_blocks
+from mapfold.splits.reading import ObjectReader, overwritten, refused
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -47,13 +43,43 @@ class Found:
         return ObjectReader(s3, bucket=self.bucket, key=self.key, etag=self.etag, size=self.size)
 
 
-def find_objects(s3: S3Client, of: str, source: Mapping[str, str]) -> Iterator[Found]:
-    """What SOURCE names, if it is "one" object, a "manifest" of them or a "prefix". SplitError names what is missing."""
-    if of == "prefix":
-        return _listed(s3, source["bucket"], source["key"])
-    if of == "manifest":
-        return _of_manifest(s3, look(s3, source["bucket"], source["key"]))
-    return iter([look(s3, source["bucket"], source["key"])])
+def one_object(s3: S3Client, source: Mapping[str, str]) -> Found:
+    """The object that SOURCE is. SplitError if it is not there, or another than its "etag" says, where it has one."""
+    found = look(s3, source["bucket"], source["key"])
+    if source.get("etag", found.etag).strip('"') != found.etag:
+        raise overwritten(found.uri)
+    return found
+
+
+def named_objects(s3: S3Client, named: Iterable[tuple[int, Mapping[str, str]]], *, manifest: str) -> Iterator[Found]:
+    """Each {"bucket", "key"} of a manifest, with its place there. SplitError names the first that is missing."""
+
+    def look_at(entry: tuple[int, Mapping[str, str]]) -> Found:
+        place, item = entry
+        try:
+            return look(s3, item["bucket"], item["key"])
+        except SplitError as error:
+            at = f"{error.at} (item {place:,} of {manifest}, counted from 0)"
+            raise SplitError(error.problem, at=at, fix=error.fix) from error
+
+    return in_order(look_at, named, threads=threads_of(s3))
+
+
+def listed_objects(s3: S3Client, source: Mapping[str, str]) -> Iterator[Found]:
+    """What lies under a prefix, without heads. SplitError if that is nothing."""
+    from botocore.exceptions import ClientError
+
+    bucket, prefix = source["bucket"], source["key"]
+    count = 0
+    try:
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for each in page.get("Contents", ()):
+                count += 1
+                yield Found(bucket, each["Key"], each["ETag"].strip('"'), each["Size"])
+    except ClientError as error:
+        raise refused(error, f"s3://{bucket}/{prefix}") from error
+    if not count:
+        raise SplitError("the prefix lists no object", at=f"s3://{bucket}/{prefix}", fix="Check the prefix")
 
 
 def look(s3: S3Client, bucket: str, key: str) -> Found:
@@ -98,44 +124,3 @@ def _empty(s3: S3Client, bucket: str, key: str) -> Found:
     answer = s3.get_object(Bucket=bucket, Key=key)
     answer["Body"].close()
     return Found(bucket, key, answer["ETag"].strip('"'), int(answer["ContentLength"]), b"")
-
-
-def _listed(s3: S3Client, bucket: str, prefix: str) -> Iterator[Found]:
-    from botocore.exceptions import ClientError
-
-    count = 0
-    try:
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-            for each in page.get("Contents", ()):
-                count += 1
-                yield Found(bucket, each["Key"], each["ETag"].strip('"'), each["Size"])
-    except ClientError as error:
-        raise refused(error, f"s3://{bucket}/{prefix}") from error
-    if not count:
-        raise SplitError("the prefix lists no object", at=f"s3://{bucket}/{prefix}", fix="Check the prefix")
-
-
-def _of_manifest(s3: S3Client, manifest: Found) -> Iterator[Found]:
-    def look_at(line: tuple[int, str, str]) -> Found:
-        number, bucket, key = line
-        try:
-            return look(s3, bucket, key)
-        except SplitError as error:
-            at = f"{error.at} (line {number:,} of {manifest.uri})"
-            raise SplitError(error.problem, at=at, fix=error.fix) from error
-
-    return in_order(look_at, _manifest_lines(s3, manifest), threads=threads_of(s3))
-
-
-def _manifest_lines(s3: S3Client, manifest: Found) -> Iterator[tuple[int, str, str]]:
-    """(line, bucket, key) of each line that is not blank; keys are URL-encoded, and what follows them is not looked at."""
-    number = 0
-    for block in line_blocks(manifest.reader(s3), 0, manifest.size):
-        for row in csv.reader(io.StringIO(block.data.decode("utf-8-sig"), newline="\n")):
-            number += 1
-            if not row:
-                continue
-            if len(row) < 2 or not row[0] or not row[1]:
-                problem = f"line {number:,} of the manifest names no object: {','.join(row)[:100]!r}"
-                raise SplitError(problem, at=manifest.uri, fix="Write bucket,key")
-            yield number, row[0], unquote_plus(row[1])

@@ -78,12 +78,17 @@ class ObjectReader:
             raise refused(error, self.uri) from error
 
 
+def overwritten(uri: str, code: str = "") -> SplitError:
+    """That an object is not the one that Plan saw."""
+    problem = f"it has been overwritten since the run was planned{code}"
+    return SplitError(problem, at=uri, fix="Start a new run: that reads the object as it is now")
+
+
 def refused(error: Any, uri: str) -> SplitError:
     """What S3 says of an object that it does not give, with what helps."""
     code = error.response.get("Error", {}).get("Code", "")
     if code in ("PreconditionFailed", "412", "InvalidRange", "416"):
-        problem = "it has been overwritten since the run was planned"
-        return SplitError(f"{problem} ({code})", at=uri, fix="Start a new run: that reads the object as it is now")
+        return overwritten(uri, f" ({code})")
     if code in ("NoSuchKey", "NoSuchBucket", "404"):
         return SplitError(f"there is no such object ({code})", at=uri, fix="Check bucket and key")
     if code in ("AccessDenied", "403"):

@@ -60,6 +60,11 @@ class Splits(Source):
         """Whether SOURCE is one object."""
         return self.objects != "prefix"
 
+    @property
+    def names_objects(self) -> bool:  # type: ignore[override]
+        """Whether SOURCE is a manifest, in which an object may be named twice."""
+        return self.objects == "manifest"
+
     def _mistakes(self) -> list[tuple[str, str, str]]:
         """(problem, fix, field) of everything that is wrong."""
         found = []

@@ -49,14 +49,13 @@ def routes() -> dict[str, dict[str, Any]]:
 
 
 def test_many_splits_of_the_file_give_what_the_csv_module_counts(
-    embedded_aws: EmbeddedAws, jobs: Path, routes: dict[str, dict[str, Any]]
+    shared_aws: EmbeddedAws, jobs: Path, routes: dict[str, dict[str, Any]]
 ) -> None:
     """336,776 flights on 224 routes, equal to the last digit; each split was an item, and no flight was one."""
-    embedded_aws.s3.create_bucket(Bucket="mapfold-data")
-    embedded_aws.s3.put_object(Bucket="mapfold-data", Key="whole.csv", Body=FLIGHTS.read_bytes())
+    shared_aws.s3.put_object(Bucket="mapfold-data", Key="whole.csv", Body=FLIGHTS.read_bytes())
 
     arguments = ("run", "busiest-routes", SOURCE, "--jobs", str(jobs), "--json")
-    ended = mapfold(*arguments, environment=embedded_aws.environment)
+    ended = mapfold(*arguments, environment=shared_aws.environment)
 
     assert ended.code == 0, ended.stderr
     document = json.loads(ended.stdout)

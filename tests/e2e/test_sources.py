@@ -5,32 +5,48 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.embedded import EmbeddedAws, Ended, mapfold
+from tests.e2e.embedded import ROOT, EmbeddedAws, Ended, mapfold
 
 pytestmark = pytest.mark.timeout(180)
 
 BUCKET = "mapfold-data"
 JOBS = "tests/e2e/source_jobs"
+FILES = 60
+"""Of Python's standard library; the two that are the same come among the first."""
 
 
 @pytest.fixture(scope="module")
-def catalog(embedded_aws: EmbeddedAws) -> dict[str, Any]:
+def jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The job as it is bundled, but with an example of fewer files."""
+    folder = tmp_path_factory.mktemp("jobs")
+    module = (ROOT / "jobs" / "object_catalog.py").read_text()
+    fewer, changed = re.subn(r"^MOST_FILES = \d+$", f"MOST_FILES = {FILES}", module, flags=re.MULTILINE)
+    assert changed == 1
+    (folder / "object_catalog.py").write_text(fewer)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def catalog(shared_aws: EmbeddedAws, jobs: Path) -> dict[str, Any]:
     """`mapfold run object-catalog --json` over the example that the job brings."""
-    ended = mapfold("run", "object-catalog", "--json", environment=embedded_aws.environment)
+    arguments = ("run", "object-catalog", "--jobs", str(jobs), "--json")
+    ended = mapfold(*arguments, environment=shared_aws.environment)
     assert ended.code == 0, ended.stderr
     document: dict[str, Any] = json.loads(ended.stdout)
     return document
 
 
 @pytest.fixture(scope="module")
-def texts(embedded_aws: EmbeddedAws, catalog: dict[str, Any]) -> dict[str, bytes]:
+def texts(shared_aws: EmbeddedAws, catalog: dict[str, Any]) -> dict[str, bytes]:
     """The objects of the example by their URIs, as they lie in S3."""
-    s3 = embedded_aws.s3
+    s3 = shared_aws.s3
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix="texts/python/")
     keys = [entry["Key"] for page in pages for entry in page["Contents"]]
     return {f"s3://{BUCKET}/{key}": s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
@@ -47,7 +63,7 @@ def facts(text: bytes) -> dict[str, Any]:
 
 
 def test_the_catalog_of_an_inventory_is_what_its_objects_hold(catalog: dict[str, Any], texts: dict[str, bytes]) -> None:
-    """Hundreds of real files: totals, the largest, and the contents that are there more than once."""
+    """Dozens of real files: totals, the largest, and the contents that are there more than once."""
     by_content = defaultdict(list)
     for uri, text in texts.items():
         by_content[hashlib.sha256(text).hexdigest()].append(uri)
@@ -58,7 +74,7 @@ def test_the_catalog_of_an_inventory_is_what_its_objects_hold(catalog: dict[str,
 
     assert catalog["items"] == {"total": len(texts), "succeeded": len(texts), "failed": 0}
     assert catalog["duplicates"] == {"items": 0, "first": []}
-    assert len(texts) > 200
+    assert len(texts) == FILES
     assert repeated, "there is no content to find twice"
     for name in ("bytes", "lines", "words"):
         assert result[name] == sum(facts(text)[name] for text in texts.values())
@@ -70,10 +86,10 @@ def test_the_catalog_of_an_inventory_is_what_its_objects_hold(catalog: dict[str,
 
 
 def test_the_table_has_an_item_for_each_object(
-    catalog: dict[str, Any], texts: dict[str, bytes], embedded_aws: EmbeddedAws
+    catalog: dict[str, Any], texts: dict[str, bytes], shared_aws: EmbeddedAws
 ) -> None:
     """With what the result was added up from."""
-    pages = embedded_aws.dynamodb.get_paginator("scan").paginate(TableName="object-catalog")
+    pages = shared_aws.dynamodb.get_paginator("scan").paginate(TableName="object-catalog")
 
     kept = {item["uri"]["S"]: item for page in pages for item in page["Items"]}
 
@@ -93,25 +109,25 @@ def run(aws: EmbeddedAws, job: str, source: str, *options: str) -> Ended:
     return mapfold("run", job, source, "--jobs", JOBS, *options, environment=aws.environment)
 
 
-def test_members_of_a_json_object_are_items(catalog: dict[str, Any], embedded_aws: EmbeddedAws) -> None:
+def test_members_of_a_json_object_are_items(shared_aws: EmbeddedAws) -> None:
     """Key and value, from a document that is packed; an array in its place is told before anything runs."""
-    source = put(embedded_aws, "prices.json.gz", gzip.compress(b'{"prices": {"tea": 2, "milk": [1, 2]}}'))
+    source = put(shared_aws, "prices.json.gz", gzip.compress(b'{"prices": {"tea": 2, "milk": [1, 2]}}'))
 
-    ended = run(embedded_aws, "pairs", source, "--json")
+    ended = run(shared_aws, "pairs", source, "--json")
 
     assert ended.code == 0, ended.stderr
     assert json.loads(ended.stdout)["result"] == {"tea": 2, "milk": [1, 2]}
 
 
-def test_each_object_runs_once_if_the_job_says_so(catalog: dict[str, Any], embedded_aws: EmbeddedAws) -> None:
+def test_each_object_runs_once_if_the_job_says_so(shared_aws: EmbeddedAws) -> None:
     """The run is over a list then, and tells of the duplicates."""
     for name in ("a", "bb", "cc c"):
-        put(embedded_aws, f"unique/{name}", name.encode())
+        put(shared_aws, f"unique/{name}", name.encode())
     lines = "".join(f"{BUCKET},unique/{name}\n" for name in ("a", "bb", "cc+c", "cc%20c", "a"))
-    source = put(embedded_aws, "unique.csv.gz", gzip.compress(lines.encode()))
+    source = put(shared_aws, "unique.csv.gz", gzip.compress(lines.encode()))
 
-    ended = run(embedded_aws, "unique", source, "--name", "unique-1")
-    shown = mapfold("show", "unique-1", "--json", environment=embedded_aws.environment)
+    ended = run(shared_aws, "unique", source, "--name", "unique-1")
+    shown = mapfold("show", "unique-1", "--json", environment=shared_aws.environment)
 
     assert ended.code == 0, ended.stderr
     assert "3 items: 3 succeeded, 0 failed" in ended.stdout
@@ -121,11 +137,11 @@ def test_each_object_runs_once_if_the_job_says_so(catalog: dict[str, Any], embed
     assert (document["result"], document["duplicates"]["items"]) == (7, 2)
 
 
-def test_bad_input_is_told_with_the_object_and_what_helps(catalog: dict[str, Any], embedded_aws: EmbeddedAws) -> None:
+def test_bad_input_is_told_with_the_object_and_what_helps(shared_aws: EmbeddedAws) -> None:
     """On stderr, by a run that ends with 1 before an item ran."""
-    source = put(embedded_aws, "half.csv.gz", gzip.compress(b"mapfold-data,unique/a\n" * 50)[:-12])
+    source = put(shared_aws, "half.csv.gz", gzip.compress(b"mapfold-data,unique/a\n" * 50)[:-12])
 
-    ended = run(embedded_aws, "unique", source)
+    ended = run(shared_aws, "unique", source)
 
     assert ended.code == 1
     assert f"{source} is a gzip file that ends in the middle. Upload it again, whole." in ended.stderr

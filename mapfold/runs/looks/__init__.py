@@ -36,6 +36,7 @@ from mapfold.sources import (
     ParquetRows,
     Source,
 )
+from mapfold.splits import Splits
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -46,8 +47,10 @@ __all__ = ["Look", "SourceError", "look_at"]
 def look_at(declared: Source, source: Mapping[str, str], s3: S3Client) -> Look:
     """A look at what `source` ({"uri", "bucket", "key"}) names, as the job's `declared` source. SourceError.
 
-    Of a source that Plan itself lists, only which object it is: who lists the items sees what is in it.
+    Of one object that Plan itself cuts, only which one it is: who cuts it sees what is in it.
     """
+    if isinstance(declared, Splits) and declared.objects == "manifest":
+        declared = Manifest()
     if not declared.is_read_natively:
         return look_at_object(s3, source) if declared.key_name == "Key" else Look(0)
     match declared:

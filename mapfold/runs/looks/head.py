@@ -7,7 +7,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mapfold.runs.looks.errors import SourceError, refusal
+from mapfold.runs.looks.errors import SourceError, unreadable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -65,8 +65,7 @@ def read_head(s3: S3Client, source: Any, *, declared: str) -> Head:
             raise SourceError(f"the source {uri} is an empty object that stands for a folder. {_folder(declared)}")
         stored = s3.get_object(**where, Range=f"bytes=0-{HEAD_BYTES - 1}")["Body"].read() if size else b""
     except ClientError as error:
-        hint = f" {_folder(declared)}" if source["key"].endswith("/") else ""
-        raise SourceError(f"the source {uri} cannot be read: {refusal(error)}{hint and '.' + hint}") from error
+        raise unreadable(uri, error, hint=_folder(declared) if source["key"].endswith("/") else "") from error
     text = unpacked(uri, stored, all_there=len(stored) >= size)
     whole = len(stored) >= size and text is not None and len(text) < _UNPACKED_BYTES
     ratio = TYPICAL_RATIO if text is None else (len(text) / max(1, len(stored)) if _is_packed(uri) else 1.0)

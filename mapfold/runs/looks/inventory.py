@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mapfold.runs.looks.errors import SourceError, refusal
+from mapfold.runs.looks.errors import SourceError, refusal, unreadable
 from mapfold.runs.looks.head import read_head
 from mapfold.runs.looks.look import Look
 
@@ -50,8 +50,8 @@ def read_report(s3: S3Client, source: Mapping[str, str], *, versions: bool) -> R
         size = answer["ContentLength"]
         text = answer["Body"].read() if size <= MANIFEST_BYTES else b""
     except ClientError as error:
-        hint = " The job's source wants " + _WANTED + "." if source["key"].endswith("/") else ""
-        raise SourceError(f"the source {uri} cannot be read: {refusal(error)}.{hint}") from error
+        hint = f"The job's source wants {_WANTED}" if source["key"].endswith("/") else ""
+        raise unreadable(uri, error, hint=hint) from error
     if size > MANIFEST_BYTES:
         raise SourceError(f"{uri} has {size:,} bytes, too many for {_WANTED}, of which {MANIFEST_BYTES:,} are read.")
     fields = _fields(uri, text)

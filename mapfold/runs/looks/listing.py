@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mapfold.runs.looks.errors import SourceError, refusal
+from mapfold.runs.looks.errors import SourceError, unreadable
 from mapfold.runs.looks.look import Look
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _listed(s3: S3Client, source: Mapping[str, str]) -> tuple[list[Any], bool]:
             if not token:
                 break
     except ClientError as error:
-        raise SourceError(f"the source {source['uri']} cannot be read: {refusal(error)}") from error
+        raise unreadable(source["uri"], error) from error
     _check(source, entries)
     return entries, bool(token)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mapfold.runs.looks.errors import SourceError, refusal
+from mapfold.runs.looks.errors import unreadable
 from mapfold.runs.looks.head import Head
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def look_at_object(s3: S3Client, source: Mapping[str, str]) -> Look:
     try:
         found = s3.head_object(Bucket=source["bucket"], Key=source["key"])
     except ClientError as error:
-        raise SourceError(f"the source {source['uri']} cannot be read: {refusal(error)}") from error
+        raise unreadable(source["uri"], error) from error
     return Look(0, found["ETag"].strip('"'), found.get("VersionId", "null"))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mapfold.runs.looks.errors import SourceError, refusal
+from mapfold.runs.looks.errors import SourceError, unreadable
 from mapfold.runs.looks.head import PARQUET
 from mapfold.runs.looks.look import Look
 
@@ -50,7 +50,7 @@ def look_at_parquet(s3: S3Client, source: Any) -> Look:
         if length + 8 > len(tail):
             tail = s3.get_object(**where, Range=f"bytes=-{length + 8}")["Body"].read()
     except ClientError as error:
-        raise SourceError(f"the source {uri} cannot be read: {refusal(error)}") from error
+        raise unreadable(uri, error) from error
     rows = _rows(uri, tail[-8 - length : -8])
     return Look(rows, found["ETag"].strip('"'), found.get("VersionId", "null"))
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapfold.runs.duplicates import Duplicates, OutOfTime, find_duplicates, first_occurrences, refused
+from mapfold.runs.deadline import OutOfTime
+from mapfold.runs.duplicates import Duplicates, find_duplicates, first_occurrences, refused
 
 
 class Passes:

@@ -131,7 +131,9 @@ class TestWhatPlanLists:
 
     def test_one_that_is_not_there_is_an_error_all_the_same(self) -> None:
         """With what S3 says."""
-        with pytest.raises(SourceError, match=r"s3://b/x cannot be read: there is no such object \(404\)"):
+        with pytest.raises(
+            SourceError, match=r"s3://b/x cannot be read: there is no such object \(404\)\. Check bucket and key\."
+        ):
             look_at(Listed(), source("s3://b/x"), fake_s3())
 
 

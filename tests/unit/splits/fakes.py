@@ -11,9 +11,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from mapfold.runs.split_entries import find_objects
 from mapfold.splits import Splits
 from mapfold.splits.cutting import Piece, cut
-from mapfold.splits.objects import find_objects
 from mapfold.splits.rows import read_rows
 
 BUCKET = "data"
@@ -86,7 +86,7 @@ def refusal(code: str) -> ClientError:
 
 def pieces(s3: Any, source: Splits, key: str = KEY, *, largest: int = LARGEST) -> list[Piece]:
     """All pieces of what the source names."""
-    found = find_objects(s3, source.objects, {"uri": f"s3://{BUCKET}/{key}", "bucket": BUCKET, "key": key})
+    found = find_objects(s3, source, {"uri": f"s3://{BUCKET}/{key}", "bucket": BUCKET, "key": key})
     return [piece for each in found for piece in cut(s3, each, source, largest=largest)]
 
 

@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mapfold.runs.looks import SourceError
+from mapfold.runs.split_entries import find_objects
 from mapfold.splits import SplitError, Splits
 from mapfold.splits.reading import CHUNK_BYTES
 from mapfold.splits.rows import read_rows
@@ -36,19 +38,29 @@ class TestWhatSourceNames:
 
         assert [piece.split["key"] for piece in splits] == ["b 1", "a"]
 
-    def test_an_object_that_the_manifest_names_and_is_not_there_is_an_error_with_its_line(self) -> None:
+    def test_an_object_that_the_manifest_names_and_is_not_there_is_an_error_with_its_place(self) -> None:
         """However many are looked at at once: the first one in the manifest's order."""
         s3: Any = FakeS3({"m": b"data,a\n" * 50 + b"data,none\n" + b"data,neither\n" * 50, "a": b"1\n"})
 
-        with pytest.raises(SplitError, match=r"s3://data/none \(line 51 of s3://data/m\): there is no such object"):
+        with pytest.raises(
+            SplitError, match=r"s3://data/none \(item 50 of s3://data/m, counted from 0\): there is no such object"
+        ):
             pieces(s3, Splits("text", "manifest"), "m")
 
     def test_a_line_of_the_manifest_that_names_no_object_is_an_error(self) -> None:
         """With what it says."""
         s3: Any = FakeS3({"m": b"data,a\nwhat?\n", "a": b"1\n"})
 
-        with pytest.raises(SplitError, match="s3://data/m: line 2 of the manifest names no object: 'what\\?'"):
+        with pytest.raises(SourceError, match=r"s3://data/m, line 2: 'what\?' names no object"):
             pieces(s3, Splits("text", "manifest"), "m")
+
+    def test_a_manifest_may_be_packed_and_quoted(self) -> None:
+        """As one of `Manifest` may be: unpacked by its name, with a comma in a quoted key."""
+        s3: Any = FakeS3({"m.csv.gz": gzip.compress(b'data,"a,b"\n'), "a,b": b"1\n"})
+
+        splits = pieces(s3, Splits("text", "manifest"), "m.csv.gz")
+
+        assert [piece.split["key"] for piece in splits] == ["a,b"]
 
     def test_small_objects_under_a_prefix_are_not_asked_for(self) -> None:
         """The listing says all that a split needs, and the worker reads the header."""
@@ -68,6 +80,15 @@ class TestWhatSourceNames:
 
 
 class TestAnObjectThatWasOverwritten:
+    @pytest.mark.parametrize("objects", ["one", "manifest"])
+    def test_between_plans_look_and_the_cutting_is_an_error(self, objects: Any) -> None:
+        """The run's record would name another object than the one that was read."""
+        s3: Any = FakeS3({"m": b"data,m\n"})
+        seen = {"uri": f"s3://{BUCKET}/m", "bucket": BUCKET, "key": "m", "etag": "of another"}
+
+        with pytest.raises((SplitError, SourceError), match=r"s3://data/m.* has been overwritten since"):
+            list(find_objects(s3, Splits("text", objects), seen))
+
     @pytest.mark.parametrize("source", [Splits("text"), Splits("parquet")])
     def test_is_an_error_and_never_mixed_data(self, source: Splits) -> None:
         """Also where the new one has the same length."""

@@ -104,7 +104,7 @@ class TestList:
     def listed(self, world: World, entries: list[tuple[int, Any]] | None, **more: Any) -> Any:
         """The plan for a manifest of three lines, where one provider has nothing to list and the next has `entries`."""
         world.s3.put_object(Bucket="mapfold-data", Key="x", Body=b"b,k\n" * 3)
-        providers = (lambda job, request, *, s3, folder: None, lambda job, request, *, s3, folder: entries)
+        providers = (lambda job, request, **_: None, lambda job, request, **_: entries)
         job, runs = Job("words", source=Manifest()), Records(world.dynamodb, "mapfold-runs", lambda: 0.0)
         request = replace(REQUEST, **more)
         return make_plan(job, request, s3=world.s3, records=runs, folder=world.folder, providers=providers)

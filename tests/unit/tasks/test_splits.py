@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 
 from mapfold import Context, Job, SplitError, Splits
+from mapfold.runs.deadline import OutOfTime
+from mapfold.runs.duplicates import DuplicateItems
+from mapfold.runs.looks import SourceError
 from mapfold.runs.plan import Plan, PlanRequest, make_plan
 from mapfold.runs.records import Records
+from mapfold.runs.split_entries import SplitEntries
 from mapfold.storage import Storage
 from tests.unit.tasks.conftest import World
 
@@ -41,6 +45,59 @@ class TestPlan:
             {"i": 3, "v": {**facts, "start": 427, "end": 567}},
         ]
         assert (plan.listed, plan.estimated_items, plan.max_items_per_batch) == (True, 4, 1)
+
+    BODY = b"mapfold-data,one\nmapfold-data,two\nmapfold-data,o%6Ee\n"
+
+    @pytest.fixture
+    def manifest(self, world: World) -> str:
+        """Names two objects, the first of them twice."""
+        for key, body in (("one", b"1\n"), ("two", b"2\n"), ("m.csv", self.BODY)):
+            world.s3.put_object(Bucket="mapfold-data", Key=key, Body=body)
+        return "m.csv"
+
+    @pytest.mark.parametrize(
+        ("on_duplicate", "keys"),
+        [("twice", ["one", "two", "one"]), ("once", ["one", "two"]), ("ignore", ["one", "two", "one"])],
+    )
+    def test_an_object_that_a_manifest_names_twice(
+        self, world: World, manifest: str, on_duplicate: Any, keys: list[str]
+    ) -> None:
+        """Is reported by its places in the manifest, and cut as often as the job says."""
+        plan, lines = planned(world, Splits("text", "manifest"), manifest, on_duplicate=on_duplicate)
+
+        first = [{"key": "s3://mapfold-data/one", "indexes": [0, 2]}]
+        assert [line["v"]["key"] for line in lines] == keys
+        assert [line["i"] for line in lines] == [*range(len(keys))]
+        assert plan.estimated_items == len(keys)
+        assert plan.duplicates == (None if on_duplicate == "ignore" else {"items": 1, "first": first})
+
+    def test_an_object_that_a_manifest_names_twice_may_be_refused(self, world: World, manifest: str) -> None:
+        """Before anything is cut."""
+        with pytest.raises(DuplicateItems, match=r"1 of 3 items .*: s3://mapfold-data/one at 0, 2"):
+            planned(world, Splits("text", "manifest"), manifest, on_duplicate="refuse")
+
+    @pytest.mark.parametrize("on_duplicate", ["twice", "ignore"])
+    def test_a_line_that_names_nothing_is_an_error(self, world: World, on_duplicate: Any) -> None:
+        """Far behind the head, too, whether or not duplicates are looked for."""
+        body = b"mapfold-data,one\n" * 5_000 + b"mapfold-data,\n"
+        world.s3.put_object(Bucket="mapfold-data", Key="m.csv", Body=body)
+        world.s3.put_object(Bucket="mapfold-data", Key="one", Body=b"1\n")
+
+        with pytest.raises(SourceError, match=r"m\.csv, line 5001: 'mapfold-data,' names no object"):
+            planned(world, Splits("text", "manifest"), "m.csv", on_duplicate=on_duplicate)
+
+    def test_time_that_runs_out_is_an_error_that_says_how_far_it_came(self, world: World, manifest: str) -> None:
+        """Before Lambda ends Plan without a word."""
+        clock = iter((100.0, 100.0, 100.0, 100.0, 5.0))
+        source = Splits("text", "manifest").parse_uri(f"s3://mapfold-data/{manifest}")
+        entries = SplitEntries(
+            Splits("text", "manifest"), source, world.s3, largest=1_000, seconds_left=lambda: next(clock)
+        )
+
+        with pytest.raises(
+            OutOfTime, match=r"after 2 objects and 2 splits of s3://mapfold-data/m\.csv\. Raise the memory"
+        ):
+            list(entries)
 
     def test_reads_back_what_it_listed(self, world: World) -> None:
         """Through S3's own ranges and If-Match."""
