@@ -1,7 +1,6 @@
 """Work: one batch of items to one partial.
 
-Event: {"run": {"run_id", "params", "source", "listed"}, "items": [{"i", "v"}, …], "execution", "state"?: {"RetryCount"?},
-"tries"? (of a piece of a batch whose worker died)}.
+Event: {"run": {"run_id", "params", "source", "listed"}, "items": [{"i", "v"}, …], "execution"}.
 Answer: {"partial", "items", "failed", "failures"?}.
 """
 
@@ -30,14 +29,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     w = worker()
     run, execution = event["run"], event["execution"]
     logger.append_keys(job=w.job.name, run=run["run_id"], execution=execution)
-    batch = Batch(
-        run["run_id"],
-        run["source"],
-        event["items"],
-        execution,
-        listed=bool(run.get("listed")),
-        may_have_run="tries" in event or bool(event.get("state", {}).get("RetryCount")),
-    )
+    batch = Batch(run["run_id"], run["source"], event["items"], execution, listed=bool(run.get("listed")))
     surroundings = w.context(batch.run_id, run["params"], context, logger=logger)
     surroundings.setup = set_up(w.job, surroundings)
     began = time.perf_counter()

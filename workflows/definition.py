@@ -144,10 +144,8 @@ _BATCH_INPUT = {
 }
 
 
-def _work(job: Job, **more: Json) -> dict[str, Json]:
-    # `$$.State` whole: RetryCount is in it only where there was a retry, and a path to nothing is an error.
-    state = {"execution.$": "$$.Execution.Id", "state.$": "$$.State"}
-    payload = {"run.$": "$.BatchInput", "items.$": "$.Items", **more, **state}
+def _work(job: Job) -> dict[str, Json]:
+    payload = {"run.$": "$.BatchInput", "items.$": "$.Items", "execution.$": "$$.Execution.Id"}
     return {
         **_invoke("WorkFunction", {"Payload": payload}, timeout=job.timeout_seconds, crash_retries=0),
         "OutputPath": "$.Payload",
@@ -180,7 +178,7 @@ def _isolate_pieces(job: Job, child_type: str) -> dict[str, Json]:
         "ItemSelector": piece,
         "MaxConcurrencyPath": "$.plan.max_concurrency",
         "ToleratedFailurePercentage": 100,
-        "ItemProcessor": _processor(child_type, "WorkPiece", _work(job, **{"tries.$": "$.tries"})),
+        "ItemProcessor": _processor(child_type, "WorkPiece", _work(job)),
         "ResultWriter": _result_writer("$.plan.isolate_prefix"),
         "ResultSelector": _MANIFEST,
         "ResultPath": "$.pieces",

@@ -15,7 +15,7 @@ from mapfold.cli.present import columns, counted, number
 from mapfold.client.values import Json
 
 if TYPE_CHECKING:
-    from mapfold.client.audit import Audit, Finding
+    from mapfold.client.audit import Audit, Finding, Kind
 
 SHOWN = 20
 """Findings that are shown; `--json` has all."""
@@ -115,7 +115,7 @@ def _show(found: Audit, findings: Iterator[Finding], output: Output) -> None:
     )
     lines += columns(("", "items", ""), counts)[1:]
     if rows:
-        said = (f"{counted(count, 'item')} {kind}" for kind, count in sorted(totals.found.items()))
+        said = (_found(kind, count) for kind, count in sorted(totals.found.items()))
         lines += ["", ", ".join(said), *columns(("what", "index", "item", ""), rows)]
         if shown > SHOWN:
             lines.append(f"… {shown - SHOWN:,} more: --json lists all")
@@ -124,11 +124,22 @@ def _show(found: Audit, findings: Iterator[Finding], output: Output) -> None:
         output.note(note)
 
 
+def _found(kind: Kind, count: int) -> str:
+    """Words for what was found of a kind. Two kinds are not about single items."""
+    from mapfold.client.audit import Kind
+
+    if kind is Kind.COUNTS:
+        return "other counts in the run's record"
+    if kind is Kind.FAILURES:
+        return f"other failures listed for batches of {counted(count, 'item')}"
+    return f"{counted(count, 'item')} {kind}"
+
+
 def _notes(found: Audit) -> Iterator[str]:
     totals = found.totals
-    if totals.compared < totals.manifest:
+    if totals.placed:
         yield (
-            f"of {counted(totals.manifest - totals.compared, 'item')} only the places were compared, not what they are: "
+            f"of {counted(totals.placed, 'item')} only the places were compared, not what they are: "
             "such a source is not read again"
         )
     if not found.is_order_promised and not totals.holds:

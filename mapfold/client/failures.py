@@ -1,12 +1,15 @@
 """The items of a run that failed, with their reasons, as a stream.
 
 Finish collects them in `runs/<id>/failures.jsonl`. A run that died before it has only what its parts left behind: the
-files that each batch with failed items wrote, and the inputs of the child executions that failed as a whole.
+files that each batch with failed items wrote, and the inputs of the child executions that failed as a whole. An attempt that
+was given up may have left a file too: an item that two files list is told once, but one that a later attempt had right is
+told, for nothing says so before Finish.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -130,10 +133,38 @@ def _of_parts(
     """Those that batches noted, from the byte `start` of the file `key` on; then those of the children that failed."""
     keys = aws.object_keys(bucket, folder + "failed/", after=key)
     rest = ((key, start),) if key and start < _FILE_END else ()
+    told = _Told()
     for file, begin in chain(rest, ((file, 0) for file in keys)):
+        told.open(file)
         for failure, end in _lines(aws, bucket, file, begin):
-            yield failure, ["part", file, _FILE_END if end is None else end]
+            if told.is_new(failure):
+                yield failure, ["part", file, _FILE_END if end is None else end]
     yield from _of_children(aws, execution, bucket, folder, (0, Status.FAILED, None, 0, 0))
+
+
+class _Told:
+    """Which items have been told, while files come of batches that overlap: of two attempts, or a batch and its pieces.
+
+    Their keys sort by the first item, then the last (`RunFolder.failed`), so what came before the overlap is forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._indexes: set[int | None] = set()
+        self._last = -1
+
+    def open(self, key: str) -> None:
+        """The next file is that of `key`."""
+        numbers = re.match(r"(\d+)-(\d+)", key.rpartition("/")[2])
+        first, last = map(int, numbers.groups()) if numbers else (_FILE_END, -1)
+        if first > self._last:
+            self._indexes.clear()
+        self._last = max(self._last, last)
+
+    def is_new(self, failure: Failure) -> bool:
+        """Whether no file that overlaps with this one told of the item; it is told now."""
+        is_new = failure.index not in self._indexes
+        self._indexes.add(failure.index)
+        return is_new
 
 
 def _lines(aws: ReadsFailures, bucket: str, key: str, start: int) -> Iterator[tuple[Failure, int | None]]:
@@ -247,7 +278,7 @@ def _record(child: Execution) -> dict[str, Json]:
 def _of_child(aws: ReadsFailures, child: Execution, bucket: str, folder: str) -> Iterator[Failure]:
     """One failure for each item of a batch that failed as a whole, but for those in a file that the batch wrote.
 
-    Usually that holds all of them. An attempt that wrote it and then crashed knew of some only.
+    Usually that holds all of them. An attempt that wrote one and then crashed knew of some only.
     """
     batch = decode(child.input)
     items = batch.get("Items") if isinstance(batch, Mapping) else None
@@ -257,7 +288,8 @@ def _of_child(aws: ReadsFailures, child: Execution, bucket: str, folder: str) ->
     first = items[0].get("i") if isinstance(items[0], Mapping) else None
     told: set[Json] = set()
     if isinstance(first, int):
-        lines = aws.object_lines(bucket, f"{folder}failed/{first:012d}.jsonl") or ()
+        keys = aws.object_keys(bucket, f"{folder}failed/{first:012d}-")
+        lines = (line for key in keys for line in aws.object_lines(bucket, key) or ())
         told = {json.loads(line).get("index") for line in lines}
     for item in items:
         is_ours = isinstance(item, Mapping) and {"i", "v"} <= item.keys()

@@ -161,7 +161,7 @@ def _of_child(job: Job, record: Mapping[str, Any], s3: S3Client, folder: RunFold
     child = child_of(record)
     items = child.get("Items") or ()
     if items and record.get("Error") == BatchFailed.__name__:
-        key = folder.failed(int(items[0]["i"]))
+        key = folder.failed(int(items[0]["i"]), int(items[-1]["i"]))
         if exists(s3, folder.bucket, key):
             yield from read_lines(s3, folder.bucket, key)
             return

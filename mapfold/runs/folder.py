@@ -92,9 +92,17 @@ class RunFolder:
         """The ranges of a batch's items, where they are many. Batches with the same digest have the same items."""
         return f"{self.prefix}/partials/map/ranges-{first_index:012}-{digest}.json"
 
-    def failed(self, first_index: int) -> str:
-        """The failed items of the batch that starts with item `first_index`."""
-        return f"{self.prefix}/failed/{first_index:012}.jsonl"
+    def failed(self, first_index: int, last_index: int, digest: str = "") -> str:
+        """The failed items of the batch of these items. digest: of the list, where it is not all of them.
+
+        Any attempt at a batch that lists all of its items lists the same ones. Of the others each has a key of its own, so an
+        attempt that was given up and is still alive writes over nothing that another one's output names.
+        """
+        return f"{self.failed_prefix(first_index)}{last_index:012}{digest and '-'}{digest}.jsonl"
+
+    def failed_prefix(self, first_index: int) -> str:
+        """Under it lie the failed items of every batch that starts with item `first_index`."""
+        return f"{self.prefix}/failed/{first_index:012}-"
 
     @property
     def failed_lists_prefix(self) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -51,8 +52,7 @@ class BatchFailed(Exception):
 class Batch:
     """One child execution's input. `items` are `{"i": index, "v": what the reader gave}`.
 
-    listed: Plan listed the items, and `v` is the author's already. may_have_run: an attempt before this one may have left
-    objects of the batch, or of one that starts with the same item.
+    listed: Plan listed the items, and `v` is the author's already.
     """
 
     run_id: str
@@ -60,12 +60,16 @@ class Batch:
     items: Sequence[Mapping[str, Any]]
     execution: str
     listed: bool = False
-    may_have_run: bool = False
 
     @property
     def first_index(self) -> int:
-        """The index of its first item names the batch's objects in S3."""
+        """With that of the last item it names the batch's objects in S3."""
         return int(self.items[0]["i"])
+
+    @property
+    def last_index(self) -> int:
+        """The index of its last item."""
+        return int(self.items[-1]["i"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +97,23 @@ def run_batch(job: Job, batch: Batch, context: Context, *, s3: S3Client, folder:
     """Map, fold, and write what does not fit into the output. BatchFailed if no item succeeded."""
     with collector(job) as collected:
         tally = map_items(job, batch, context, collected)
-        key = folder.failed(batch.first_index)
-        if tally.failures:
-            lines = b"\n".join(map(dumps, tally.failures))
-            s3.put_object(Bucket=folder.bucket, Key=key, Body=lines + b"\n")
-        elif batch.may_have_run:
-            s3.delete_object(Bucket=folder.bucket, Key=key)
-        if not tally.succeeded:
+        key = write_failed(tally, batch, s3=s3, folder=folder) if tally.failures else None
+        if key and not tally.succeeded:
             first = tally.failures[0]
             raise BatchFailed(len(batch.items), f"{first['error']}: {first['message'][:200]}", folder.uri(key))
-        last = int(batch.items[-1]["i"])
-        packed, size = collected.packed(s3, folder, first=batch.first_index, last=last)
+        packed, size = collected.packed(s3, folder, first=batch.first_index, last=batch.last_index)
     output = {"partial": packed, "items": len(batch.items), "failed": len(tally.failures)}
     output |= batch_identity(job, batch, s3=s3, folder=folder)
-    return BatchDone({**output, "failures": key} if tally.failures else output, size)
+    return BatchDone({**output, "failures": key} if key else output, size)
+
+
+def write_failed(tally: Tally, batch: Batch, *, s3: S3Client, folder: RunFolder) -> str:
+    """Write the failed items of a batch; gives the key. Finish finds those of a BatchFailed without being told."""
+    text = b"".join(dumps(failure) + b"\n" for failure in tally.failures)
+    digest = blake2b(text, digest_size=8).hexdigest() if tally.succeeded else ""
+    key = folder.failed(batch.first_index, batch.last_index, digest)
+    s3.put_object(Bucket=folder.bucket, Key=key, Body=text)
+    return key
 
 
 def batch_identity(job: Job, batch: Batch, *, s3: S3Client, folder: RunFolder) -> dict[str, Any]:

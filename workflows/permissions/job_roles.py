@@ -81,9 +81,9 @@ def _plan(job: Job) -> Iterator[Statement]:
 def _work(job: Job) -> Iterator[Statement]:
     yield Statement(
         "WriteFailedItems",
-        ("s3:PutObject", "s3:DeleteObject"),
+        ("s3:PutObject",),
         run_objects("failed/*"),
-        "A batch keeps its failed items apart; one that is run again and then has none removes what was left before.",
+        "A batch keeps its failed items apart.",
     )
     yield Statement(
         "SpillPartial",

@@ -21,7 +21,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mapfold.client.audit.chain import AuditedRun, Audits, between, chain_of, check_definition, tried_again
-from mapfold.client.audit.claims import Told, gather, gather_list
+from mapfold.client.audit.claims import GONE, Told, gather, gather_list
 from mapfold.client.audit.values import CannotAudit, Finding, Kind, Totals
 from mapfold.client.audit.walk import walk
 from mapfold.client.aws import speaking
@@ -42,7 +42,6 @@ Heard = Callable[[str, int, int | None], None]
 """Hears what is being done, how many items it was done for, and how many there are, where that is known."""
 
 _TELL_EVERY_ITEMS = 5_000
-_GONE = ("NoSuchKey", "NoSuchBucket", "404")
 
 
 def unheard(stage: str, done: int, total: int | None) -> None:
@@ -90,7 +89,7 @@ class Audit:
         except SourceError as error:
             raise CannotAudit(self.run_id, f"its source cannot be read as it was: {error}") from error
         except ServiceError as error:
-            if error.code not in _GONE:
+            if error.code not in GONE:
                 raise
             raise CannotAudit(self.run_id, f"some of what it wrote is not there any more: {error}") from error
 
@@ -126,7 +125,7 @@ class Audit:
         told = kept.enter_context(Told())
         s3, folder = self._s3, RunFolder(self._aws.target.runs_bucket, run.run_id)
         if run.plan["listed"]:
-            gather_list(told, s3, run.plan["list"]["bucket"], run.plan["list"]["key"])
+            gather_list(told, s3, folder, run.plan["list"]["bucket"], run.plan["list"]["key"])
         gather(
             told,
             s3,
@@ -170,9 +169,7 @@ class Audit:
         record = self._aws.find_record(self.run_id) or {}
         said = record.get("items")
         if isinstance(said, Mapping) and {name: said.get(name) for name in counted} != counted:
-            yield Finding(
-                Kind.COUNTS, None, detail=f"the run's record says {_words(said)}; counted were {_words(counted)}"
-            )
+            yield Finding(Kind.COUNTS, None, detail=_difference(said, counted))
         together = totals.succeeded + totals.failed + totals.not_reached
         if together + totals.found[Kind.MISSING] != totals.manifest and totals.holds:
             detail = f"the manifest has {totals.manifest} items, and {_words(counted)} are accounted for"
@@ -184,6 +181,13 @@ class Audit:
     @property
     def _s3(self) -> S3Client:
         return self._aws.s3_client()
+
+
+def _difference(said: Mapping[str, Json], counted: Mapping[str, int]) -> str:
+    """Only the numbers that differ: the line on the terminal is short."""
+    differing = [name for name, count in counted.items() if said.get(name) != count]
+    recorded = ", ".join(f"{said.get(name)} {name}" for name in differing)
+    return f"the record says {recorded}; counted were {', '.join(str(counted[name]) for name in differing)}"
 
 
 def _words(counts: Mapping[str, Json]) -> str:

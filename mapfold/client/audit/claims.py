@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from mapfold.client.audit.values import CannotAudit
+from mapfold.client.aws import speaking
 from mapfold.client.values import Json
+from mapfold.errors import ServiceError
 from mapfold.runs.endings import NOT_STARTED
 from mapfold.runs.folder import RunFolder
 from mapfold.runs.identity import add_up, item_digest, ranges
@@ -27,6 +29,9 @@ from mapfold.runs.sorting import SortedLines
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+GONE = ("NoSuchKey", "NoSuchBucket", "404")
+"""What S3 says of an object that is not there."""
 
 ShownItem = Callable[[Json, Mapping[str, Json]], Json]
 """The author's item of what a batch has, and the batch's BatchInput."""
@@ -130,25 +135,54 @@ def gather(
     progressed: Callable[[int], None],
 ) -> None:
     """Put into `told` what the map runs of a run left, and its failures.jsonl. CannotAudit where they say too little."""
-    succeeded = read_outcomes(s3, outcomes).succeeded
+    with _readable(folder.run_id, "the manifests of its map runs"):
+        succeeded = read_outcomes(s3, outcomes).succeeded
     for file in succeeded:
-        for line in read_lines(s3, file.bucket, file.key):
-            _claim_of_output(told, s3, folder, json.loads(line))
+        for output in _documents(folder.run_id, s3, file.bucket, file.key):
+            with _readable(folder.run_id, f"outputs in s3://{file.bucket}/{file.key}"):
+                _claim_of_output(told, s3, folder, output)
             progressed(told.claimed_items)
-    for record in final_records(s3, outcomes):
-        _claim_of_record(told, record, shown)
-        progressed(told.claimed_items)
+    with _readable(folder.run_id, "the records of its children that did not succeed"):
+        for record in final_records(s3, outcomes):
+            _claim_of_record(told, record, shown)
+            progressed(told.claimed_items)
     if exists(s3, folder.bucket, folder.failures):
-        for line in read_lines(s3, folder.bucket, folder.failures):
-            entry = json.loads(line)
-            told.fail(Failed(entry["index"], entry["item"], entry["error"] != NOT_STARTED))
+        for entry in _documents(folder.run_id, s3, folder.bucket, folder.failures):
+            with _readable(folder.run_id, f"lines of {folder.uri(folder.failures)}"):
+                told.fail(Failed(entry["index"], entry["item"], entry["error"] != NOT_STARTED))
 
 
-def gather_list(told: Told, s3: S3Client, bucket: str, key: str) -> None:
+def gather_list(told: Told, s3: S3Client, folder: RunFolder, bucket: str, key: str) -> None:
     """Put the list that Plan wrote into `told`."""
-    for line in read_lines(s3, bucket, key):
-        entry = json.loads(line)
-        told.list_item(entry["i"], entry["v"])
+    for entry in _documents(folder.run_id, s3, bucket, key):
+        with _readable(folder.run_id, f"lines of s3://{bucket}/{key}"):
+            told.list_item(entry["i"], entry["v"])
+
+
+def _documents(run_id: str, s3: S3Client, bucket: str, key: str) -> Iterator[Mapping[str, Json]]:
+    """The lines of a file that the run wrote. CannotAudit names the file that is gone, and the line that is no JSON."""
+    read = 0
+    try:
+        with speaking():
+            for line in read_lines(s3, bucket, key):
+                read += 1
+                yield json.loads(line)
+    except ServiceError as error:
+        if error.code not in GONE:
+            raise
+        raise CannotAudit(run_id, f"s3://{bucket}/{key} is not there any more") from error
+    except ValueError as error:
+        raise CannotAudit(
+            run_id, f"s3://{bucket}/{key}, line {read}, is not what was written there: {error}"
+        ) from error
+
+
+@contextmanager
+def _readable(run_id: str, what: str) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, KeyError, TypeError) as error:
+        raise CannotAudit(run_id, f"{what} are not what was written there: {type(error).__name__}: {error}") from error
 
 
 def _claim_of_output(told: Told, s3: S3Client, folder: RunFolder, output: Mapping[str, Json]) -> None:

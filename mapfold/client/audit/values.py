@@ -74,6 +74,8 @@ class Totals:
     """Of those not reached, items that no batch had been made of when the run stopped."""
     compared: int = 0
     """Items whose content was compared with what the batches had, and not only their places."""
+    placed: int = 0
+    """Items of which only the place was compared: what they are cannot be read here."""
     found: Counter[Kind] = field(default_factory=Counter)
     """Items by what is wrong with them."""
 

@@ -88,6 +88,7 @@ class _Walk:
                 yield note(Finding(Kind.TWICE, index, item, detail=batches))
             digest = None if item is UNREAD else item_digest(index, item)
             totals.compared += digest is not None
+            totals.placed += digest is None
             is_over = False
             for each in open_:
                 each.seen += 1
@@ -176,5 +177,5 @@ def _differences(claim: Claim, seen: int, failed: int, digest: int, *, is_read: 
         detail = f"the batch says that it had {claim.items} items{more}; at its places the manifest has {seen}"
         yield Finding(Kind.ALTERED, claim.first, None, last, detail)
     if failed != claim.failed:
-        detail = f"{claim.failed} items of the batch{more} failed, and failures.jsonl lists {failed}"
+        detail = f"{claim.failed} of the batch's items{more} failed, and failures.jsonl lists {failed}"
         yield Finding(Kind.FAILURES, claim.first, None, last, detail)

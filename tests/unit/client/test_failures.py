@@ -36,7 +36,7 @@ def test_the_failures_of_a_finished_run_are_those_that_it_wrote() -> None:
 
 def test_a_run_that_succeeded_without_the_file_has_no_failures() -> None:
     """A batch's first attempt noted an item and crashed, the second had it right: what the first wrote is no failure."""
-    aws = died({"Items": []}, **{"000000000000": json.dumps(LINE)})
+    aws = died({"Items": []}, **{"000000000000-000000000007-aa": json.dumps(LINE)})
     aws.children_.clear()
 
     assert list(failures(aws, execution(RUN, Status.SUCCEEDED))) == []
@@ -51,11 +51,21 @@ def test_a_file_that_is_lost_is_not_a_run_without_failures() -> None:
 
 
 def test_a_run_that_died_has_what_its_batches_left() -> None:
-    """A batch of which some items failed wrote a file of them, named by its first index."""
-    aws = died({"Items": []}, **{"000000000000": json.dumps(LINE)})
+    """A batch of which some items failed wrote a file of them, named by its items."""
+    aws = died({"Items": []}, **{"000000000000-000000000007-aa": json.dumps(LINE)})
     aws.children_.clear()
 
     assert [failure.index for failure in failures(aws, execution(RUN, Status.FAILED))] == [7]
+
+
+def test_an_item_that_two_attempts_noted_is_told_once() -> None:
+    """The batch of items 4 to 8 noted one and died; its second half noted that again, and another."""
+    first, second = json.dumps(LINE), json.dumps({**LINE, "index": 8})
+    files = {"000000000004-000000000008-aa": first, "000000000007-000000000008-bb": f"{first}\n{second}"}
+    aws = died({"Items": []}, **files, **{"000000000009-000000000012-aa": json.dumps({**LINE, "index": 9})})
+    aws.children_.clear()
+
+    assert [failure.index for failure in failures(aws, execution(RUN, Status.FAILED))] == [7, 8, 9]
 
 
 def test_each_item_of_a_batch_that_failed_as_a_whole_has_failed() -> None:
@@ -71,14 +81,14 @@ def test_each_item_of_a_batch_that_failed_as_a_whole_has_failed() -> None:
 
 def test_a_batch_that_wrote_its_own_file_is_not_told_twice() -> None:
     """A batch whose every item failed writes the file and fails as a whole."""
-    aws = died({"Items": [{"i": 7, "v": "a"}]}, **{"000000000007": json.dumps(LINE)})
+    aws = died({"Items": [{"i": 7, "v": "a"}]}, **{"000000000007-000000000008-aa": json.dumps(LINE)})
 
     assert len(list(failures(aws, execution(RUN, Status.FAILED)))) == 1
 
 
 def test_a_child_of_which_nothing_is_left_to_tell_is_a_place_all_the_same() -> None:
     """It cost two calls: a page that is out of time goes on behind it, or many of them would never be passed."""
-    aws = died({"Items": [{"i": 7, "v": "a"}]}, **{"000000000007": json.dumps(LINE)})
+    aws = died({"Items": [{"i": 7, "v": "a"}]}, **{"000000000007-000000000008-aa": json.dumps(LINE)})
     run = execution(RUN, Status.FAILED)
 
     *_, (nothing, behind) = failure_entries(aws, run)
@@ -91,7 +101,9 @@ def test_a_child_of_which_nothing_is_left_to_tell_is_a_place_all_the_same() -> N
 
 def test_a_batch_that_crashed_behind_its_file_tells_of_the_others_too() -> None:
     """Its first attempt noted one item and died: the file has that one, the child's error is the others'."""
-    aws = died({"Items": [{"i": 7, "v": "a"}, {"i": 8, "v": "b"}]}, **{"000000000007": json.dumps(LINE)})
+    aws = died(
+        {"Items": [{"i": 7, "v": "a"}, {"i": 8, "v": "b"}]}, **{"000000000007-000000000008-aa": json.dumps(LINE)}
+    )
 
     found = list(failures(aws, execution(RUN, Status.FAILED)))
 

@@ -79,8 +79,7 @@ class World:
         return {"BatchInput": run, "Items": items}
 
     def work(self, child: Mapping[str, Any], context: FakeLambdaContext | None = None) -> dict[str, Any]:
-        event = {"run": child["BatchInput"], "items": child["Items"], "execution": "child-1", "state": {"Name": "Work"}}
-        event |= {"tries": child["tries"]} if "tries" in child else {}
+        event = {"run": child["BatchInput"], "items": child["Items"], "execution": "child-1"}
         return work.handler(event, context or FakeLambdaContext())
 
     def write_outcome(

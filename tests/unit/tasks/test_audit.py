@@ -194,6 +194,33 @@ class TestWhatCannotBeAudited:
         with pytest.raises(CannotAudit, match="some of what it wrote is not there any more"):
             ended.audit()
 
+    def test_a_file_of_results_that_was_deleted(self, ended: Ended) -> None:
+        """Which one it is, is said."""
+        key = next(key for key in ended.world.run_keys() if "SUCCEEDED" in key)
+        ended.world.s3.delete_object(Bucket="mapfold-runs", Key=key)
+
+        with pytest.raises(CannotAudit, match=f"s3://mapfold-runs/{key} is not there any more"):
+            ended.audit()
+
+    @pytest.mark.parametrize("which", ["SUCCEEDED_0.jsonl", "failures.jsonl"])
+    def test_a_file_that_was_cut_off(self, ended: Ended, which: str) -> None:
+        """The file and its line are named: it is no fault of ours."""
+        key = next(key for key in ended.world.run_keys() if key.endswith(which))
+        body = ended.world.s3.get_object(Bucket="mapfold-runs", Key=key)["Body"].read()
+        ended.world.s3.put_object(Bucket="mapfold-runs", Key=key, Body=body[:-9])
+
+        with pytest.raises(CannotAudit, match=rf"{key}, line \d, is not what was written there"):
+            ended.audit()
+
+    def test_an_output_that_is_none(self, ended: Ended) -> None:
+        """It says too little of its batch."""
+        ended.with_outputs(lambda outputs: outputs[0].pop("digest"))
+
+        with pytest.raises(
+            CannotAudit, match=r"outputs in s3://mapfold-runs/.* are not what was written there: KeyError"
+        ):
+            ended.audit()
+
     def test_outputs_of_an_earlier_release(self, ended: Ended) -> None:
         """They have no ranges."""
         ended.with_outputs(lambda outputs: [output.pop("ranges") for output in outputs])

@@ -73,14 +73,14 @@ class TestFoldLevels:
 
     def test_failed_items_are_listed_by_the_group_that_reads_their_batch(self, world: World) -> None:
         """Finish reads the lists: no payload holds the keys of all failed batches."""
-        outputs = [{**output(n, items=2, failed=1), "failures": world.folder.failed(n)} for n in range(20)]
+        outputs = [{**output(n, items=2, failed=1), "failures": world.folder.failed(n, n + 1)} for n in range(20)]
 
         fold_in_levels(world, outputs, FoldSizes(direct_bytes=500, group_bytes=500))
 
         listed = [key for key in world.run_keys() if key.startswith(world.folder.failed_lists_prefix)]
         found = [line.decode() for key in listed for line in read_lines(world.s3, "mapfold-runs", key)]
         assert len(listed) > 1
-        assert sorted(found) == [world.folder.failed(n) for n in range(20)]
+        assert sorted(found) == [world.folder.failed(n, n + 1) for n in range(20)]
 
     def test_partials_in_s3_count_by_number(self, world: World) -> None:
         """An output that is only a key is short, but costs a request: 500 of them are a group."""
@@ -159,7 +159,7 @@ class TestTime:
         """Fold itself and a child of FoldGroups alike; nothing is lost, nothing is folded twice."""
         partials = worker().partials(world.run_id)
         where = world.write_outcome(
-            [{**output(n, items=2, failed=1), "failures": world.folder.failed(n)} for n in range(40)]
+            [{**output(n, items=2, failed=1), "failures": world.folder.failed(n, n + 1)} for n in range(40)]
         )
         sizes = FoldSizes(direct_bytes=direct_bytes, group_bytes=1500)
         answer: dict[str, Any] = {"level": 0, "done": False}
@@ -182,7 +182,7 @@ class TestTime:
         assert answer["partial"]["words"] == sum(range(40))
         listed = [key for key in world.run_keys() if key.startswith(world.folder.failed_lists_prefix)]
         found = [line.decode() for key in listed for line in read_lines(world.s3, "mapfold-runs", key)]
-        assert sorted(found) == [world.folder.failed(n) for n in range(40)]
+        assert sorted(found) == [world.folder.failed(n, n + 1) for n in range(40)]
 
     def test_what_is_left_is_cut_by_what_a_worker_managed(self, world: World) -> None:
         """So it is folded in parallel: 20 outputs, of which a worker managed 4, are 8 groups of 2 and what it has."""

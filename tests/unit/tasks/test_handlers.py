@@ -95,7 +95,7 @@ class TestWork:
         output = world.work(world.batch(["a", "bad", "gone", "nan", "z"], first=40))
 
         assert (output["items"], output["failed"], output["partial"]["words"]) == (5, 3, 2)
-        assert output["failures"] == "runs/words-1/failed/000000000040.jsonl"
+        assert output["failures"].startswith("runs/words-1/failed/000000000040-000000000044-")
         failures = world.lines(output["failures"])
         assert [(f["index"], f["error"]) for f in failures] == [
             (41, "ValueError"),
@@ -117,7 +117,7 @@ class TestWork:
         ):
             world.work(world.batch(["bad", "gone"]))
 
-        assert len(world.lines("runs/words-1/failed/000000000000.jsonl")) == 2
+        assert len(world.lines("runs/words-1/failed/000000000000-000000000001.jsonl")) == 2
 
     def test_items_left_when_the_time_runs_low_are_failed(self, world: World) -> None:
         """What was done before is kept; the message says how to mend it."""
@@ -165,27 +165,23 @@ class TestWork:
 
         assert world.work(child)["partial"]["words"] == 2
 
-    def test_a_piece_removes_the_list_of_the_batch_that_died(self, world: World) -> None:
-        """Its first half starts with the same item, and so has the same key."""
-        world.put_texts({"a": "one"})
-        world.s3.put_object(Bucket="mapfold-runs", Key=world.folder.failed(0), Body=b"{}\n")
+    def test_an_attempt_that_was_given_up_writes_over_no_list_of_its_successors(self, world: World) -> None:
+        """The batch is still alive when its half, and the next attempt at all of it, have noted what failed there."""
+        world.put_texts({"a": "fail", "b": "one", "c": "two", "d": "three"})
+        half = world.work(world.batch(["a", "b"]))
+        world.put_texts({"a": "one", "d": "fail"})
+        again = world.work(world.batch(["a", "b", "c", "d"]))
+        noted = [world.lines(output["failures"]) for output in (half, again)]
+        world.put_texts({"b": "fail", "d": "three"})
 
-        world.work({**world.batch(["a"]), "tries": 0})
+        late = world.work(world.batch(["a", "b", "c", "d"]))
 
-        assert world.run_keys() == []
-
-    def test_a_retry_without_failures_removes_the_list_of_the_attempt_before(self, world: World) -> None:
-        """An attempt that was lost after it wrote its failed items leaves none behind."""
-        from tasks import work
-
-        world.put_texts({"a": "one"})
-        world.s3.put_object(Bucket="mapfold-runs", Key=world.folder.failed(0), Body=b"{}\n")
-        child = world.batch(["a"])
-
-        event = {"run": child["BatchInput"], "items": child["Items"], "execution": "c", "state": {"RetryCount": 1}}
-        work.handler(event, FakeLambdaContext())
-
-        assert world.run_keys() == []
+        assert [[line["index"] for line in lines] for lines in (*noted, world.lines(late["failures"]))] == [
+            [0],
+            [3],
+            [1],
+        ]
+        assert [world.lines(output["failures"]) for output in (half, again)] == noted
 
 
 class TestRun:

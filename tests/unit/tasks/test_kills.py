@@ -60,8 +60,7 @@ class Points:
 
     def work_on(self, child: dict[str, Any]) -> dict[str, Any]:
         """Have Work run a child's batch, and watch it."""
-        event = {"run": child["BatchInput"], "items": child["Items"], "execution": "child", "state": {"Name": "Work"}}
-        event |= {"tries": child["tries"]} if "tries" in child else {}
+        event = {"run": child["BatchInput"], "items": child["Items"], "execution": "child"}
         self.is_working = True
         try:
             return work.handler(event, FakeLambdaContext())
@@ -163,4 +162,4 @@ def test_effects_happen_once_wherever_a_worker_is_killed(effects: World) -> None
         left = run(replace(effects, run_id=f"killed-{number}"), points)
 
         assert left == undisturbed, f"killed at point {number}: {name}"
-        assert len(points.names) > len(recorded.names), "the killed batch was not run again"
+        assert points.names.count("between items") > 5, "the killed batch was not run again"

@@ -138,13 +138,13 @@ class TestParts:
 
     def test_failed_items_are_listed_once(self, world: World, parts: Parts) -> None:
         """By Fold itself, which reads all outputs at its first level."""
-        outputs = [{**batch(parts, ["a"], n), "failures": parts.folder.failed(n)} for n in range(9)]
+        outputs = [{**batch(parts, ["a"], n), "failures": parts.folder.failed(n, n + 1)} for n in range(9)]
 
         fold(world, replace(parts, sizes=SMALL), outputs)
 
         (key,) = [key for key in world.run_keys() if key.startswith(parts.folder.failed_lists_prefix)]
         body = world.s3.get_object(Bucket="mapfold-runs", Key=key)["Body"].read().decode()
-        assert body.split() == [parts.folder.failed(n) for n in range(9)]
+        assert body.split() == [parts.folder.failed(n, n + 1) for n in range(9)]
 
 
 class TestRetries:

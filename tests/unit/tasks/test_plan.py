@@ -9,6 +9,8 @@ import pytest
 
 from mapfold import CsvRows, Job, JobError, JsonArray, JsonLines, Manifest, Network, Objects
 from mapfold.runs.duplicates import DuplicateItems
+from mapfold.runs.folder import RunFolder
+from mapfold.runs.last import Counts, Last, write_last
 from mapfold.runs.looks import SourceError
 from mapfold.runs.plan import (
     ParamsTooLarge,
@@ -128,6 +130,13 @@ class TestList:
         made = self.listed(world, None)
 
         assert (made.listed, made.list, made.estimated_items) == (False, {"bucket": "", "key": ""}, 3)
+
+    def test_the_plan_names_the_run_that_is_tried_again(self, world: World) -> None:
+        """As the input said it. That run has come to its end."""
+        before = Last("words-0", "words", {"uri": "s3://mapfold-data/x"}, Counts(3, 0, 3), None, "shards")
+        write_last(world.s3, RunFolder("mapfold-runs", "words-0"), before)
+
+        assert self.listed(world, [], retry={"of": "words-0", "where": []}).retry_of == "words-0"
 
     def test_the_plan_says_which_object_it_saw(self, world: World) -> None:
         """By its etag; by its version too, where the bucket has versions."""

@@ -136,7 +136,7 @@ class TestJobRoles:
     @pytest.mark.parametrize(
         ("role", "action", "key"),
         [
-            ("work", "s3:PutObject", FOLDER.failed(7)),
+            ("work", "s3:PutObject", FOLDER.failed(7, 9)),
             ("work", "s3:PutObject", FOLDER.partial("map", 7)),
             ("fold", "s3:GetObject", FOLDER.partial("map", 7)),
             ("fold", "s3:PutObject", FOLDER.partial("group-1", 7)),
@@ -144,7 +144,7 @@ class TestJobRoles:
             ("fold", "s3:PutObject", FOLDER.groups(1)),
             ("fold", "s3:PutObject", FOLDER.failed_list("folded-0", 7)),
             ("finish", "s3:GetObject", FOLDER.failed_list("folded-0", 7)),
-            ("finish", "s3:GetObject", FOLDER.failed(7)),
+            ("finish", "s3:GetObject", FOLDER.failed(7, 9)),
             ("finish", "s3:PutObject", FOLDER.result),
             ("finish", "s3:PutObject", FOLDER.failures),
             ("state-machine", "s3:PutObject", f"{FOLDER.map_prefix}/uuid/manifest.json"),
