@@ -9,6 +9,8 @@ import pytest
 
 from mapfold import CsvRows, Job, JobError, JsonArray, JsonLines, Manifest, Network, Objects
 from mapfold.runs.duplicates import DuplicateItems
+from mapfold.runs.folder import RunFolder
+from mapfold.runs.last import Counts, Last, write_last
 from mapfold.runs.looks import SourceError
 from mapfold.runs.plan import (
     ParamsTooLarge,
@@ -130,7 +132,10 @@ class TestList:
         assert (made.listed, made.list, made.estimated_items) == (False, {"bucket": "", "key": ""}, 3)
 
     def test_the_plan_names_the_run_that_is_tried_again(self, world: World) -> None:
-        """As the input said it."""
+        """Finish folds onto what that run left."""
+        before = Last("words-0", "words", {}, Counts(2, 1, 1), {"index": "i"}, result_kind="shards")
+        write_last(world.s3, RunFolder("mapfold-runs", "words-0"), before)
+
         assert self.listed(world, [], retry={"of": "words-0", "where": []}).retry_of == "words-0"
 
     def test_the_plan_says_which_object_it_saw(self, world: World) -> None:
