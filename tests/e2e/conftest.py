@@ -1,4 +1,4 @@
-"""The embedded AWS that the tests of one module share."""
+"""The embedded AWS that the tests of one module share, and one that several modules do."""
 
 from __future__ import annotations
 
@@ -14,4 +14,12 @@ def embedded_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedA
     """`mapfold local` on free ports with a data folder of its own, for the tests of one module."""
     data = tmp_path_factory.mktemp("mapfold-data")
     with serving(data) as aws:
+        yield aws
+
+
+@pytest.fixture(scope="session")
+def shared_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
+    """One with the bucket `mapfold-data`, for modules that name their runs and objects so that they do not meet."""
+    with serving(tmp_path_factory.mktemp("mapfold-shared")) as aws:
+        aws.s3.create_bucket(Bucket="mapfold-data")
         yield aws
