@@ -23,6 +23,8 @@ PUT_INPUT = """\
 _REASONS = 5
 _STOP_SECONDS = 3.0
 _SOURCE_ERROR = "SourceError"
+_GROUP_FAILED = "States.ExceedToleratedFailureThreshold"
+"""Where a run ends with it, a child of FoldGroups failed: the states before it catch their own, and its cause names none."""
 
 Typed = Callable[[str, str], str]
 """A verb and a run to the command line that can be pasted."""
@@ -59,6 +61,9 @@ def tell(
         output.note(f"the result is too large to be shown: read it at {ended.result_uri}")
     if not ended.succeeded:
         output.note(f"mapfold: run {ended.run_id} ended {ended.status}: {_why(ended)}")
+    if ended.error == _GROUP_FAILED:
+        told = factory.typed("history", ended.run_id, place)
+        output.note(f"  a group of results could not be folded: {told} --failed shows its error")
     if ended.error == _SOURCE_ERROR and connection.is_own:
         output.note(PUT_INPUT)
     return 0 if ended.succeeded else 1

@@ -37,12 +37,13 @@ def jobs(folder: Path, factory: Factory, output: Output, *, as_json: bool) -> in
                 job.name,
                 declared_source(job.source),
                 job.child_type()[0],
+                job.result_kind,
                 ", ".join(job.tables),
                 "yes" if job.example_function else "",
             )
             for job in loaded.values()
         ]
-        output.facts(columns(("job", "source", "children", "tables", "example"), rows))
+        output.facts(columns(("job", "source", "children", "result", "tables", "example"), rows))
     else:
         output.note(f"there is no job in {folder}")
     for error in loaded.errors:
@@ -271,6 +272,7 @@ def _job_document(job: Job) -> dict[str, Json]:
         "on_duplicate": job.on_duplicate if job.source.names_objects else None,
         "children": children,
         "children_because": why,
+        "result_kind": job.result_kind,
         "tables": {name: list(keys) for name, keys in job.tables.items()},
         "timeout_seconds": job.timeout_seconds,
         "memory_mb": job.memory_mb,

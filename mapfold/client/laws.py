@@ -41,6 +41,7 @@ class Counterexample:
     other: Json
     path: str
     hint: str | None
+    is_rounding: bool = False
 
     def as_document(self) -> dict[str, Json]:
         """For `--json`."""
@@ -152,7 +153,10 @@ class _Fold:
             return Raised(f"{type(error).__name__}: {error}")
 
     def _note(self, verdict: Verdict, law: str, texts: tuple[str, ...], one: Any, other: Any) -> None:
-        """Keep a counterexample if it is one, and the smallest of its law so far."""
+        """Keep a counterexample if it is one, and the smallest of its law so far.
+
+        One that rounding explains gives way to any that it does not: a - b is not commutative by rounding alone.
+        """
         if isinstance(one, Raised) and isinstance(other, Raised):
             return  # `carried` says it of the pair that raises
         difference = (
@@ -163,11 +167,12 @@ class _Fold:
         if difference is None:
             return
         known = verdict.found.get(law)
-        if known is not None and _size(known.partials) <= sum(map(len, texts)):
+        is_rounding = law != "unchanged" and _differs_by_rounding(one, other)
+        if known is not None and (known.is_rounding, _size(known.partials)) <= (is_rounding, sum(map(len, texts))):
             return
         partials = tuple(json.loads(text) for text in texts)
         verdict.found[law] = Counterexample(
-            law, partials, _shown(one), _shown(other), difference[0], _hint(law, one, other)
+            law, partials, _shown(one), _shown(other), difference[0], _hint(law, one, other), is_rounding
         )
 
 

@@ -17,7 +17,7 @@ from mapfold.client.target import Target
 from mapfold.client.values import Execution, Json, Lineage, decode
 from mapfold.errors import UsageError
 from mapfold.runs.folder import RunFolder
-from mapfold.runs.retry import nothing_selected, why_no_last
+from mapfold.runs.retry import nothing_selected, why_no_last, why_nothing_to_retry
 from mapfold.runs.selection import Selection
 
 _LONGEST_CHAIN = 1_000
@@ -52,14 +52,8 @@ def check_retryable(aws: RetriesRuns, execution: Execution, *, again: bool = Fal
 
 
 def _check_last(name: str, last: Mapping[str, Json]) -> None:
-    if not last.get("is_whole", True):
-        raise NotRetryable(
-            name,
-            "it was stopped early by too many failed items, before its source was read to the end: items that it did not "
-            "reach are in no list. Start a new run",
-        )
-    if not last["items"]["failed"]:
-        raise NotRetryable(name, "no item of it failed")
+    if reason := why_nothing_to_retry(is_whole=last.get("is_whole", True), failed=last["items"]["failed"]):
+        raise NotRetryable(name, reason)
 
 
 def _check_first(aws: RetriesRuns, name: str, by: str | None) -> None:

@@ -138,9 +138,11 @@ def read_starts(s3: S3Client, bucket: str, grouped: Grouped) -> list[int]:
     return starts
 
 
-def merged_lines(s3: S3Client, bucket: str, pieces: Sequence[Piece]) -> Iterator[bytes]:
+def merged_lines(
+    s3: S3Client, bucket: str, pieces: Sequence[Piece], *, ahead_together: int = OPEN_BYTES
+) -> Iterator[bytes]:
     """The lines of pieces of many objects, sorted; of each, what was read ahead and one line are in memory."""
-    ahead = max(_LEAST_AHEAD, min(_MOST_AHEAD, OPEN_BYTES // max(1, len(pieces))))
+    ahead = max(_LEAST_AHEAD, min(_MOST_AHEAD, ahead_together // max(1, len(pieces))))
     with ExitStack() as opened:
         files = [
             opened.enter_context(

@@ -34,9 +34,10 @@ class Counts:
 class Last:
     """How a run ended.
 
-    source: that of the first run of its chain, with the version or etag that its Plan saw. partial: of the last fold, packed, and
-    means nothing if no item succeeded; of a result in parts or shards (`result_kind`) it says where their index is. lineage: the runs that it stands on, the first one first, itself not in it. is_whole: its
-    map run read its source to the end, so that each item is in the result or among the failed ones.
+    source: that of the first run of its chain, with the version or etag that its Plan saw. partial: of the last fold,
+    packed, and means nothing if no item succeeded; of a result in parts or shards (`result_kind`) it says where their
+    index is. lineage: the runs that it stands on, the first one first, itself not in it. is_whole: its map run read its
+    source to the end, so that each item is in the result or among the failed ones.
     """
 
     run_id: str

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import heapq
 import json
+import shutil
+import tempfile
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from mapfold.errors import MapfoldError
 from mapfold.job import Job
 from mapfold.runs.folder import RunFolder
 from mapfold.runs.grouped import (
@@ -49,10 +52,13 @@ from mapfold.runs.outputs import (
     write_groups,
 )
 from mapfold.runs.partials import dumps
-from mapfold.runs.sorting import SortedLines
+from mapfold.runs.sorting import SortedLines, TmpFull
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+RESERVE_SECONDS = 15.0
+"""Left to say that a part takes too long; a tenth of what there was at the start, if that is less."""
 
 LONGEST_TOGETHER = 128 * 1024 * 1024
 """Bytes of the longest lines of all objects of a merge: it holds a line of each."""
@@ -72,6 +78,35 @@ class PartSizes:
     direct_bytes: int = 16 * 1024 * 1024
 
 
+class PartTooLarge(MapfoldError):
+    """A part does not fit into the `/tmp` in which its keys are sorted."""
+
+    def __init__(self, job: Job, number: int, *, needed: int, there_is: str) -> None:
+        super().__init__(
+            f"job {job.name!r}: part {number} of the result has {needed:,} bytes or more to sort, and {there_is}. A hash "
+            f"slot of the keys, of {SLOTS:,}, is never cut. Let the map function give smaller records, or @job.group_by "
+            "fewer keys, or run the job over one piece of the source after the other."
+        )
+        self.number, self.needed = number, needed
+
+
+class PartTooSlow(MapfoldError):
+    """A part is not made within the time of a function."""
+
+    def __init__(self, job: Job, number: int, keys: int) -> None:
+        super().__init__(
+            f"job {job.name!r}: part {number} of the result took more time than a function has, with {keys:,} keys done. "
+            "Make @job.fold faster, or let the map function merge the records of one key before it returns them, "
+            "or set a larger batch_items, so that fewer are left to merge."
+        )
+        self.number, self.keys = number, keys
+
+
+def free_tmp_bytes() -> int:
+    """Room in the function's `/tmp`."""
+    return shutil.disk_usage(tempfile.gettempdir()).free
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Where the parts of a run of `job` are made."""
@@ -81,6 +116,7 @@ class Parts:
     folder: RunFolder
     sizes: PartSizes = PartSizes()
     seconds_left: Callable[[], float] = lambda: float("inf")
+    tmp_bytes: Callable[[], int] = free_tmp_bytes
 
 
 @dataclass(slots=True)
@@ -112,6 +148,7 @@ def fold_parts_or_split(
         part = make_part(parts, everything, number=0, slots=(0, SLOTS), previous=earlier.part(0))
         inputs.parts.append(part)
         return _finished(parts, inputs, level)
+    _check_room(parts, inputs.objects, starts, earlier.bounds)
     _write_cuts(parts, inputs.objects, starts, earlier.bounds, level + 1)
     write_groups(
         parts.s3, parts.folder.bucket, parts.folder.groups(level + 1), _part_groups(parts, inputs, earlier, level + 1)
@@ -147,14 +184,23 @@ def make_part(
     """
     fold = RecordFold(parts.job)
     key = parts.folder.part(number)
+    reserve = min(RESERVE_SECONDS, parts.seconds_left() / 10)
     with SortedLines[str](_key_of) as by_key, LineWriter(parts.s3, parts.folder.bucket, key) as writer:
-        for line in folded_lines(merged_lines(parts.s3, parts.folder.bucket, pieces), fold):
-            _, name, text = line.split(b"\t", 2)
-            by_key.add(json.loads(name), name + b"\t" + text)
+        try:
+            for keys, line in enumerate(folded_lines(merged_lines(parts.s3, parts.folder.bucket, pieces), fold)):
+                if parts.seconds_left() < reserve:
+                    raise PartTooSlow(parts.job, number, keys)
+                _, name, text = line.split(b"\t", 2)
+                by_key.add(json.loads(name), name + b"\t" + text)
+        except TmpFull as full:
+            needed, there_is = full.lines_bytes, "the /tmp of its function is full"
+            raise PartTooLarge(parts.job, number, needed=needed, there_is=there_is) from full
         streams: list[Iterable[tuple[str, bytes]]] = [by_key]
         if previous is not None:
             streams.append(_part_lines(parts, previous))
         for name, text in _folded(heapq.merge(*streams, key=itemgetter(0)), fold):
+            if parts.seconds_left() < reserve:
+                raise PartTooSlow(parts.job, number, writer.lines)
             writer.write(b'{"key":%b,"value":%b}' % (name, text))
     uri = parts.folder.uri(key) if writer.lines else None
     return {"part": number, "uri": uri, "slots": list(slots), "records": writer.lines, "bytes": writer.bytes}
@@ -313,6 +359,21 @@ def _part_groups(parts: Parts, inputs: Inputs, earlier: _Earlier, level: int) ->
             "items": 0 if number else inputs.items,
             "failed": 0 if number else inputs.failed,
         }
+
+
+def _check_room(
+    parts: Parts, objects: Sequence[Grouped], starts: Sequence[Sequence[int]], bounds: Sequence[int]
+) -> None:
+    """PartTooLarge where a part is certain not to fit, before any is made: the keys of one object are distinct.
+
+    A sorted line has no slot, four bytes less than its object's. What comes from several objects may be folded.
+    """
+    free = parts.tmp_bytes()
+    for number, (low, high) in enumerate(pairwise(bounds)):
+        for each, begins in zip(objects, starts, strict=True):
+            needed = begins[high] - begins[low] - 4 * each.records
+            if needed > free:
+                raise PartTooLarge(parts.job, number, needed=needed, there_is=f"/tmp has {free:,} bytes free")
 
 
 def _write_cuts(

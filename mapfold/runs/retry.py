@@ -143,13 +143,18 @@ def check_last(last: Last, job: Job) -> None:
             f"the result of {last.run_id} is of the kind {last.result_kind!r}, and that of today's job {job.name!r} would be "
             f"of the kind {job.result_kind!r}: they cannot be combined. Start a new run."
         )
-    if not last.is_whole:
-        raise RetryError(
-            f"{last.run_id} was stopped early by too many failed items, before its source was read to the end: items that it "
-            "did not reach are in no list. Start a new run."
+    if reason := why_nothing_to_retry(is_whole=last.is_whole, failed=last.items.failed):
+        raise RetryError(f"{last.run_id} cannot be retried: {reason}.")
+
+
+def why_nothing_to_retry(*, is_whole: bool, failed: int) -> str | None:
+    """Why a run that came to its end has no failed items that could be tried again; None if it has."""
+    if not is_whole:
+        return (
+            "it was stopped early by too many failed items, before its source was read to the end: items that it did not "
+            "reach are in no list. Start a new run"
         )
-    if not last.items.failed:
-        raise RetryError(f"no item of {last.run_id} failed: there is nothing to try again.")
+    return None if failed else "no item of it failed, so there is nothing to try again"
 
 
 def why_no_last(run: str, *, is_folder_there: bool) -> str:

@@ -5,6 +5,7 @@ Files lie in the function's `/tmp`, in runs of `at_once` bytes of lines, each so
 
 from __future__ import annotations
 
+import errno
 import heapq
 import os
 import tempfile
@@ -14,6 +15,8 @@ from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Generic, Protocol, Self, TypeVar
+
+from mapfold.errors import MapfoldError
 
 
 class _Ordered(Protocol):
@@ -31,11 +34,22 @@ _LINE_OVERHEAD = 160
 """Bytes of a pair of a short key and a line beside the line's own: measured with sys.getsizeof on Python 3.11."""
 
 
+class TmpFull(MapfoldError):
+    """What is to be sorted does not fit into `/tmp`. lines_bytes: what had come until then."""
+
+    def __init__(self, lines_bytes: int) -> None:
+        super().__init__(
+            f"the /tmp of the function is full: {lines_bytes:,} bytes of lines had come to be sorted in it. "
+            "Give the job more ephemeral_storage_mb, or a smaller batch_items."
+        )
+        self.lines_bytes = lines_bytes
+
+
 class SortedLines(Generic[Key]):
     """Takes lines with their keys in any order and gives them back in that of the keys; equal keys as they came.
 
     A line has no newline. `key_of` gives a line's key again when it comes back from a file. In a `with` block: leaving
-    it removes the files.
+    it removes the files. TmpFull where they have no room.
     """
 
     def __init__(self, key_of: Any, *, at_once: int = AT_ONCE_BYTES) -> None:
@@ -100,10 +114,15 @@ class SortedLines(Generic[Key]):
             self._folder = tempfile.TemporaryDirectory(prefix="mapfold-sort-")
         path = Path(self._folder.name) / f"{self._made:06}"
         self._made += 1
-        with path.open("wb", buffering=_RUN_BUFFER) as file:
-            for _, line in lines:
-                file.write(line)
-                file.write(b"\n")
+        try:
+            with path.open("wb", buffering=_RUN_BUFFER) as file:
+                for _, line in lines:
+                    file.write(line)
+                    file.write(b"\n")
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            raise TmpFull(self.bytes) from error
         self._runs.append(path)
 
     def _read(self, file: BinaryIO) -> Iterator[tuple[Key, bytes]]:

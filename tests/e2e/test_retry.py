@@ -37,15 +37,14 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(embedded_aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Story:
+def story(shared_aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> Story:
     """Twenty numbers of which the code refuses twelve; the odd ones are mended first, the round ones later."""
     jobs = tmp_path_factory.mktemp("jobs")
     lines = "".join(json.dumps({"n": n}) + "\n" for n in NUMBERS)
-    embedded_aws.s3.create_bucket(Bucket="mapfold-data")
-    embedded_aws.s3.put_object(Bucket="mapfold-data", Key="numbers.jsonl", Body=lines.encode())
+    shared_aws.s3.put_object(Bucket="mapfold-data", Key="numbers.jsonl", Body=lines.encode())
 
     def step(*words: str) -> Step:
-        ended = mapfold(*words, "--jobs", str(jobs), "--json", environment=embedded_aws.environment)
+        ended = mapfold(*words, "--jobs", str(jobs), "--json", environment=shared_aws.environment)
         assert ended.stdout, ended.stderr
         return Step(ended, json.loads(ended.stdout))
 
@@ -56,7 +55,7 @@ def story(embedded_aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -
     failing = step("retry", "chosen", "--canary", "1", "--name", "early")
     write_job(jobs, refused=())
     passing = step("retry", "early-canary", "--canary", "1", "--name", "late")
-    shown = mapfold("show", "chosen", "--json", environment=embedded_aws.environment)
+    shown = mapfold("show", "chosen", "--json", environment=shared_aws.environment)
     return Story(first, chosen, failing, passing, json.loads(shown.stdout))
 
 

@@ -48,6 +48,7 @@ class FakeJob:
     secrets: tuple[str, ...] = ()
     most_at_once: int | None = None
     on_duplicate: str = "twice"
+    result_kind: str = "value"
     example_function: Callable[..., str] | None = None
 
     def child_type(self) -> tuple[str, str]:

@@ -51,11 +51,11 @@ def world() -> FakeFactory:
 
 
 def test_jobs_lists_what_the_folder_has() -> None:
-    """With how children run."""
+    """With how children run, and what a run gives."""
     said = call(FakeFactory(), "jobs")
 
     assert said.code == 0
-    assert said.out.splitlines()[1].split() == ["flights", "FakeSource()", "EXPRESS", "daily"]
+    assert said.out.splitlines()[1].split() == ["flights", "FakeSource()", "EXPRESS", "value", "daily"]
 
 
 def test_a_source_is_shown_as_it_is_declared() -> None:
@@ -79,7 +79,7 @@ def test_jobs_that_are_broken_do_not_hide_the_others() -> None:
 
     assert said.code == 2
     document = json.loads(said.out)
-    assert [job["name"] for job in document["jobs"]] == ["flights"]
+    assert [(job["name"], job["result_kind"]) for job in document["jobs"]] == [("flights", "value")]
     assert [error in said.err for error in document["errors"]] == [True]
 
 

@@ -102,6 +102,16 @@ def test_a_run_that_failed_ends_with_1_and_its_cause_on_stderr() -> None:
     assert json.loads(said.out)["cause"] == "no such column"
 
 
+def test_where_a_fold_of_a_group_failed_it_is_told_what_shows_why() -> None:
+    """Step Functions says of a map run that failed that too much of it did, and not why."""
+    factory = ending(Status.FAILED, error="States.ExceedToleratedFailureThreshold", cause="too many")
+
+    said = call(factory, "run", "flights", "s3://b/k", "--name", "r1")
+
+    assert said.code == 1
+    assert "could not be folded: mapfold history r1 --failed shows its error" in said.err
+
+
 def test_too_many_failed_items_are_told_with_the_first_reasons() -> None:
     """And with the command that lists all."""
     items = {"total": 4, "succeeded": 3, "failed": 1}

@@ -71,6 +71,14 @@ class TestFolds:
         assert verdict.found["commutative"].path == "partial[0]"
         assert "same members in another order" in (verdict.found["commutative"].hint or "")
 
+    def test_a_plain_counterexample_comes_before_one_that_rounding_explains(self) -> None:
+        """a - b of two floats that are nearly equal differs from b - a by almost nothing: that is not what is wrong."""
+        verdict = tried(lambda a, b: a - b, 0.1, 0.10000000000000002, 12345.5)
+
+        found = verdict.found["commutative"]
+        assert 12345.5 in found.partials
+        assert found.hint is None
+
     def test_sums_of_floats_differ_by_rounding(self) -> None:
         """It is a counterexample, and the hint says why and what to do."""
 

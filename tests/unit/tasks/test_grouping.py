@@ -193,7 +193,8 @@ def test_an_object_is_read_in_pieces_when_their_turn_comes(world: World) -> None
     body = b"".join(b"%03x\t%b\t1\n" % (slot, b"x" * 50_000) for slot in range(4))
     world.s3.put_object(Bucket="mapfold-runs", Key="object", Body=body)
 
-    lines = merged_lines(client, "mapfold-runs", [Piece("object", 0, len(body))] * 2048)
+    lines = merged_lines(client, "mapfold-runs", [Piece("object", 0, len(body))] * 8, ahead_together=8 * 32 * 1024)
     next(lines)
 
     assert max(int(r.split("-")[1]) - int(r.split("=")[1].split("-")[0]) + 1 for r in ranges) == 32 * 1024
+    assert len(ranges) == 8 * 2, "the first line of each object lies in two ranges, and no more is read"

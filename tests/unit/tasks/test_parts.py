@@ -15,7 +15,7 @@ from mapfold.runs.folder import RunFolder
 from mapfold.runs.grouped import SLOTS, slot_of, write_grouped
 from mapfold.runs.grouping import Grouping
 from mapfold.runs.outcome import read_outcome
-from mapfold.runs.parts import Parts, PartSizes, fold_part_group, fold_parts_or_split
+from mapfold.runs.parts import Parts, PartSizes, PartTooLarge, PartTooSlow, fold_part_group, fold_parts_or_split
 from tests.unit.tasks.conftest import World
 from tests.unit.tasks.test_grouping import counting, records
 
@@ -177,3 +177,40 @@ class TestRetries:
         fold(world, second, [{"partial": None, "items": 1, "failed": 1}], previous=parts.folder.index)
 
         assert counted(result(world, second.folder)) == {"a": 1, "b": 1}
+
+
+class TestWhatDoesNotFit:
+    def test_a_part_that_cannot_fit_is_told_before_any_is_made(self, world: World, parts: Parts) -> None:
+        """The keys of one object are distinct, so none of its bytes is folded away; the message says the way out."""
+        where = world.write_outcome([batch(parts, [str(n) for n in range(50)])])
+        small = replace(parts, sizes=replace(SMALL, part_bytes=10_000), tmp_bytes=lambda: 500)
+
+        with pytest.raises(PartTooLarge, match=r"part 0 .* /tmp has 500 bytes free.*smaller records") as raised:
+            fold_parts_or_split(small, read_outcome(world.s3, where["bucket"], where["key"]), level=0)
+
+        assert raised.value.needed > 500
+        assert not [key for key in world.run_keys() if "/result/" in key]
+
+    def test_what_may_be_folded_away_is_tried(self, world: World, parts: Parts) -> None:
+        """Ten batches of the same keys are ten times what is sorted: only what is certain is refused."""
+        words = [str(n) for n in range(50)]
+        most = batch(parts, words)["partial"]["bytes"]
+        tried = replace(parts, sizes=replace(SMALL, merge_objects=20, part_bytes=10**6), tmp_bytes=lambda: most)
+
+        fold(world, tried, [batch(parts, words, n) for n in range(10)])
+
+        assert counted(result(world, parts.folder)) == dict.fromkeys(words, 10)
+
+    def test_a_part_that_runs_out_of_time_says_so(self, world: World, parts: Parts) -> None:
+        """Before Lambda ends it without a word: how far it came, and what makes it faster."""
+        left = iter([900.0, 900.0, 10.0])
+        where = world.write_outcome([batch(parts, ["a", "b", "c"])])
+
+        with pytest.raises(PartTooSlow, match=r"with 1 keys done.*faster") as raised:
+            fold_parts_or_split(
+                replace(parts, seconds_left=lambda: next(left)),
+                read_outcome(world.s3, where["bucket"], where["key"]),
+                level=0,
+            )
+
+        assert raised.value.keys == 1

@@ -50,6 +50,17 @@ def both(a: str, b: str) -> str:
     return a + b
 
 
+def only(succeeding: set[str], job: str) -> Any:
+    """A map function that refuses all other words."""
+
+    def words(item: str, context: Any) -> Any:
+        if item not in succeeding:
+            raise ValueError(f"{item} is refused")
+        return [Word(item)] if job == "by-word" else item
+
+    return words
+
+
 def last(chain: Chain, run_id: str) -> dict[str, Any]:
     body = chain.world.s3.get_object(Bucket="mapfold-runs", Key=f"runs/{run_id}/last.json")["Body"].read()
     return dict(json.loads(body))
@@ -107,7 +118,7 @@ class TestSelected:
             ({"of": "first", "where": ["error=KeyError"]}, "selected by error=KeyError.*--by-signature"),
             ({"of": "gone"}, "no folder of a run gone"),
             ({"of": "stopped"}, "did not come to its end.*redrive stopped"),
-            ({"of": "clean"}, "no item of clean failed"),
+            ({"of": "clean"}, "clean cannot be retried: no item of it failed"),
             ({"of": "other"}, "a run of job 'letters', not of 'words'"),
             ({"of": "early"}, "stopped early"),
             ({"of": "cut"}, "failures.jsonl, which lists them, is not there"),
@@ -352,6 +363,37 @@ class TestOtherResults:
         uris = [shard["uri"] for shard in json.loads(index)["shards"]]
         assert output["items"] == {"total": 5, "succeeded": 4, "failed": 1}
         assert [line["index"] for line in self.lines(world, uris)] == [0, 2, 3, 4]
+
+    @pytest.mark.parametrize("job", ["by-word", "lengths"])
+    @pytest.mark.parametrize("succeeding", ["first", "second", "third", "first third", "second third", "none"])
+    def test_the_result_is_whole_whichever_runs_of_a_chain_have_nothing_in_it(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, job: str, succeeding: str
+    ) -> None:
+        """A run in which no item succeeded hands on what was there before it, be it nothing."""
+        chain = self.chain(world, monkeypatch, job, [f"w{n}" for n in range(6)])
+        there: set[str] = set()
+        runs = ("first", "second", "third")
+
+        for number, run_id in enumerate(runs):
+            succeeds = {f"w{number}", f"w{number + 3}"} if run_id in succeeding.split() else set()
+            there |= succeeds
+            monkeypatch.setitem(_worker.worker().job._functions, "map", only(succeeds, job))
+            output = chain.run(run_id, {"of": runs[number - 1]} if number else None)
+
+            assert output["items"] == {"total": 6, "succeeded": len(there), "failed": 6 - len(there)}
+            assert self.words(chain, output) == sorted(there)
+            assert len(chain.failures(run_id)) == 6 - len(there)
+
+    def words(self, chain: Chain, output: dict[str, Any]) -> list[str]:
+        """The words of a result, sorted; none where it is null."""
+        result = output["result"]
+        if result is None:
+            return []
+        if "index" not in result:
+            return sorted(line["key"] for line in self.lines(chain.world, [part["uri"] for part in result["parts"]]))
+        where = {"Bucket": "mapfold-runs", "Key": result["index"].removeprefix("s3://mapfold-runs/")}
+        index = json.loads(chain.world.s3.get_object(**where)["Body"].read())
+        return [line["value"] for line in self.lines(chain.world, [shard["uri"] for shard in index["shards"]])]
 
     def test_a_job_that_gives_another_kind_of_result_now_is_refused(
         self, world: World, monkeypatch: pytest.MonkeyPatch

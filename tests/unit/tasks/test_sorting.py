@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mapfold.runs import sorting
-from mapfold.runs.sorting import SortedLines
+from mapfold.runs.sorting import SortedLines, TmpFull
 
 
 def number(line: bytes) -> int:
@@ -50,3 +52,20 @@ def test_files_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
     assert len(held) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_with_the_way_out() -> None:
+    """Not as an OSError of a file that nobody knows."""
+    lines: SortedLines[bytes] = SortedLines(lambda line: line, at_once=1000)
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, most))
+    try:
+        with lines, pytest.raises(TmpFull, match=r"/tmp .* is full: 5,001 bytes .*ephemeral_storage_mb") as raised:
+            lines.add(b"x", b"x" * 5_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+
+    assert raised.value.lines_bytes == 5_001
