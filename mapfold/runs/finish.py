@@ -8,6 +8,7 @@ is one: {"item", "index", "error", "message", "traceback", "execution"}.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ INLINE_RESULT_BYTES = 100_000
 """A larger result is only in result.json."""
 
 TOLERANCE_EXCEEDED = "Mapfold.ToleratedFailureExceeded"
+_CAUSE_CHARACTERS = 500
+"""Of the first failed item's message: a cause is read in a line."""
 
 
 def finish_run(
@@ -58,7 +61,7 @@ def finish_run(
     output has `error` and `cause` too: the state machine then fails with them.
     """
     job, folder, s3 = partials.job, partials.folder, partials.s3
-    failed, failed_now = write_failures(job, final, s3=s3, folder=folder, previous=previous)
+    failed, failed_now, first = write_failures(job, final, s3=s3, folder=folder, previous=previous)
     combined = combine(partials, folded, previous)
     counts = total_of(previous, succeeded=combined.succeeded, failed=failed)
     result = run_result(partials, combined.packed, context) if combined.succeeded else None
@@ -70,7 +73,7 @@ def finish_run(
         s3, folder, Last(folder.run_id, job.name, source or {}, counts, combined.packed, kind, lineage, is_whole)
     )
 
-    ended = judge(job, counts, folder)
+    ended = judge(job, counts, folder, first=first)
     facts = {
         "items": {"total": counts.total, "succeeded": counts.succeeded, "failed": counts.failed},
         "result_uri": folder.uri(folder.result),
@@ -93,14 +96,22 @@ def _lineage(previous: Last | None, lineage: tuple[str, ...], *, succeeded: int,
     return {"retry_of": previous.run_id, "lineage": list(lineage), "retried": retried}
 
 
-def judge(job: Job, counts: Counts, folder: RunFolder) -> dict[str, str]:
-    """Nothing if the run's failures are tolerated, else the `error` and `cause` that it fails with."""
+def judge(job: Job, counts: Counts, folder: RunFolder, *, first: bytes = b"{}") -> dict[str, str]:
+    """Nothing if the run's failures are tolerated, else the `error` and `cause` that it fails with.
+
+    `first` is the first line of the failures: often one reason is that of them all, and it says what to do.
+    """
     if job.tolerates(failed=counts.failed, total=counts.total):
         return {}
     cause = (
         f"{counts.failed} of {counts.total} items failed, and job {job.name!r} tolerates {job.tolerance()}. "
         f"They are in {folder.uri(folder.failures)}; the result of the others is in {folder.uri(folder.result)}."
     )
+    told = json.loads(first)
+    if "error" in told:
+        cause += (
+            f" The first, item {told.get('index')}: {told['error']}: {str(told.get('message'))[:_CAUSE_CHARACTERS]}"
+        )
     return {"error": TOLERANCE_EXCEEDED, "cause": cause}
 
 
@@ -126,18 +137,20 @@ def make_result(job: Job, partial: Any, context: Context) -> Any:
 
 def write_failures(
     job: Job, final: Iterable[Mapping[str, Any]], *, s3: S3Client, folder: RunFolder, previous: Last | None = None
-) -> tuple[int, int]:
-    """Write `failures.jsonl`; gives the number of its lines, and of those that this run's own items have.
+) -> tuple[int, int, bytes]:
+    """Write `failures.jsonl`; gives the number of its lines, of those that this run's own items have, and the first line.
 
     Own ones come first. Behind them are those of `previous` that were not tried again.
     """
+    first = b"{}"
     with LineWriter(s3, folder.bucket, folder.failures) as writer:
         for line in _failure_lines(job, final, s3, folder):
+            first = line if not writer.lines else first
             writer.write(line)
         own = writer.lines
         for line in left_out(s3, folder, previous) if previous else ():
             writer.write(line)
-    return writer.lines, own
+    return writer.lines, own, first
 
 
 def _failure_lines(job: Job, final: Iterable[Mapping[str, Any]], s3: S3Client, folder: RunFolder) -> Iterator[bytes]:
