@@ -390,7 +390,7 @@ def audit(factory: Factory, output: Output, place: Place, run_: str, jobs_folder
     counts      the run's record has other numbers than were counted
 
     A retry is audited with all runs that it stands on. Memory does not grow with the items; what is sorted lies in the
-    folder for temporary files, some 40 bytes a batch and the failed items.
+    folder for temporary files, some 60 bytes a batch and the failed items.
 
     \b
     mapfold audit flight-delays-20260131-120000-abcd
@@ -570,7 +570,7 @@ def deploy(
 @_data
 @_jobs
 @click.option("--no-deploy", is_flag=True, help="Without deploying the folder's jobs.")
-@click.option("--no-console", is_flag=True, help="Without the web console.")
+@click.option("--no-console", is_flag=True, hidden=True, help="Without the web console, which is not there yet.")
 @click.option("--until-eof", is_flag=True, hidden=True, help="Stop when stdin ends.")
 def local(
     port: int, aws_port: int, data: Path, jobs_folder: Path, no_deploy: bool, no_console: bool, until_eof: bool

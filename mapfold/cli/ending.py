@@ -21,6 +21,8 @@ PUT_INPUT = """\
   The embedded AWS was started for this command alone; in its S3 is what was put into the same data directory earlier.
   To run on input of yours: start `mapfold local` in another terminal, put the input into its S3, and run again."""
 _REASONS = 5
+_MESSAGE_CHARACTERS = 400
+"""Of a reason: those of Mapfold say at their end what to do."""
 _STOP_SECONDS = 3.0
 _SOURCE_ERROR = "SourceError"
 _GROUP_FAILED = "States.ExceedToleratedFailureThreshold"
@@ -149,4 +151,5 @@ def _why(ended: Outcome) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())[:200]
+    line = " ".join(text.split())
+    return line if len(line) <= _MESSAGE_CHARACTERS else f"{line[: _MESSAGE_CHARACTERS - 1]}…"

@@ -172,7 +172,8 @@ class _Attempt:
         if self.options.as_json:
             failing = [count.as_document() for count in found.counts]
             document = tried.as_document()
-            self.output.document({**document, "canary": document, "still_failing": failing})
+            # The run that was asked for never came to be: the canary's own status would say SUCCEEDED where it tolerates.
+            self.output.document({**document, "status": "CANARY_FAILED", "canary": document, "still_failing": failing})
         self.output.note(f"mapfold: the canary {canary.name} failed, and the rest was not tried. Still failing:")
         for count in found.counts:
             self.output.note(f"  {count.signature.id}  {counted(count.items, 'item')}  {count.signature.text}")

@@ -54,7 +54,7 @@ def deploy(job: Job, jobs_folder: Path, factory: Factory, connection: Connection
     """Bring a job to the embedded AWS as it is now: machine, functions, tables, bucket."""
     deployment = job_plan(job, jobs_folder, factory, connection)
     if any(change.action == "replaced" for change in carry_out(deployment, connection.aws)):
-        output.note("the source has changed since the last run: deployed again")
+        output.note(f"the code in {jobs_folder} has changed since it was deployed: deployed again")
 
 
 def _example(job: Job, factory: Factory, connection: Connection, output: Output) -> str:

@@ -26,8 +26,6 @@ class PoisonedRun:
 
 def run(aws: EmbeddedAws, job: str, count: int, bad: dict[int, str], *, name: str) -> PoisonedRun:
     """Run `job` over the numbers up to `count`, of which the `bad` ones do something bad."""
-    if "mapfold-data" not in [bucket["Name"] for bucket in aws.s3.list_buckets()["Buckets"]]:
-        aws.s3.create_bucket(Bucket="mapfold-data")
     items = [{"n": n, "does": bad[n]} if n in bad else {"n": n} for n in range(count)]
     aws.s3.put_object(Bucket="mapfold-data", Key=name, Body="\n".join(map(json.dumps, items)).encode())
     source = f"s3://mapfold-data/{name}"
@@ -39,9 +37,9 @@ def run(aws: EmbeddedAws, job: str, count: int, bad: dict[int, str], *, name: st
 
 
 @pytest.fixture(scope="module")
-def poisoned(embedded_aws: EmbeddedAws) -> PoisonedRun:
+def poisoned(shared_aws: EmbeddedAws) -> PoisonedRun:
     """One item of 17 exits, among seven others of its batch, and one hangs, alone; the job tolerates two."""
-    return run(embedded_aws, "poison", 17, {11: "exit", 16: "hang"}, name="two-bad")
+    return run(shared_aws, "poison", 17, {11: "exit", 16: "hang"}, name="two-bad")
 
 
 class TestIsolation:
@@ -67,17 +65,17 @@ class TestIsolation:
 
 
 class TestStopEarly:
-    def test_a_batch_that_died_counts_by_its_bad_item(self, embedded_aws: EmbeddedAws) -> None:
+    def test_a_batch_that_died_counts_by_its_bad_item(self, shared_aws: EmbeddedAws) -> None:
         """The Map state saw eight failed items and stopped; one of them was bad, which is tolerated, so all is run."""
-        ended = run(embedded_aws, "poison-early", 40, {3: "exit"}, name="early-tolerated")
+        ended = run(shared_aws, "poison-early", 24, {3: "exit"}, name="early-tolerated")
 
         assert ended.ended.code == 0, ended.ended.stderr
-        assert ended.document["items"] == {"total": 40, "succeeded": 39, "failed": 1}
+        assert ended.document["items"] == {"total": 24, "succeeded": 23, "failed": 1}
         assert ended.failures.keys() == {3}
 
-    def test_items_that_truly_failed_stop_the_run(self, embedded_aws: EmbeddedAws) -> None:
+    def test_items_that_truly_failed_stop_the_run(self, shared_aws: EmbeddedAws) -> None:
         """A whole batch raised: more than is tolerated, so what was not begun stays so."""
-        ended = run(embedded_aws, "poison-early", 40, dict.fromkeys(range(8), "raise"), name="early-too-many")
+        ended = run(shared_aws, "poison-early", 24, dict.fromkeys(range(8), "raise"), name="early-too-many")
 
         assert ended.ended.code == 1
         assert ended.document["items"]["failed"] > 8

@@ -33,6 +33,7 @@ class Story:
     chosen: Step
     failing: Step
     passing: Step
+    audited: Step
     shown: dict[str, Any]
 
 
@@ -55,8 +56,9 @@ def story(shared_aws: EmbeddedAws, tmp_path_factory: pytest.TempPathFactory) -> 
     failing = step("retry", "chosen", "--canary", "1", "--name", "early")
     write_job(jobs, refused=())
     passing = step("retry", "early-canary", "--canary", "1", "--name", "late")
+    audited = step("audit", "late")
     shown = mapfold("show", "chosen", "--json", environment=shared_aws.environment)
-    return Story(first, chosen, failing, passing, json.loads(shown.stdout))
+    return Story(first, chosen, failing, passing, audited, json.loads(shown.stdout))
 
 
 def write_job(folder: Path, *, refused: tuple[str, ...]) -> None:
@@ -94,6 +96,16 @@ def test_a_canary_that_passes_is_followed_by_the_rest(story: Story) -> None:
     assert document["result"] == sum(NUMBERS)
     assert document["lineage"] == ["first", "chosen", "early-canary", "late-canary"]
     assert document["canary"]["retried"] == {"items": 1, "succeeded": 1, "failed": 0}
+
+
+def test_an_audit_of_the_newest_run_is_one_of_its_chain(story: Story) -> None:
+    """Four retries, two of them canaries: each item is accounted for once, whichever run had it right."""
+    found = story.audited.document
+
+    assert story.audited.ended.code == 0, story.audited.ended.stderr
+    assert (found["holds"], found["findings"]) == (True, [])
+    assert found["runs"] == ["first", "chosen", "early-canary", "late-canary", "late"]
+    assert found["items"] == {"manifest": 20, "succeeded": 20, "failed": 0, "not_reached": 0, "compared": 20}
 
 
 def test_both_runs_stay_readable_and_know_each_other(story: Story) -> None:

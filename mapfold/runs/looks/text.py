@@ -18,6 +18,11 @@ def look_at_manifest(head: Head, *, columns: int) -> Look:
     refuse_parquet(head, "Declare ParquetRows() for its rows.")
     lines = head.lines()
     for number, fields in enumerate(csv.reader(map(_decoded, lines), escapechar="\\"), 1):
+        if number == 1 and [field.strip().lower() for field in fields[:2]] == ["bucket", "key"]:
+            raise SourceError(
+                f"{head.uri}, line 1: {','.join(fields)!r} is a header, and a manifest has none: it would be an item. "
+                "Take the line out; or declare CsvRows(), whose first line names the columns."
+            )
         if fields:
             check_names(head.uri, number, fields, columns)
     return look_of(head, marks=_count(head))

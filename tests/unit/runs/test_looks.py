@@ -144,6 +144,7 @@ class TestBadInput:
             (Manifest(), "m.csv", "b,k\n\ntexts\n", "line 3: 'texts' names no object: field 2 (the key) is missing"),
             (Manifest(), "m.csv", ",k\n", "line 1: ',k' names no object: field 1 (the bucket) is empty"),
             (Manifest(), "m.csv", "s3://b/k\n", "A line is no S3 URI: write the bucket, a comma, the key."),
+            (Manifest(), "m.csv", "Bucket,Key\nb,k\n", "line 1: 'Bucket,Key' is a header, and a manifest has none"),
             (Manifest(), "m.csv", "b,a,b.txt\n", "has 3 fields, and 2 would be read. Declare Manifest(versions=True)"),
             (Manifest(versions=True), "m.csv", "b,k,v,x\n", "has 4 fields, and 3 would be read. Take the others out"),
             (Manifest(), "m.csv", parquet(1), "is a Parquet file, not text. Declare ParquetRows()"),
