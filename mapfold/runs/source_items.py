@@ -34,6 +34,7 @@ from mapfold.sources import (
     ParquetRows,
     Source,
 )
+from mapfold.sources.many import rows_source
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -174,14 +175,14 @@ def _listed(s3: S3Client, source: At) -> Iterator[Any]:
 
 def _listed_rows(s3: S3Client, declared: Any, source: At) -> Iterator[Json]:
     """Empty objects that stand for folders have no rows."""
-    rows = _rows_of(declared)
+    rows = rows_source(declared)
     for entry in _listed(s3, source):
         if not (entry["Key"].endswith("/") and not entry["Size"]):
             yield from _READERS[type(rows)](s3, rows, _object(source["bucket"], entry["Key"]))
 
 
 def _unloaded(s3: S3Client, declared: Any, source: At) -> Iterator[Json]:
-    rows = _rows_of(declared)
+    rows = rows_source(declared)
     for line in _lines(_text(s3, source)):
         bucket, _, key = line.decode().strip().partition("://")[2].partition("/")
         if bucket:
@@ -190,18 +191,6 @@ def _unloaded(s3: S3Client, declared: Any, source: At) -> Iterator[Json]:
 
 def _object(bucket: str, key: str) -> At:
     return {"uri": f"s3://{bucket}/{key}", "bucket": bucket, "key": key}
-
-
-def _rows_of(declared: Any) -> Source:
-    """The source that reads one of the objects."""
-    match declared.format:
-        case "csv":
-            return CsvRows(declared.delimiter, declared.headers)
-        case "jsonl":
-            return JsonLines()
-        case "parquet":
-            return ParquetRows()
-    return JsonArray(getattr(declared, "pointer", ""))
 
 
 _READERS: Mapping[type, Callable[[S3Client, Any, At], Iterator[Json]]] = {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mapfold.errors import JobError
+from mapfold.sources.rows import CsvRows, JsonArray, JsonLines, ParquetRows
 from mapfold.sources.source import Json, Source, csv_config, json_config
 
 FORMATS: Mapping[str, str] = {"csv": "CSV", "json": "JSON", "jsonl": "JSONL", "parquet": "PARQUET"}
@@ -90,6 +91,19 @@ class ObjectRows(Source):
                 "ObjectRows", self.format, headers=self.headers, delimiter=self.delimiter, pointer=self.pointer
             ),
         }
+
+
+def rows_source(declared: ObjectRows | AthenaResult) -> Source:
+    """The source that reads one of the objects by itself."""
+    match declared.format:
+        case "csv":
+            return CsvRows(declared.delimiter, declared.headers)
+        case "jsonl":
+            return JsonLines()
+        case "parquet":
+            return ParquetRows()
+        case _:
+            return JsonArray(declared.pointer if isinstance(declared, ObjectRows) else "")
 
 
 def _check_format(at: str, format_: object, allowed: tuple[str, ...]) -> None:

@@ -36,6 +36,7 @@ from mapfold.sources import (
     ParquetRows,
     Source,
 )
+from mapfold.sources.many import rows_source
 from mapfold.splits import Splits
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def look_at(declared: Source, source: Mapping[str, str], s3: S3Client) -> Look:
         case Objects():
             return look_at_listing(s3, source)
         case ObjectRows():
-            rows = _rows_of(declared)
+            rows = rows_source(declared)
             return look_at_listed_rows(s3, source, lambda one: look_at(rows, one, s3))
         case ParquetRows():
             return look_at_parquet(s3, source)
@@ -76,19 +77,6 @@ def look_at(declared: Source, source: Mapping[str, str], s3: S3Client) -> Look:
         case JsonPairs(pointer=pointer):
             return look_at_pairs(head, pointer=pointer)
         case AthenaResult():
-            rows = _rows_of(declared)
+            rows = rows_source(declared)
             return look_at_data_manifest(head, lambda one: look_at(rows, one, s3))
     raise TypeError(f"there is no look at {declared!r}")
-
-
-def _rows_of(declared: ObjectRows | AthenaResult) -> Source:
-    """The source that reads one of the objects."""
-    match declared.format:
-        case "csv":
-            return CsvRows(declared.delimiter, declared.headers)
-        case "jsonl":
-            return JsonLines()
-        case "parquet":
-            return ParquetRows()
-        case _:
-            return JsonArray(declared.pointer if isinstance(declared, ObjectRows) else "")
