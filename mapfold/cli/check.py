@@ -68,7 +68,10 @@ def _partials(job: Job, options: CheckOptions, connection: Connection, factory: 
 
     aws = connection.aws
     if options.run is not None:
-        names = [client.find_run(aws, options.run).name]
+        found = client.find_run(aws, options.run)
+        if (other := aws.target.job_of(found.state_machine_arn)) != job.name:
+            raise UsageError(f"{found.name} is a run of job {other!r}: its partials are not those of {job.name!r}")
+        names = [found.name]
     else:
         ended = (run.run_id for run in client.runs(aws, job=job.name) if run.status.is_terminal)
         names = list(islice(ended, _RUNS))
@@ -77,6 +80,8 @@ def _partials(job: Job, options: CheckOptions, connection: Connection, factory: 
         if any(len(pool) > 1 for pool in pools):
             return name, pools
     run_it = factory.typed("run", job.name, options.place)
+    if job.example_function is None:
+        run_it += " s3://BUCKET/KEY"
     if not names:
         raise UsageError(
             f"job {job.name!r} has no run that has ended, so there are no partials to try. First: {run_it}"
@@ -84,7 +89,7 @@ def _partials(job: Job, options: CheckOptions, connection: Connection, factory: 
     looked = f"run {names[0]}" if len(names) == 1 else f"the last {len(names)} runs of job {job.name!r}"
     what = "two records of one key" if job.result_kind == "parts" else "two partials"
     raise UsageError(
-        f"{looked} left no {what} in S3: each batch leaves one. Run it over more items, or with a smaller batch_items, "
+        f"{looked} left no {what} in S3: each batch leaves one, if any of its items succeeds. Run it over more items, or with a smaller batch_items, "
         f"so that there are several batches: {run_it}"
     )
 

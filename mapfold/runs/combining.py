@@ -66,7 +66,7 @@ def _unpack_previous(partials: Partials, previous: Last) -> Any:
         return partials.unpack(previous.partial)
     except (MapfoldError, TypeError, ValueError) as error:
         raise RetryError(
-            f"the partial of {previous.run_id} is none that today's job {partials.job.name!r} can fold: {error}. "
+            f"the partial of {previous.run_id} is none that today's job {partials.job.name!r} can fold: {str(error).rstrip('.')}. "
             "Give its partial the shape that it had, or start a new run."
         ) from error
 

@@ -22,8 +22,8 @@ BUCKET = "mapfold-runs"
 RESULTS = Path(__file__).parents[2] / "fixtures" / "results"
 
 
-def job(fold: Any) -> Job:
-    made = Job("flights", source=JsonLines())
+def job(fold: Any, *, name: str = "flights") -> Job:
+    made = Job(name, source=JsonLines())
     made.map(lambda_free_map)
     made.fold(fold)
     return made
@@ -100,6 +100,14 @@ class TestCommand:
             "  there                8 and -8",
         ]
 
+    def test_a_run_of_another_job_is_refused(self) -> None:
+        """Its partials have another shape: what they would show is not about this fold."""
+        aws = ran(FakeAws(), "r1", outputs(10, 2))
+
+        said = call(factory(job(add, name="days"), aws=aws), "check", "days", "r1")
+
+        assert (said.code, "r1 is a run of job 'flights'" in str(said.error)) == (2, True)
+
     def test_json_has_everything(self) -> None:
         """One document, with the seed."""
         aws = ran(FakeAws(), "r1", outputs(10, 2))
@@ -126,7 +134,10 @@ class TestCommand:
                 [],
                 "job 'flights' has no run that has ended, so there are no partials to try. First: mapfold run flights",
             ),
-            (outputs(1), "run r1 left no two partials in S3: each batch leaves one. Run it over more items"),
+            (
+                outputs(1),
+                "run r1 left no two partials in S3: each batch leaves one, if any of its items succeeds. Run it over more items",
+            ),
         ],
     )
     def test_nothing_to_try_it_on_ends_with_2(self, found: list[Any], told: str) -> None:
