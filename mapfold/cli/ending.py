@@ -9,6 +9,7 @@ from functools import partial
 from itertools import islice
 
 from mapfold.cli.factory import Connection, Factory, Place
+from mapfold.cli.interrupts import noticing_interrupts
 from mapfold.cli.output import Output
 from mapfold.cli.present import counted, duration
 from mapfold.cli.results import outcome_result_lines
@@ -76,7 +77,7 @@ def follow_run(
 ) -> Execution | None:
     """The execution as it ended, or None if Ctrl-C came first."""
     try:
-        with output.watching() as watcher:
+        with output.watching() as shown, noticing_interrupts(shown) as watcher:
             pace = LOCAL_PACE if connection.is_local else AWS_PACE
             return follow(connection.aws, started.execution_arn, watcher, pace=pace)
     except KeyboardInterrupt:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -225,6 +227,23 @@ def test_what_the_command_line_has_wrong_is_said_before_anything_starts() -> Non
 
         assert isinstance(said.error, UsageError)
         assert factory.places == []
+
+
+def test_a_ctrl_c_that_python_ignores_stops_the_run_too() -> None:
+    """One that strikes in a destructor is printed as ignored; with the next progress the command ends all the same."""
+
+    def interrupt(aws: FakeAws) -> None:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+    factory = FakeFactory(aws=FakeAws(on_poll=interrupt))
+    before = signal.getsignal(signal.SIGINT)
+
+    said = call(factory, "run", "flights", "s3://b/k", "--name", "r1")
+
+    assert said.code == 130
+    assert factory.aws.executions_[RUN].status is Status.ABORTED
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_ctrl_c_stops_the_run_and_ends_with_130() -> None:
