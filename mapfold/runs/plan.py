@@ -36,7 +36,7 @@ from mapfold.runs.item_list import ItemList, write_list
 from mapfold.runs.looks import SourceError, look_at
 from mapfold.runs.partials import dumps
 from mapfold.runs.records import Records
-from mapfold.runs.retry import find_basis, retry_entries
+from mapfold.runs.retry import find_basis
 from mapfold.runs.split_entries import split_entries
 from mapfold.runs.unique import look_for_duplicates
 
@@ -123,8 +123,8 @@ class EntryProvider(Protocol):
         """
 
 
-PROVIDERS: tuple[EntryProvider, ...] = (retry_entries, split_entries)
-"""The first that lists a run's items does."""
+PROVIDERS: tuple[EntryProvider, ...] = (split_entries,)
+"""The first that lists a run's items does. A retry's are listed by what it stands on (`retry.Basis`)."""
 
 
 def requested_source(job: Job, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,12 +189,12 @@ def make_plan(
         replace(request, source={**request.source, **etag}),
         s3=s3,
         folder=folder,
-        providers=providers,
+        providers=providers if basis is None else (basis.entries,),
         expected=seen.items,
         seconds_left=seconds_left,
     )
     if basis and basis.previous:
-        records.mark_retried(basis.previous.run_id, by=request.run_id, again=basis.again)
+        records.mark_retried(basis.previous.run_id, by=request.run_id, again=basis.retry.again)
     items = seen.items if listed is None else listed.items
     doubled = None
     duplicates = listed.duplicates if listed else None

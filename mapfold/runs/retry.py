@@ -79,9 +79,13 @@ class Basis:
     source: that of the first run, with the version that its Plan saw, so that an item's id is the same in every retry.
     """
 
+    retry: Retry
     previous: Last | None
     source: Mapping[str, Json]
-    again: bool
+
+    def entries(self, job: Job, request: PlanRequest, *, s3: S3Client, folder: RunFolder, **_: Any) -> Iterator[Entry]:
+        """The items that the run tries again, as they are read. RetryError if there is none."""
+        return selected_entries(self.retry, job, self.previous, s3=s3, bucket=folder.bucket)
 
     @property
     def index(self) -> str | None:
@@ -107,18 +111,7 @@ def find_basis(job: Job, request: PlanRequest, *, s3: S3Client, bucket: str) -> 
         return None
     previous = _previous(retry, job, s3=s3, bucket=bucket)
     source = previous.source if previous else {"uri": retry.uri, **request.source}
-    return Basis(previous, source, retry.again)
-
-
-def retry_entries(
-    job: Job, request: PlanRequest, *, s3: S3Client, folder: RunFolder, **_: Any
-) -> Iterator[Entry] | None:
-    """The items that a run tries again, as they are read; None if it is no retry. RetryError if there is none."""
-    retry = parse_retry(request.retry)
-    if retry is None:
-        return None
-    previous = _previous(retry, job, s3=s3, bucket=folder.bucket)
-    return selected_entries(retry, job, previous, s3=s3, bucket=folder.bucket)
+    return Basis(retry, previous, source)
 
 
 def _previous(retry: Retry, job: Job, *, s3: S3Client, bucket: str) -> Last | None:

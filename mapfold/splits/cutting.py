@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mapfold.splits.errors import Place, SplitError
@@ -13,8 +14,9 @@ from mapfold.splits.gzip_members import MAGIC, begins_member, inflated_head
 from mapfold.splits.objects import Found, in_order, look, threads_of
 from mapfold.splits.parquet import row_group_bytes
 from mapfold.splits.quotes import record_ends
+from mapfold.splits.reading import ObjectReader
 from mapfold.splits.records import Block, located
-from mapfold.splits.sizes import GZIP_RATIO, piece_bytes, piece_starts
+from mapfold.splits.sizes import GZIP_RATIO, piece_bytes, piece_ranges
 from mapfold.splits.source import Splits
 from mapfold.splits.text_rows import CsvShape, take_headers
 
@@ -74,14 +76,12 @@ def _text(s3: S3Client, found: Found, source: Splits, piece: int) -> Iterator[Pi
     if found.size > piece or (source.format == "csv" and source.objects == "one"):
         start, named = _behind_headers(s3, found, source, piece)
         facts |= named
-    starts = piece_starts(start, found.size, piece)
-    if source.quoted_newlines and len(starts) > 1:
-        start = starts[0] if starts[0] or not (found.head or b"").startswith(BOM) else len(BOM)
-        chunks = located(reader.chunks(start, found.size), start)
-        ends = record_ends(chunks, starts[1:], Place(found.uri), delimiter=source.delimiter, longest=source.split_bytes)
-        yield from _ranges(facts, starts[0], ends, found.size)
-    else:
-        yield from _ranges(facts, start, iter(starts[1:]), found.size)
+    cuts: Iterator[int] = (begin for begin, _ in islice(piece_ranges(start, found.size, piece), 1, None))
+    if source.quoted_newlines and found.size - start > piece:
+        begin = start if start or not (found.head or b"").startswith(BOM) else len(BOM)
+        chunks = located(reader.chunks(begin, found.size), begin)
+        cuts = record_ends(chunks, cuts, Place(found.uri), delimiter=source.delimiter, longest=source.split_bytes)
+    yield from _ranges(facts, start, cuts, found.size)
 
 
 def _ranges(facts: dict[str, Any], start: int, cuts: Iterator[int], size: int) -> Iterator[Piece]:
@@ -154,23 +154,28 @@ def _gzip_members(
 ) -> Iterator[Piece]:
     """Ranges in which a member begins: of a file that is one member, the first alone, whatever its size."""
     facts, reader = _facts(found, source), found.reader(s3)
-    starts = piece_starts(0, found.size, piece)
-    ends = [*starts[1:], found.size]
-    later = list(zip(starts, ends, strict=True))[1:]
+    ranges = piece_ranges(0, found.size, piece)
+    start, end = next(ranges)
+    # The first one finds the header in what it reads.
+    yield Piece({**facts, "start": start, "end": end}, (end - start) * GZIP_RATIO)
 
-    def is_used(range_: tuple[int, int]) -> bool:
+    def looked_at(range_: tuple[int, int]) -> tuple[int, int] | None:
         check_time()
-        return begins_member(reader, *range_)
+        return range_ if begins_member(reader, *range_) else None
 
-    used = in_order(is_used, later, threads=threads_of(s3))
-    ranges = [(starts[0], ends[0]), *(range_ for range_, begins in zip(later, used, strict=True) if begins)]
-    named = {}
-    if len(ranges) > 1 and source.format == "csv" and not source.headers:
-        _, headers = headers_of(inflated_head(reader, _HEADER_BYTES), found, source)
-        named = {"headers": list(headers or ())}
-    for start, end in ranges:
-        # The first one finds the header in what it reads.
-        yield Piece({**facts, **(named if start else {}), "start": start, "end": end}, (end - start) * GZIP_RATIO)
+    named: dict[str, Any] | None = None
+    for start, end in filter(None, in_order(looked_at, ranges, threads=threads_of(s3))):
+        if named is None:
+            named = _member_headers(reader, found, source)
+        yield Piece({**facts, **named, "start": start, "end": end}, (end - start) * GZIP_RATIO)
+
+
+def _member_headers(reader: ObjectReader, found: Found, source: Splits) -> dict[str, Any]:
+    """The names of the columns for the splits behind the first; of CSV that names them itself."""
+    if source.format != "csv" or source.headers:
+        return {}
+    _, headers = headers_of(inflated_head(reader, _HEADER_BYTES), found, source)
+    return {"headers": list(headers or ())}
 
 
 def _row_groups(s3: S3Client, found: Found, source: Splits, largest: int) -> Iterator[Piece]:

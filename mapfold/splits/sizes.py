@@ -12,7 +12,8 @@ a child costs about as much as reading it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 PIECES = 200
 SMALLEST_PIECE = 4 * 1024 * 1024
@@ -37,10 +38,15 @@ def piece_bytes(size: int, largest: int) -> int:
     return max(SMALLEST_PIECE, min(largest, math.ceil(size / PIECES)))
 
 
-def piece_starts(start: int, end: int, piece: int) -> list[int]:
-    """Where pieces of about the same length, at most `piece`, begin between two bytes; none where there is nothing."""
+def piece_ranges(start: int, end: int, piece: int) -> Iterator[tuple[int, int]]:
+    """(begin, end) of pieces of about the same length, at most `piece`, between two bytes; none where there is nothing.
+
+    As they are taken: a job may ask for small ones, and then there are millions.
+    """
     count = math.ceil((end - start) / piece)
-    return [start + (end - start) * number // count for number in range(count)]
+    if count < 1:
+        return iter(())
+    return pairwise(start + (end - start) * number // count for number in range(count + 1))
 
 
 class BatchSizes:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from mapfold.splits.sizes import BatchSizes, largest_piece, piece_bytes, piece_starts
+from mapfold.splits.sizes import BatchSizes, largest_piece, piece_bytes, piece_ranges
 
 MIB = 1024 * 1024
 
@@ -35,10 +35,16 @@ class TestPieces:
 
     def test_are_all_about_as_long_and_none_longer(self) -> None:
         """A rest of a few bytes is no piece of its own."""
-        starts = piece_starts(10, 111, 50)
+        ranges = list(piece_ranges(10, 111, 50))
 
-        assert starts == [10, 43, 77]
-        assert piece_starts(10, 10, 50) == []
+        assert ranges == [(10, 43), (43, 77), (77, 111)]
+        assert list(piece_ranges(10, 10, 50)) == []
+
+    def test_are_made_as_they_are_taken(self) -> None:
+        """Pieces of one byte of 10 GB would not fit into the memory of Plan."""
+        ranges = piece_ranges(0, 10_000_000_000, 1)
+
+        assert [next(ranges), next(ranges)] == [(0, 1), (1, 2)]
 
 
 class TestBatches:

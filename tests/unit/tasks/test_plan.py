@@ -134,7 +134,10 @@ class TestList:
     def test_the_plan_names_the_run_that_is_tried_again(self, world: World) -> None:
         """As the input said it. That run has come to its end."""
         before = Last("words-0", "words", {"uri": "s3://mapfold-data/x"}, Counts(3, 0, 3), None, "shards")
-        write_last(world.s3, RunFolder("mapfold-runs", "words-0"), before)
+        folder = RunFolder("mapfold-runs", "words-0")
+        write_last(world.s3, folder, before)
+        line = b'{"item":{"bucket":"b","key":"k"},"index":2,"error":"E","message":""}\n'
+        world.s3.put_object(Bucket=folder.bucket, Key=folder.failures, Body=line)
 
         assert self.listed(world, [], retry={"of": "words-0", "where": []}).retry_of == "words-0"
 
