@@ -13,13 +13,13 @@ from __future__ import annotations
 import csv
 import io
 import re
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
+from mapfold import unpacking
 from mapfold.runs.looks.errors import SourceError, unreadable
 from mapfold.runs.looks.inventory import Report
 from mapfold.runs.looks.text import check_names
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 Row = list[str]
 
-_BLOCK_BYTES = 256 * 1024
 _KEY_CHARACTERS = 3 * 1024
 """A key has at most 1,024 bytes, and URL-encoding makes three characters of one."""
 _FIELD_CHARACTERS = 8 << 20
@@ -241,7 +240,7 @@ def stored(s3: S3Client, source: Mapping[str, str]) -> Iterator[bytes]:
             size = position + answer["ContentLength"] if size is None else size
             body = answer["Body"]
             try:
-                while block := body.read(_BLOCK_BYTES):
+                while block := body.read(unpacking.BLOCK_BYTES):
                     position, broken = position + len(block), 0
                     yield block
             finally:
@@ -255,68 +254,17 @@ def stored(s3: S3Client, source: Mapping[str, str]) -> Iterator[bytes]:
 
 
 def unpacked(uri: str, blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Unpacked by the name, as Step Functions does."""
-    ending = uri.rpartition(".")[2].lower()
-    if ending in ("gz", "gzip"):
-        return _gunzipped(uri, blocks)
-    if ending in ("zst", "zstd"):
-        return _unzstd(uri, blocks)
-    return blocks
-
-
-def _gunzipped(uri: str, blocks: Iterator[bytes]) -> Iterator[bytes]:
-    unpacker, started = zlib.decompressobj(wbits=31), False
-    for block in blocks:
-        rest = block
-        while rest:
-            if unpacker.eof:
-                if not rest.strip(b"\x00"):
-                    break  # padding behind the last member
-                unpacker = zlib.decompressobj(wbits=31)
-            started = True
-            try:
-                text = unpacker.decompress(rest, _BLOCK_BYTES)
-            except zlib.error as error:
-                raise SourceError(f"{uri} is a gzip file that cannot be unpacked: {error}. Upload it again.") from error
-            if text:
-                yield text
-            rest = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
-    if tail := unpacker.flush() if started and not unpacker.eof else b"":
-        yield tail
-    if started and not unpacker.eof:
-        raise SourceError(f"{uri} is a gzip file that ends in the middle. Upload it again, whole.")
-
-
-def _unzstd(uri: str, blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """With pyarrow, where there is one: Python itself can from 3.14 on."""
+    """Unpacked by the name, as Step Functions does. SourceError where it is not what its name says."""
     try:
-        import pyarrow
+        yield from unpacking.unpacked(uri, blocks)
+    except unpacking.BrokenPacking as error:
+        if error.reason is None:
+            raise SourceError(
+                f"{uri} is a {error.kind} file that ends in the middle. Upload it again, whole."
+            ) from error
+        raise SourceError(
+            f"{uri} is a {error.kind} file that cannot be unpacked: {error.reason}. Upload it again."
+        ) from error
     except ImportError:
         fix = 'Pack it with gzip, or declare Job(on_duplicate="ignore")'
         raise SourceError(f"{uri} is packed with Zstandard, which cannot be read here for duplicates. {fix}.") from None
-    unpacker = pyarrow.CompressedInputStream(pyarrow.PythonFile(_Blocks(blocks), mode="r"), "zstd")
-    try:
-        while text := unpacker.read(_BLOCK_BYTES):
-            yield text
-    except OSError as error:
-        raise SourceError(f"{uri} is a Zstandard file that cannot be unpacked: {error}. Upload it again.") from error
-
-
-class _Blocks(io.RawIOBase):
-    """Blocks as a file to read from."""
-
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        super().__init__()
-        self._blocks = blocks
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """At most `size` bytes, but for the end always some."""
-        if not self._rest:
-            self._rest = next(self._blocks, b"")
-        count = len(self._rest) if size is None or size < 0 else size
-        data, self._rest = self._rest[:count], self._rest[count:]
-        return data

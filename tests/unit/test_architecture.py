@@ -19,9 +19,10 @@ SHARED_TASKS = ("api", "start", "watch", "_client", "_api_models", "_api_errors"
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "mapfold.errors": (),
+    "mapfold.unpacking": (),
     "mapfold.states": ("mapfold.errors",),
-    "mapfold.local": ("mapfold.states", "mapfold.errors"),
-    API: ("mapfold.errors",),
+    "mapfold.local": ("mapfold.states", "mapfold.errors", "mapfold.unpacking"),
+    API: ("mapfold.errors", "mapfold.unpacking"),
     "jobs": (API,),
     "workflows": (API, "mapfold.errors"),
     "tasks": (API, "mapfold.errors"),

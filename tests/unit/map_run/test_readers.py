@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 from mapfold.local.map_run.model import Chunk, ItemReaderError, MapRunError
 from mapfold.local.map_run.readers import ObjectIdentity, open_reader, read_state_input, source_name
 from mapfold.local.map_run.readers.csv_reader import DELIMITERS
-from mapfold.local.map_run.readers.objects import BLOCK_BYTES, S3Object, read_object
+from mapfold.local.map_run.readers.objects import S3Object, read_object
 from mapfold.local.map_run.stream import ItemStream
 from mapfold.states.effects import Json, ReaderSpec
+from mapfold.unpacking import BLOCK_BYTES
 from tests.unit.map_run.fakes import FakeS3
 
 

@@ -7,8 +7,6 @@ reads the bytes that it began with: it is told their `ObjectIdentity` when it op
 
 from __future__ import annotations
 
-import io
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -17,8 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mapfold.local.map_run.model import ItemReaderError, S3Client
 from mapfold.states.effects import Json
+from mapfold.unpacking import BLOCK_BYTES, BrokenPacking, unpacked
 
-BLOCK_BYTES = 1 << 18
 OBJECT_LIMIT_BYTES = 10 * 1024**3
 """The most that a single CSV, JSON or JSON Lines object may hold (ItemReader, Map: quotas)."""
 ATTEMPTS = 5
@@ -246,73 +244,10 @@ def _limited(source: S3Object, blocks: Iterator[bytes], limit: int) -> Iterator[
 
 
 def _unpack(source: S3Object, blocks: Iterator[bytes]) -> Iterator[bytes]:
-    ending = source.key.rpartition(".")[2].lower()
-    if ending in ("gz", "gzip"):
-        return _gunzip(source, blocks)
-    if ending in ("zst", "zstd"):
-        return _unzstd(source, blocks)
-    return blocks
-
-
-def _gunzip(source: S3Object, blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Unpacked a block at a time, so that a small object cannot fill the memory. Members may follow one another."""
-    unpacker, started = zlib.decompressobj(wbits=31), False
-    for block in blocks:
-        rest = block
-        while rest:
-            if unpacker.eof:
-                if not rest.strip(b"\x00"):
-                    break  # padding after the last member
-                unpacker = zlib.decompressobj(wbits=31)
-            started = True
-            try:
-                text = unpacker.decompress(rest, BLOCK_BYTES)
-            except zlib.error as error:
-                raise ItemReaderError(f"{source} is named like a gzip file but cannot be unpacked: {error}") from error
-            if text:
-                yield text
-            rest = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
-    # A full block may have left output inside the unpacker after its last input byte.
-    if tail := unpacker.flush() if started and not unpacker.eof else b"":
-        yield tail
-    if started and not unpacker.eof:
-        raise ItemReaderError(f"{source} is named like a gzip file but ends in the middle; expected its whole content.")
-
-
-def _unzstd(source: S3Object, blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Unpacked a block at a time. Frames may follow one another.
-
-    Arrow does it, for all Pythons alike: the standard library can from 3.14 on.
-    """
-    import pyarrow  # here, not above: it takes 30 MiB, and few objects are packed so
-
-    unpacker = pyarrow.CompressedInputStream(pyarrow.PythonFile(_BlockFile(blocks), mode="r"), "zstd")
     try:
-        while text := unpacker.read(BLOCK_BYTES):
-            yield text
-    except OSError as error:
-        if "Truncated" in str(error):
-            raise ItemReaderError(
-                f"{source} is named like a Zstandard file but ends in the middle; expected its whole content."
-            ) from error
-        raise ItemReaderError(f"{source} is named like a Zstandard file but cannot be unpacked: {error}") from error
-
-
-class _BlockFile(io.RawIOBase):
-    """Blocks as a file to read from."""
-
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        super().__init__()
-        self._blocks = blocks
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """At most `size` bytes, but for the end always some."""
-        if not self._rest:
-            self._rest = next(self._blocks, b"")
-        count = len(self._rest) if size is None or size < 0 else size
-        data, self._rest = self._rest[:count], self._rest[count:]
-        return data
+        yield from unpacked(source.key, blocks)
+    except BrokenPacking as error:
+        named = f"{source} is named like a {error.kind} file but"
+        if error.reason is None:
+            raise ItemReaderError(f"{named} ends in the middle; expected its whole content.") from error
+        raise ItemReaderError(f"{named} cannot be unpacked: {error.reason}") from error
