@@ -62,4 +62,5 @@ def test_many_splits_of_the_file_give_what_the_csv_module_counts(
     busiest = sorted(routes, key=lambda route: (-routes[route]["flights"], route))
     splits = -(-FLIGHTS.stat().st_size // SPLIT_BYTES)
     assert document["items"] == {"total": splits, "succeeded": splits, "failed": 0}
-    assert document["result"] == {"flights": 336776, "busiest": busiest[:10], "routes": routes}
+    assert document["result"] == {"flights": 336776, "routes": routes}
+    assert list(document["result"]["routes"]) == busiest
