@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import sys
+import time
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,6 +35,8 @@ _OTHERS_MEMORY_MB = 512
 _AT_ONCE = 8
 _TRIES = 10
 """Of a function that others make or change at the same time: each time that we come too late, one of them is done."""
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 0.2
+"""Before we try again, at most, and growing: a second or two in all."""
 
 
 class Deploys(Protocol):
@@ -256,7 +260,9 @@ def _table(aws: Deploys, name: str, keys: Sequence[str]) -> Change | None:
 
 def _function(aws: Deploys, plan: FunctionPlan, folder: Path) -> Change | None:
     """Created, or updated in place. Who comes too late, for another command was faster, looks again."""
-    for _ in range(_TRIES):
+    for attempt in range(_TRIES):
+        if attempt:  # two that try again at once would be in each other's way for ever
+            time.sleep(random.uniform(0, min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**attempt)))
         facts = aws.find_function(plan.name)
         if facts is not None and plan.is_met_by(facts):
             return None
