@@ -116,7 +116,7 @@ class TestAliases:
         client.publish_version(FunctionName="shared")
         client.update_function_configuration(FunctionName="shared", Timeout=4)
         client.publish_version(FunctionName="shared")
-        weights = {"AdditionalVersionWeights": {"2": 1.0}}
+        weights: Any = {"AdditionalVersionWeights": {"2": 1.0}}
         client.create_alias(FunctionName="shared", Name="canary", FunctionVersion="1", RoutingConfig=weights)
 
         taken = [called(client, "shared:canary")[0] for _ in range(3)]
@@ -203,9 +203,10 @@ class TestConcurrency:
             client.invoke(FunctionName="narrow", Payload=json.dumps(str(second)).encode())
         client.invoke(FunctionName="narrow", InvocationType="Event", Payload=json.dumps(str(second)).encode())
 
-        assert refused.value.response["Error"]["Message"] == "Rate Exceeded."
-        assert refused.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
-        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 429
+        response: Any = refused.value.response
+        assert response["Error"]["Message"] == "Rate Exceeded."
+        assert response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+        assert response["ResponseMetadata"]["HTTPStatusCode"] == 429
         await_file(second)
 
     def test_a_reservation_is_seen_and_taken_back(self, client: LambdaClient) -> None:
