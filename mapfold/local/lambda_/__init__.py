@@ -4,7 +4,9 @@ How its parts play together, from the outside in:
 
 - `service.py`    `LambdaService`: what the engine calls (`invoke`) and the server mounts (`routes`).
 - `api.py`        Lambda's REST API on top of it, as boto3's `lambda` client speaks it.
-- `functions.py`  what a function is; `registry.py` keeps them in SQLite; `code.py` unpacks their zips.
+- `functions.py`  what a function is; `store.py` keeps them in SQLite; `code.py` unpacks their zips.
+- `versions.py`   published versions and aliases; `layers.py` folders that functions share; `published_api.py` their API.
+- `concurrency.py` how many calls of a function may be under way at once.
 - `fleet.py`      who gets a worker: a FIFO of calls per function, a bound that follows the cores.
 - `workers.py`    one warm worker: its process, its connection, its life cycle (`lifecycle.py`), its deadline.
 - `event_sources/` queues whose messages functions are invoked with.

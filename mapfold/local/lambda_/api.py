@@ -16,11 +16,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mapfold.local.lambda_.errors import LambdaError, invalid_parameter, request_too_large, validation_failed
+from mapfold.local.lambda_ import published_api
+from mapfold.local.lambda_.answers import json_response, read_body, read_document, take_page
+from mapfold.local.lambda_.errors import LambdaError, validation_failed
 from mapfold.local.lambda_.event_sources import api as event_sources
 from mapfold.local.lambda_.functions import LATEST, LOCAL_BUCKET, Function, configuration
 from mapfold.local.lambda_.invocations import MAX_SYNC_PAYLOAD_BYTES
-from mapfold.local.lambda_.requests import Settings, parsed_body
+from mapfold.local.lambda_.requests import Settings
 from mapfold.local.store import StoreError
 
 if TYPE_CHECKING:
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
 Handler = Callable[["LambdaService", Request], Awaitable[Response]]
 
 _FUNCTIONS = "/2015-03-31/functions"
-_MAX_BODY_BYTES = 70_167_211
-"""What Lambda takes as the body of any request: a zip of 50 MB in base64."""
 
 
 def routes(service: LambdaService) -> list[Route]:
@@ -48,6 +48,9 @@ def routes(service: LambdaService) -> list[Route]:
         ("PUT", "/{name}/code", _update_code),
     ]
     found = [Route(_FUNCTIONS + path, _endpoint(service, handler), methods=[method]) for method, path, handler in table]
+    found += [
+        Route(path, _endpoint(service, handler), methods=[method]) for method, path, handler in published_api.handlers()
+    ]
     found += [
         Route(path, _endpoint(service, _on_mappings(handler)), methods=[method])
         for method, path, handler in event_sources.handlers()
@@ -90,10 +93,11 @@ async def _invoke(service: LambdaService, request: Request) -> Response:
     if kind == "DryRun":
         service.function(reference, qualifier)
         return Response(status_code=204)
-    body = await _body(request, MAX_SYNC_PAYLOAD_BYTES)
+    body = await read_body(request, MAX_SYNC_PAYLOAD_BYTES)
     if kind == "Event":
         request_id = service.invoke_event(reference, body, qualifier=qualifier, client_context=context)
-        return Response(status_code=202, headers={"x-amzn-RequestId": request_id, "X-Amz-Executed-Version": LATEST})
+        version = service.function(reference, qualifier)[0].version
+        return Response(status_code=202, headers={"x-amzn-RequestId": request_id, "X-Amz-Executed-Version": version})
     if kind != "RequestResponse":
         rule = "satisfy enum value set: [Event, RequestResponse, DryRun]"
         raise validation_failed(kind, at="invocationType", rule=rule)
@@ -112,9 +116,11 @@ async def _invoke(service: LambdaService, request: Request) -> Response:
 
 
 async def _create(service: LambdaService, request: Request) -> Response:
-    document = parsed_body(await _body(request, _MAX_BODY_BYTES))
-    function = await service.create_function(Settings.of_new(document), _member(document, "Code"))
-    return _json(configuration(function, service.scope), status=201)
+    document = await read_document(request)
+    function = await service.create_function(
+        Settings.of_new(document), _member(document, "Code"), publish=bool(document.get("Publish"))
+    )
+    return json_response(configuration(function, service.scope, _published(function)), status=201)
 
 
 async def _get(service: LambdaService, request: Request) -> Response:
@@ -125,31 +131,27 @@ async def _get(service: LambdaService, request: Request) -> Response:
     }
     if function.tags:
         document["Tags"] = dict(function.tags)
-    return _json(document)
+    reserved = service.concurrency.reserved(function.name)
+    if reserved is not None:
+        document["Concurrency"] = {"ReservedConcurrentExecutions": reserved}
+    return json_response(document)
 
 
 async def _get_configuration(service: LambdaService, request: Request) -> Response:
     function, qualifier = _asked_for(service, request)
-    return _json(configuration(function, service.scope, qualifier))
+    return json_response(configuration(function, service.scope, qualifier))
 
 
 async def _list(service: LambdaService, request: Request) -> Response:
-    """By name, in pages of at most 50, as Lambda does; the marker is the last name of the page before."""
-    try:
-        size = int(request.query_params.get("MaxItems", "50"))
-    except ValueError as error:
-        raise validation_failed(request.query_params["MaxItems"], at="maxItems", rule="be a number") from error
-    if not 1 <= size <= 10_000:
-        raise validation_failed(size, at="maxItems", rule="have value between 1 and 10000")
-    after = _name_of_marker(request.query_params.get("Marker"))
-    # FunctionVersion=ALL lists every version: $LATEST is the only one there is, with its qualified ARN.
-    qualifier = LATEST if request.query_params.get("FunctionVersion") == "ALL" else None
-    remaining = [function for function in service.functions() if function.name > after]
-    page = remaining[: min(size, 50)]
-    document: dict[str, Any] = {"Functions": [configuration(function, service.scope, qualifier) for function in page]}
-    if len(remaining) > len(page):
-        document["NextMarker"] = base64.urlsafe_b64encode(page[-1].name.encode()).decode()
-    return _json(document)
+    """By name, in pages of at most 50, as Lambda does."""
+    if request.query_params.get("FunctionVersion") == "ALL":
+        found = [version for function in service.functions() for version in service.published(function)]
+        page, more = take_page(found, request.query_params, key=_order_of)
+        documents = [configuration(version, service.scope, version.version) for version in page]
+    else:
+        page, more = take_page(service.functions(), request.query_params, key=lambda function: function.name)
+        documents = [configuration(function, service.scope) for function in page]
+    return json_response({"Functions": documents} | more)
 
 
 async def _delete(service: LambdaService, request: Request) -> Response:
@@ -158,40 +160,27 @@ async def _delete(service: LambdaService, request: Request) -> Response:
 
 
 async def _update_code(service: LambdaService, request: Request) -> Response:
-    document = parsed_body(await _body(request, _MAX_BODY_BYTES))
+    document = await read_document(request)
     function = await service.update_code(
         request.path_params["name"],
         document,
         revision_id=document.get("RevisionId"),
         dry_run=bool(document.get("DryRun")),
+        publish=bool(document.get("Publish")),
     )
-    return _json(configuration(function, service.scope))
+    return json_response(configuration(function, service.scope, _published(function)))
 
 
 async def _update_configuration(service: LambdaService, request: Request) -> Response:
-    document = parsed_body(await _body(request, _MAX_BODY_BYTES))
-    if document.get("Layers"):
-        raise invalid_parameter("The embedded Lambda has no layers. Put their packages into the function's zip.")
+    document = await read_document(request)
     function = await service.update_configuration(
         request.path_params["name"], Settings.of_update(document), revision_id=document.get("RevisionId")
     )
-    return _json(configuration(function, service.scope))
+    return json_response(configuration(function, service.scope))
 
 
 def _asked_for(service: LambdaService, request: Request) -> tuple[Function, str | None]:
     return service.function(request.path_params["name"], request.query_params.get("Qualifier"))
-
-
-async def _body(request: Request, limit: int) -> bytes:
-    """The body, read no further than `limit` bytes."""
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise request_too_large(size, limit)
-        chunks.append(chunk)
-    return b"".join(chunks)
 
 
 def _member(document: dict[str, Any], name: str) -> dict[str, Any]:
@@ -213,21 +202,17 @@ def _client_context(request: Request) -> bytes | None:
     return json.dumps(context, separators=(",", ":")).encode()  # ASCII on one line: it becomes a header
 
 
-def _name_of_marker(marker: str | None) -> str:
-    if not marker:
-        return ""
-    try:
-        return base64.urlsafe_b64decode(marker).decode()
-    except (binascii.Error, ValueError) as error:
-        raise invalid_parameter("Invalid Marker.") from error
+def _order_of(function: Function) -> str:
+    return f"{function.name} {0 if function.version == LATEST else int(function.version):010}"
+
+
+def _published(function: Function) -> str | None:
+    """The qualifier of a version that was just published."""
+    return None if function.version == LATEST else function.version
 
 
 def _location(function: Function) -> str:
     return f"file://{function.folder}" if function.in_place else f"s3://{LOCAL_BUCKET}{function.folder}"
-
-
-def _json(document: dict[str, Any], *, status: int = 200) -> Response:
-    return Response(orjson.dumps(document), status_code=status, media_type="application/json")
 
 
 def _error(error: LambdaError) -> Response:

@@ -39,10 +39,19 @@ def validation_failed(value: object, *, at: str, rule: str) -> LambdaError:
     return LambdaError("ValidationException", message, 400)
 
 
-def too_many_requests() -> LambdaError:
-    """TooManyRequestsException 429: more calls wait for a worker than the service is willing to hold."""
-    reason = {"Reason": "ConcurrentInvocationLimitExceeded"}
-    return LambdaError("TooManyRequestsException", "Rate Exceeded.", 429, extra=reason)
+def too_many_requests(reason: str = "ConcurrentInvocationLimitExceeded") -> LambdaError:
+    """TooManyRequestsException 429: more calls wait for a worker than the service, or the function, is to hold."""
+    extra = {"Reason": reason}
+    return LambdaError("TooManyRequestsException", "Rate Exceeded.", 429, extra=extra)
+
+
+def stale_revision() -> LambdaError:
+    """PreconditionFailedException 412: what is there has another RevisionId than the request."""
+    message = (
+        "The RevisionId provided does not match the latest RevisionId. Call the GetFunction/GetAlias API to retrieve "
+        "the latest RevisionId for your resource."
+    )
+    return LambdaError("PreconditionFailedException", message, 412)
 
 
 def request_too_large(size: int, limit: int) -> LambdaError:

@@ -45,6 +45,12 @@ class Pool:
         """Workers that have been started and have not asked for their first call."""
         return sum(worker.phase is Phase.STARTING for worker in self.workers)
 
+    @property
+    def active(self) -> int:
+        """Calls that wait for a worker, or have one."""
+        waiting = sum(not call.answer.done() for call in self.waiting)
+        return waiting + sum(worker.phase is Phase.BUSY for worker in self.workers)
+
     def next_call(self) -> Call | None:
         while self.waiting:
             call = self.waiting.popleft()
@@ -85,7 +91,7 @@ class Fleet:
         self._loop = asyncio.get_running_loop()
         self._max_workers = max_workers
         self._init_timeout_seconds = init_timeout_seconds
-        self._pools: dict[str, Pool] = {}
+        self._pools: dict[tuple[str, str], Pool] = {}  # by the function's name and version
         self._workers: set[Worker] = set()
         self._starved: set[Pool] = set()
         self._rebalancing: asyncio.TimerHandle | None = None
@@ -94,10 +100,16 @@ class Fleet:
 
     def pool(self, function: Function) -> Pool:
         """The pool of `function`, made when it is first asked for."""
-        pool = self._pools.get(function.name)
+        key = (function.name, function.version)
+        pool = self._pools.get(key)
         if pool is None:
-            pool = self._pools[function.name] = Pool(self, function)
+            pool = self._pools[key] = Pool(self, function)
         return pool
+
+    def active(self, name: str) -> int:
+        """How many calls of the function `name`, over all of its versions, wait for a worker or have one."""
+        pools = [pool for (owner, _), pool in self._pools.items() if owner == name]
+        return sum(pool.active for pool in pools)
 
     def submit(self, pool: Pool, call: Call) -> None:
         """Give `call` to a worker, now or when one is free. TooManyRequestsException if too many wait."""
@@ -114,7 +126,7 @@ class Fleet:
 
     def replace(self, function: Function) -> None:
         """Run `function` as it is now: calls that wait move over, workers of the former revision end."""
-        former = self._pools.pop(function.name, None)
+        former = self._pools.pop((function.name, function.version), None)
         if former is None:
             return
         pool = self.pool(function)
@@ -123,8 +135,8 @@ class Fleet:
         self._grow(pool)
 
     def remove(self, function: Function, arn: str) -> None:
-        """Forget a deleted function: calls that wait fail, the ones that run are let finish."""
-        pool = self._pools.pop(function.name, None)
+        """Forget a deleted function or version: calls that wait fail, the ones that run are let finish."""
+        pool = self._pools.pop((function.name, function.version), None)
         if pool is None:
             return
         while call := pool.next_call():

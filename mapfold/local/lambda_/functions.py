@@ -25,11 +25,20 @@ _REFERENCE_RULE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
-    """One function as it is now; every change makes a new value with a new `revision_id`.
+class Layer:
+    """A version of a layer that a function uses: its ARN, the folder that Lambda would put at /opt, its zip's bytes."""
 
-    `folder` is where its workers run: the local folder itself, or where its zip was unpacked. `state` of a function
-    that exists is always Active here: there is nothing to wait for.
+    arn: str
+    folder: Path
+    code_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One function as it is now ($LATEST), or as it was when `version` was published.
+
+    Every change makes a new value with a new `revision_id`. `folder` is where its workers run: the local folder itself,
+    or where its zip was unpacked. `state` of a function that exists is always Active here: there is nothing to wait for.
     """
 
     name: str
@@ -46,9 +55,11 @@ class Function:
     memory_mb: int = 128
     environment: Mapping[str, str] | None = None
     in_place: bool = False
+    version: str = LATEST
+    layers: tuple[Layer, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     other: Mapping[str, Any] = field(default_factory=dict)
-    """Members that change nothing here and are given back as they came: Layers' kin such as TracingConfig."""
+    """Members that change nothing here and are given back as they came, such as TracingConfig."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +112,7 @@ def configuration(function: Function, scope: Scope, qualifier: str | None = None
         "MemorySize": function.memory_mb,
         "LastModified": function.last_modified,
         "CodeSha256": function.code_sha256,
-        "Version": LATEST,
+        "Version": function.version,
         "TracingConfig": {"Mode": "PassThrough"},
         "RevisionId": function.revision_id,
         "State": "Active",
@@ -114,4 +125,6 @@ def configuration(function: Function, scope: Scope, qualifier: str | None = None
     }
     if function.environment is not None:
         document["Environment"] = {"Variables": dict(function.environment)}
+    if function.layers:
+        document["Layers"] = [{"Arn": layer.arn, "CodeSize": layer.code_size} for layer in function.layers]
     return document | dict(function.other)

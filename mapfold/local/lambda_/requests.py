@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mapfold.local.lambda_.errors import LambdaError, invalid_parameter, validation_failed
-from mapfold.local.lambda_.functions import Function
+from mapfold.local.lambda_.functions import Function, Layer
 
 _RESERVED = {
     "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV",
@@ -44,6 +44,7 @@ class Settings:
     memory_mb: int | None
     environment: Mapping[str, str] | None
     tags: Mapping[str, str] | None
+    layers: tuple[str, ...] | None
     other: Mapping[str, Any]
 
     @classmethod
@@ -51,10 +52,6 @@ class Settings:
         """CreateFunction's: name, role, and for a zip also handler and runtime are required."""
         if document.get("PackageType", "Zip") != "Zip":
             raise invalid_parameter("The embedded Lambda runs functions from a zip or a folder, not from an image.")
-        if document.get("Publish"):
-            raise invalid_parameter("The embedded Lambda has no versions besides $LATEST. Leave Publish out.")
-        if document.get("Layers"):
-            raise invalid_parameter("The embedded Lambda has no layers. Put their packages into the function's zip.")
         for member in ("FunctionName", "Role"):
             if not document.get(member):
                 raise validation_failed("null", at=member[0].lower() + member[1:], rule="not be null")
@@ -76,11 +73,12 @@ class Settings:
             memory_mb=_number(document, "MemorySize", 128, 10_240),
             environment=_environment(document),
             tags=document.get("Tags"),
+            layers=_layers(document),
             other={member: document[member] for member in _PASSED_THROUGH if document.get(member)},
         )
 
-    def applied_to(self, function: Function) -> Function:
-        """`function` with what these settings give."""
+    def applied_to(self, function: Function, layers: tuple[Layer, ...]) -> Function:
+        """`function` with what these settings give; `layers` are those that `self.layers` names, if it does."""
         given = {
             "handler": self.handler,
             "runtime": self.runtime,
@@ -90,6 +88,7 @@ class Settings:
             "memory_mb": self.memory_mb,
             "environment": self.environment,
             "tags": self.tags,
+            "layers": None if self.layers is None else layers,
         }
         changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         return replace(function, **changes, other={**function.other, **self.other})
@@ -157,6 +156,15 @@ def _environment(document: Mapping[str, Any]) -> Mapping[str, str] | None:
             f"provided exceeded the {_MAX_ENVIRONMENT_BYTES // 1024}KB limit."
         )
     return dict(variables)
+
+
+def _layers(document: Mapping[str, Any]) -> tuple[str, ...] | None:
+    layers = document.get("Layers")
+    if layers is None:
+        return None
+    if not isinstance(layers, list):
+        raise LambdaError("SerializationException", "Layers must be a list of ARNs.", 400)
+    return tuple(map(str, layers))
 
 
 def _camel(member: str) -> str:

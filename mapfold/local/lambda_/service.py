@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -20,17 +18,31 @@ from starlette.routing import Route
 
 from mapfold.local.lambda_ import api
 from mapfold.local.lambda_.code import Code, place_code
-from mapfold.local.lambda_.errors import LambdaError, function_not_found, request_too_large
+from mapfold.local.lambda_.concurrency import Concurrency
+from mapfold.local.lambda_.errors import (
+    LambdaError,
+    function_not_found,
+    request_too_large,
+    stale_revision,
+    too_many_requests,
+)
 from mapfold.local.lambda_.event_sources import EventSourceMappings
-from mapfold.local.lambda_.fleet import Fleet, Pool, default_max_workers
+from mapfold.local.lambda_.fleet import MAX_WAITING, Fleet, Pool, default_max_workers
 from mapfold.local.lambda_.functions import LATEST, Function, Scope
 from mapfold.local.lambda_.invocations import MAX_ASYNC_PAYLOAD_BYTES, MAX_SYNC_PAYLOAD_BYTES, Call, Invocation
+from mapfold.local.lambda_.layers import Layers
 from mapfold.local.lambda_.requests import Settings
 from mapfold.local.lambda_.store import LambdaStore
+from mapfold.local.lambda_.times import now
+from mapfold.local.lambda_.versions import Alias, Versions
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
+
+_EVENT_SECONDS = 6 * 3600.0
+"""How long an Event invocation waits for concurrency: Lambda's MaximumEventAgeInSeconds by default."""
+_EVENT_RETRY_SECONDS = 0.25
 
 
 class LambdaService:
@@ -65,7 +77,11 @@ class LambdaService:
         self.event_sources = EventSourceMappings(scope=self.scope, store=self._store, functions=self, sqs=sqs)
         self._functions: dict[str, Function] = {}
         self._changes = asyncio.Lock()
+        self.versions = Versions(self.scope, self._store)
+        self.layers = Layers(scope=self.scope, store=self._store, folder=data / "layers", s3=s3, changes=self._changes)
+        self.concurrency = Concurrency(self._store)
         self._targets: dict[tuple[str, str | None], tuple[Pool, bytes]] = {}
+        self._throttled_events: set[asyncio.Task[None]] = set()
         # Request ids look like random UUIDs. All but the last 12 digits are drawn once: uuid4() costs 2 µs a call.
         self._request_id_prefix = str(uuid.uuid4())[:24]
         self._request_number = uuid.uuid4().int & 0xFFFF_FFFF_FFFF
@@ -75,8 +91,11 @@ class LambdaService:
             await stack.enter_async_context(self._store)
             self._loop = asyncio.get_running_loop()
             self._functions = {function.name: function for function in await self._store.functions()}
+            await self.versions.load()
+            await self.layers.load()
+            await self.concurrency.load()
             await asyncio.to_thread(self._remove_stale_code)
-            tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            tasks = self._tasks = await stack.enter_async_context(asyncio.TaskGroup())
             self._fleet = Fleet(
                 tasks,
                 environment=self._environment,
@@ -85,6 +104,7 @@ class LambdaService:
                 keep_log=self._store.keep_log,
             )
             stack.callback(self._fleet.stop)
+            stack.callback(self._drop_throttled_events)
             await stack.enter_async_context(self.event_sources)
             self._stack = stack.pop_all()
         return self
@@ -93,6 +113,10 @@ class LambdaService:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.__aexit__(kind, error, trace)
+
+    def _drop_throttled_events(self) -> None:
+        for task in list(self._throttled_events):
+            task.cancel()
 
     def routes(self) -> list[Route]:
         """Lambda's REST API, to be mounted at the root of a Starlette app."""
@@ -140,10 +164,42 @@ class LambdaService:
     ) -> str:
         """Queue an Event invocation (at most 1 MB) and give its request id; its result is dropped.
 
-        It is run once: AWS would run a failed one up to twice more, minutes later.
+        It is run once: AWS would run a failed one up to twice more, minutes later. Over a reserved concurrency it
+        waits its turn, for six hours at the most.
         """
+        if self.concurrency and self.concurrency.reserved(self.function(function, qualifier)[0].name) is not None:
+            return self._wait_for_concurrency(function, payload, qualifier, client_context)
         call = self._submit(function, payload, qualifier, None, False, client_context, False, MAX_ASYNC_PAYLOAD_BYTES)
         return call.request_id
+
+    def _wait_for_concurrency(
+        self, function: str, payload: bytes, qualifier: str | None, client_context: bytes | None
+    ) -> str:
+        if len(payload) > MAX_ASYNC_PAYLOAD_BYTES:
+            raise request_too_large(len(payload), MAX_ASYNC_PAYLOAD_BYTES)
+        if len(self._throttled_events) >= MAX_WAITING:
+            raise too_many_requests()
+        payload, request_id = _checked(payload), self.new_request_id()
+        given_up = self._loop.time() + _EVENT_SECONDS
+
+        async def submit() -> None:
+            while self._loop.time() < given_up:
+                try:
+                    self._submit(
+                        function, payload, qualifier, None, False, client_context, True, MAX_ASYNC_PAYLOAD_BYTES,
+                        request_id=request_id,
+                    )  # fmt: skip
+                except LambdaError as error:
+                    if error.code != "TooManyRequestsException":
+                        return
+                    await asyncio.sleep(_EVENT_RETRY_SECONDS)
+                else:
+                    return
+
+        task = self._tasks.create_task(submit(), name=f"event-{request_id}")
+        self._throttled_events.add(task)
+        task.add_done_callback(self._throttled_events.discard)
+        return request_id
 
     async def log(self, request_id: str) -> bytes | None:
         """What the invocation printed, between Lambda's START and REPORT lines; None if it printed nothing."""
@@ -162,19 +218,36 @@ class LambdaService:
         return [self._functions[name] for name in sorted(self._functions)]
 
     def function(self, reference: str, qualifier: str | None = None) -> tuple[Function, str | None]:
-        """The function of a name or ARN and the qualifier it was asked with ($LATEST is the only one there is)."""
+        """The function, or the version, of a name or ARN, and the qualifier that it was asked with.
+
+        Of an alias, the version that it gives most calls to.
+        """
         name, qualifier = self.scope.resolve(reference, qualifier)
         function = self._functions.get(name)
-        if function is None or qualifier not in (None, LATEST):
+        if function is not None and qualifier not in (None, LATEST):
+            alias = self.versions.find_alias(name, qualifier)
+            function = self._version(function, alias.version if alias else qualifier)
+        if function is None:
             raise function_not_found(self.scope.arn(name, qualifier))
         return function, qualifier
 
-    async def create_function(self, settings: Settings, code: Mapping[str, Any]) -> Function:
-        """Make a function. ResourceConflictException if its name is taken."""
+    def _version(self, latest: Function, version: str) -> Function | None:
+        return latest if version == LATEST else self.versions.find(latest.name, version)
+
+    def published(self, latest: Function) -> list[Function]:
+        """$LATEST and every version of a function, oldest first."""
+        return [latest, *self.versions.of(latest.name)]
+
+    async def create_function(self, settings: Settings, code: Mapping[str, Any], *, publish: bool = False) -> Function:
+        """Make a function; with `publish` its first version, too, which is the answer.
+
+        ResourceConflictException if its name is taken.
+        """
         name, _ = self.scope.resolve(settings.name)
         async with self._changes:
             if name in self._functions:
                 raise LambdaError("ResourceConflictException", f"Function already exist: {name}", 409)
+            layers = self.layers.resolve(settings.layers or ())
             placed = await self._place(name, code)
             function = settings.applied_to(
                 Function(
@@ -186,15 +259,22 @@ class LambdaService:
                     code_sha256=placed.sha256,
                     code_size=placed.size,
                     in_place=placed.in_place,
-                    last_modified=_now(),
+                    last_modified=now(),
                     revision_id=str(uuid.uuid4()),
-                )
+                ),
+                layers,
             )
             await self._put(function)
-        return function
+            return await self.versions.publish(function) if publish else function
 
     async def update_code(
-        self, reference: str, code: Mapping[str, Any], *, revision_id: str | None = None, dry_run: bool = False
+        self,
+        reference: str,
+        code: Mapping[str, Any],
+        *,
+        revision_id: str | None = None,
+        dry_run: bool = False,
+        publish: bool = False,
     ) -> Function:
         """Give the function new code. Workers are replaced, even if a folder in place is the same as before."""
         async with self._changes:
@@ -206,12 +286,13 @@ class LambdaService:
                 code_sha256=placed.sha256,
                 code_size=placed.size,
                 in_place=placed.in_place,
-                last_modified=_now(),
+                last_modified=now(),
                 revision_id=str(uuid.uuid4()),
             )
-            if not dry_run:
-                await self._put(changed)
-        return changed
+            if dry_run:
+                return changed
+            await self._put(changed)
+            return await self.versions.publish(changed) if publish else changed
 
     async def update_configuration(
         self, reference: str, settings: Settings, *, revision_id: str | None = None
@@ -219,21 +300,89 @@ class LambdaService:
         """Change what `settings` gives; the rest stays. Workers are replaced."""
         async with self._changes:
             function = self._at_revision(reference, revision_id)
-            changed = replace(settings.applied_to(function), last_modified=_now(), revision_id=str(uuid.uuid4()))
+            changed = settings.applied_to(function, self.layers.resolve(settings.layers or ()))
+            changed = replace(changed, last_modified=now(), revision_id=str(uuid.uuid4()))
             await self._put(changed)
         return changed
 
-    async def delete_function(self, reference: str, qualifier: str | None = None) -> None:
-        """Delete the function. Calls that run are let finish, calls that wait fail as for an unknown function."""
+    async def publish_version(
+        self,
+        reference: str,
+        *,
+        description: str | None = None,
+        code_sha256: str | None = None,
+        revision_id: str | None = None,
+    ) -> Function:
+        """$LATEST as a version; the last one where nothing has changed since."""
         async with self._changes:
-            function, _ = self.function(reference, qualifier)
-            if qualifier:
+            latest = self._at_revision(reference, revision_id)
+            return await self.versions.publish(latest, description=description, code_sha256=code_sha256)
+
+    async def delete_function(self, reference: str, qualifier: str | None = None) -> None:
+        """Delete the function with all of its versions, or one version.
+
+        Calls that run are let finish, calls that wait fail as for an unknown function.
+        """
+        async with self._changes:
+            function, asked_for = self.function(reference, qualifier)
+            if asked_for == LATEST:
                 raise LambdaError("InvalidParameterValueException", "$LATEST version cannot be deleted.", 400)
-            await self._store.delete_function(function.name)
-            del self._functions[function.name]
+            if asked_for is not None:
+                if self.versions.find_alias(function.name, asked_for) is not None:
+                    message = "Deletion of aliases is not currently supported."
+                    raise LambdaError("InvalidParameterValueException", message, 400)
+                await self.versions.delete(function)
+                gone = [function]
+            else:
+                gone = self.published(function)
+                await self._store.delete_function(function.name)
+                await self.versions.forget(function.name)
+                self.concurrency.forget(function.name)
+                del self._functions[function.name]
             self._targets.clear()
-            self._fleet.remove(function, self.scope.arn(function.name))
+            for version in gone:
+                self._fleet.remove(version, self.scope.arn(function.name, asked_for))
             self.event_sources.functions_changed()
+
+    async def reserve_concurrency(self, reference: str, calls: object) -> int:
+        """PutFunctionConcurrency: how many calls of the function may be under way at once."""
+        async with self._changes:
+            return await self.concurrency.reserve(self._unqualified(reference).name, calls)
+
+    async def release_concurrency(self, reference: str) -> None:
+        """DeleteFunctionConcurrency."""
+        async with self._changes:
+            await self.concurrency.release(self._unqualified(reference).name)
+
+    async def create_alias(self, reference: str, document: Mapping[str, Any]) -> Alias:
+        """CreateAlias."""
+        async with self._changes:
+            return await self.versions.create_alias(self._unqualified(reference).name, document)
+
+    async def update_alias(self, reference: str, name: str, document: Mapping[str, Any]) -> Alias:
+        """UpdateAlias: the next call goes where it points to now."""
+        async with self._changes:
+            alias = await self.versions.update_alias(self._unqualified(reference).name, name, document)
+            self._aliases_changed()
+        return alias
+
+    async def delete_alias(self, reference: str, name: str) -> None:
+        """DeleteAlias."""
+        async with self._changes:
+            await self.versions.delete_alias(self._unqualified(reference).name, name)
+            self._aliases_changed()
+
+    def _aliases_changed(self) -> None:
+        self._targets.clear()
+        self.event_sources.functions_changed()
+
+    def _unqualified(self, reference: str) -> Function:
+        function, qualifier = self.function(reference)
+        if qualifier is not None:
+            raise LambdaError(
+                "InvalidParameterValueException", "This operation takes a function without qualifier.", 400
+            )
+        return function
 
     # --- helpers ------------------------------------------------------------------------------------------------
 
@@ -247,12 +396,11 @@ class LambdaService:
         client_context: bytes | None,
         is_json: bool,
         limit: int,
+        request_id: str | None = None,
     ) -> Call:
         target = self._targets.get((function, qualifier))
         if target is None:
-            found, effective = self.function(function, qualifier)
-            target = self._fleet.pool(found), self.scope.arn(found.name, effective).encode()
-            self._targets[(function, qualifier)] = target
+            target = self._find_target(function, qualifier)
         pool, arn = target
         if len(payload) > limit:
             raise request_too_large(len(payload), limit)
@@ -260,10 +408,29 @@ class LambdaService:
             payload = _checked(payload)
         # By position: keywords would cost 0.5 µs a call.
         call = Call(
-            self._loop.create_future(), arn, payload, self.new_request_id(), on_started, want_log, client_context
+            self._loop.create_future(),
+            arn,
+            payload,
+            request_id or self.new_request_id(),
+            on_started,
+            want_log,
+            client_context,
         )
+        if self.concurrency:
+            self.concurrency.check(pool.function.name, self._fleet.active(pool.function.name))
         self._fleet.submit(pool, call)
         return call
+
+    def _find_target(self, reference: str, qualifier: str | None) -> tuple[Pool, bytes]:
+        """Whose workers take a call, and the ARN that it was made with. Kept, but for an alias of two versions."""
+        found, effective = self.function(reference, qualifier)
+        alias = self.versions.find_alias(found.name, effective or "")
+        if alias is not None and alias.weights:
+            found = self.versions.find(found.name, alias.choose()) or found
+        target = self._fleet.pool(found), self.scope.arn(found.name, effective).encode()
+        if alias is None or not alias.weights:
+            self._targets[(reference, qualifier)] = target
+        return target
 
     async def _put(self, function: Function) -> None:
         await self._store.put_function(function)
@@ -276,18 +443,17 @@ class LambdaService:
         return await asyncio.to_thread(place_code, code, folder=self._code_folder / name, s3=self._s3)
 
     def _at_revision(self, reference: str, revision_id: str | None) -> Function:
-        function, _ = self.function(reference)
+        name, _ = self.scope.resolve(reference)
+        function, _ = self.function(name)
         if revision_id and revision_id != function.revision_id:
-            message = (
-                "The RevisionId provided does not match the latest RevisionId. Call the GetFunction/GetAlias API to "
-                "retrieve the latest RevisionId for your resource."
-            )
-            raise LambdaError("PreconditionFailedException", message, 412)
+            raise stale_revision()
         return function
 
     def _remove_stale_code(self) -> None:
         """Remove unpacked zips that no function runs from any more. At start-up, when no worker is in them."""
-        used = {function.folder for function in self._functions.values()}
+        functions = [*self._functions.values(), *self.versions.all()]
+        self.layers.remove_stale(functions)
+        used = {function.folder for function in functions}
         for folder in self._code_folder.glob("*/*"):
             if folder not in used:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -306,7 +472,3 @@ def _checked(payload: bytes) -> bytes:
             message = f"Could not parse request body into json: {error}"
             raise LambdaError("InvalidRequestContentException", message, 400) from error
     return payload
-
-
-def _now() -> str:
-    return datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "+0000"

@@ -1,4 +1,4 @@
-"""What survives a restart: functions, event source mappings and logs, in one SQLite file that one thread writes.
+"""What survives a restart: functions, their versions, layers, mappings and logs, in one SQLite file that one thread writes.
 
 Logs are written in batches: a map of thousands of printing handlers costs a transaction every 100 ms, not each.
 """
@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from mapfold.local.lambda_.event_sources.mapping import EventSourceMapping
-from mapfold.local.lambda_.functions import Function
+from mapfold.local.lambda_.functions import Function, Layer
+from mapfold.local.lambda_.layers import LayerVersion
 from mapfold.local.lambda_.logs import LogRecord
+from mapfold.local.lambda_.versions import Alias
 from mapfold.local.store import StoreError, naming
 
 logger = logging.getLogger(__name__)
@@ -31,6 +33,18 @@ _MAX_PENDING_BYTES = 64 * 1024 * 1024
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS functions (name TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS versions (
+    function TEXT NOT NULL, version INTEGER NOT NULL, document TEXT NOT NULL, PRIMARY KEY (function, version)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS last_versions (function TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS aliases (
+    function TEXT NOT NULL, name TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (function, name)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS concurrency (function TEXT PRIMARY KEY, reserved INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS layers (
+    name TEXT NOT NULL, number INTEGER NOT NULL, document TEXT NOT NULL, PRIMARY KEY (name, number)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS last_layers (name TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS event_source_mappings (uuid TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS logs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -75,12 +89,92 @@ class LambdaStore:
 
     async def put_function(self, function: Function) -> None:
         """Keep `function`, in place of what had its name."""
-        row = (function.name, json.dumps(asdict(function) | {"folder": str(function.folder)}))
+        row = (function.name, _document(function))
         await self._run(lambda: self._write("INSERT OR REPLACE INTO functions VALUES (?, ?)", [row]))
 
     async def delete_function(self, name: str) -> None:
         """Forget the function; its logs stay."""
         await self._run(lambda: self._write("DELETE FROM functions WHERE name = ?", [(name,)]))
+
+    async def versions(self) -> list[Function]:
+        """All published versions."""
+        rows = await self._run(lambda: self._read("SELECT document FROM versions"))
+        return [_read_function(document) for (document,) in rows]
+
+    async def last_versions(self) -> dict[str, int]:
+        """The number of each function's newest version, one that was deleted since included."""
+        return dict(await self._run(lambda: self._read("SELECT function, version FROM last_versions")))
+
+    async def put_version(self, version: Function) -> None:
+        """Keep a version that is published, and that its number is used."""
+        number = int(version.version)
+        await self._run(
+            lambda: self._write_all(
+                ("INSERT OR REPLACE INTO versions VALUES (?, ?, ?)", (version.name, number, _document(version))),
+                ("INSERT OR REPLACE INTO last_versions VALUES (?, ?)", (version.name, number)),
+            )
+        )
+
+    async def delete_version(self, function: str, version: str) -> None:
+        """Forget one version."""
+        statement = "DELETE FROM versions WHERE function = ? AND version = ?"
+        await self._run(lambda: self._write_all((statement, (function, int(version)))))
+
+    async def delete_versions(self, function: str) -> None:
+        """Forget all versions, aliases and settings of a function."""
+        tables = ("versions", "last_versions", "aliases", "concurrency")
+        statements = [(f"DELETE FROM {table} WHERE function = ?", (function,)) for table in tables]
+        await self._run(lambda: self._write_all(*statements))
+
+    async def aliases(self) -> list[Alias]:
+        """All aliases."""
+        rows = await self._run(lambda: self._read("SELECT document FROM aliases"))
+        return [Alias(**json.loads(document)) for (document,) in rows]
+
+    async def put_alias(self, alias: Alias) -> None:
+        """Keep `alias`, in place of what had its name."""
+        row = (alias.function, alias.name, json.dumps(asdict(alias)))
+        await self._run(lambda: self._write_all(("INSERT OR REPLACE INTO aliases VALUES (?, ?, ?)", row)))
+
+    async def delete_alias(self, function: str, name: str) -> None:
+        """Forget an alias."""
+        statement = "DELETE FROM aliases WHERE function = ? AND name = ?"
+        await self._run(lambda: self._write_all((statement, (function, name))))
+
+    async def reserved(self) -> dict[str, int]:
+        """The reserved concurrency of each function that has one."""
+        return dict(await self._run(lambda: self._read("SELECT function, reserved FROM concurrency")))
+
+    async def put_reserved(self, function: str, reserved: int | None) -> None:
+        """Keep a function's reserved concurrency; None: it has none."""
+        change: tuple[str, tuple[object, ...]] = ("DELETE FROM concurrency WHERE function = ?", (function,))
+        if reserved is not None:
+            change = ("INSERT OR REPLACE INTO concurrency VALUES (?, ?)", (function, reserved))
+        await self._run(lambda: self._write_all(change))
+
+    async def layers(self) -> list[LayerVersion]:
+        """All versions of layers."""
+        rows = await self._run(lambda: self._read("SELECT document FROM layers"))
+        return [_read_layer(document) for (document,) in rows]
+
+    async def last_layers(self) -> dict[str, int]:
+        """The number of each layer's newest version, one that was deleted since included."""
+        return dict(await self._run(lambda: self._read("SELECT name, number FROM last_layers")))
+
+    async def put_layer(self, layer: LayerVersion) -> None:
+        """Keep a version of a layer, and that its number is used."""
+        document = json.dumps(asdict(layer) | {"folder": str(layer.folder)})
+        await self._run(
+            lambda: self._write_all(
+                ("INSERT OR REPLACE INTO layers VALUES (?, ?, ?)", (layer.name, layer.number, document)),
+                ("INSERT OR REPLACE INTO last_layers VALUES (?, ?)", (layer.name, layer.number)),
+            )
+        )
+
+    async def delete_layer(self, name: str, number: int) -> None:
+        """Forget a version of a layer."""
+        statement = "DELETE FROM layers WHERE name = ? AND number = ?"
+        await self._run(lambda: self._write_all((statement, (name, number))))
 
     async def mappings(self) -> list[EventSourceMapping]:
         """All event source mappings."""
@@ -134,10 +228,15 @@ class LambdaStore:
             return self._connection.execute(query, parameters).fetchall()
 
     def _write(self, statement: str, rows: list[tuple[object, ...]]) -> None:
+        self._write_all(*((statement, row) for row in rows))
+
+    def _write_all(self, *changes: tuple[str, tuple[object, ...]]) -> None:
+        """All of the changes, or none."""
         with naming(self._path, "written"):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                self._connection.executemany(statement, rows)
+                for statement, row in changes:
+                    self._connection.execute(statement, row)
                 self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:  # SQLite itself ends it when the disk is full
@@ -175,6 +274,17 @@ def _log_row(record: LogRecord) -> tuple[object, ...]:
     return tuple(getattr(record, column) for column in _LOG_COLUMNS.split(", "))
 
 
+def _document(function: Function) -> str:
+    return json.dumps(asdict(function), default=str)  # paths are all that JSON does not have
+
+
 def _read_function(document: str) -> Function:
     values = json.loads(document)
-    return Function(**values | {"folder": Path(values["folder"])})
+    layers = tuple(Layer(**layer | {"folder": Path(layer["folder"])}) for layer in values.pop("layers", ()))
+    return Function(**values | {"folder": Path(values["folder"]), "layers": layers})
+
+
+def _read_layer(document: str) -> LayerVersion:
+    values = json.loads(document)
+    lists = {name: tuple(values[name]) for name in ("runtimes", "architectures")}
+    return LayerVersion(**values | lists | {"folder": Path(values["folder"])})

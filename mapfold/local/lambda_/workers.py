@@ -17,8 +17,9 @@ from typing import Protocol
 
 from mapfold.local.lambda_ import invocations
 from mapfold.local.lambda_.errors import WorkerProtocolError
-from mapfold.local.lambda_.functions import LATEST, Function
+from mapfold.local.lambda_.functions import Function
 from mapfold.local.lambda_.invocations import Call, Invocation
+from mapfold.local.lambda_.layers import layer_paths
 from mapfold.local.lambda_.lifecycle import Phase, Signal, advance
 from mapfold.local.lambda_.logs import LogBuffer, LogRecord
 from mapfold.local.lambda_.process import WorkerProcess, execution_environment, inherited_environment
@@ -307,7 +308,7 @@ class Worker:
         self._init_ms = -1.0
         if not call.answer.done():
             error = "Unhandled" if failed else None
-            call.answer.set_result(Invocation(body, error, call.request_id, LATEST, tail))
+            call.answer.set_result(Invocation(body, error, call.request_id, self._function.version, tail))
 
     def _fail_init(self, body: Callable[[Call], bytes], *, status: str = "error") -> None:
         """End the call that has waited longest, as Lambda fails the call that an environment was started for."""
@@ -327,7 +328,7 @@ class Worker:
         record = LogRecord(
             request_id=call.request_id,
             function=self._function.name,
-            version=LATEST,
+            version=self._function.version,
             started=call.started,
             duration_ms=(time.monotonic() - self._began) * 1000,
             memory_mb=self._function.memory_mb,
@@ -384,9 +385,10 @@ def worker_environment(function: Function, shared: Mapping[str, str], *, port: i
     The function may override `shared` (its own endpoint) but nothing that Lambda says about the worker.
     """
     region = shared.get("AWS_REGION") or shared.get("AWS_DEFAULT_REGION") or "us-east-1"
-    stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[$LATEST]{os.urandom(16).hex()}"
+    stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[{function.version}]{os.urandom(16).hex()}"
+    inherited = inherited_environment()
     return {
-        **inherited_environment(),
+        **inherited,
         **({} if "AWS_ACCESS_KEY_ID" in shared else _DUMMY_CREDENTIALS),
         "LANG": "en_US.UTF-8",
         "PYTHONUTF8": "1",  # a laptop may not have that locale
@@ -395,6 +397,7 @@ def worker_environment(function: Function, shared: Mapping[str, str], *, port: i
         "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
         **shared,
         **(function.environment or {}),
+        **layer_paths(function.layers, inherited | dict(function.environment or {})),
         **execution_environment(),
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
@@ -403,7 +406,7 @@ def worker_environment(function: Function, shared: Mapping[str, str], *, port: i
         "LAMBDA_RUNTIME_DIR": os.path.dirname(__file__),
         "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
-        "AWS_LAMBDA_FUNCTION_VERSION": LATEST,
+        "AWS_LAMBDA_FUNCTION_VERSION": function.version,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Awaitable, Callable
-from typing import Any
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mapfold.local.lambda_.errors import invalid_parameter, validation_failed
+from mapfold.local.lambda_.answers import json_response, read_document, take_page
 from mapfold.local.lambda_.event_sources.mapping import EventSourceMapping, configuration
 from mapfold.local.lambda_.event_sources.mappings import EventSourceMappings
-from mapfold.local.lambda_.requests import parsed_body
 
 PATH = "/2015-03-31/event-source-mappings"
-_MOST_A_PAGE = 100
 
 Handler = Callable[[EventSourceMappings, Request], Awaitable[Response]]
 
@@ -36,7 +30,7 @@ def handlers() -> list[tuple[str, str, Handler]]:
 
 
 async def _create(mappings: EventSourceMappings, request: Request) -> Response:
-    mapping = await mappings.create(parsed_body(await request.body()))
+    mapping = await mappings.create(await read_document(request))
     return _answer(mappings, mapping, state="Creating", status=202)
 
 
@@ -47,26 +41,14 @@ async def _get(mappings: EventSourceMappings, request: Request) -> Response:
 
 async def _list(mappings: EventSourceMappings, request: Request) -> Response:
     query = request.query_params
-    try:
-        size = int(query.get("MaxItems", _MOST_A_PAGE))
-    except ValueError as error:
-        raise validation_failed(query["MaxItems"], at="maxItems", rule="be a number") from error
-    if not 1 <= size <= 10_000:
-        raise validation_failed(size, at="maxItems", rule="have value between 1 and 10000")
-    after = _uuid_of(query.get("Marker"))
     found = mappings.all(queue=query.get("EventSourceArn"), function=query.get("FunctionName"))
-    remaining = [mapping for mapping in found if mapping.uuid > after]
-    page = remaining[: min(size, _MOST_A_PAGE)]
-    document: dict[str, Any] = {
-        "EventSourceMappings": [configuration(each, mappings.scope, mappings.state(each)) for each in page]
-    }
-    if len(remaining) > len(page):
-        document["NextMarker"] = base64.urlsafe_b64encode(page[-1].uuid.encode()).decode()
-    return _json(document)
+    page, more = take_page(found, query, key=lambda mapping: mapping.uuid, most=100)
+    documents = [configuration(each, mappings.scope, mappings.state(each)) for each in page]
+    return json_response({"EventSourceMappings": documents} | more)
 
 
 async def _update(mappings: EventSourceMappings, request: Request) -> Response:
-    mapping = await mappings.update(request.path_params["uuid"], parsed_body(await request.body()))
+    mapping = await mappings.update(request.path_params["uuid"], await read_document(request))
     return _answer(mappings, mapping, state="Updating", status=202)
 
 
@@ -75,16 +57,5 @@ async def _delete(mappings: EventSourceMappings, request: Request) -> Response:
     return _answer(mappings, mapping, state="Deleting", status=202)
 
 
-def _uuid_of(marker: str | None) -> str:
-    try:
-        return base64.urlsafe_b64decode(marker).decode() if marker else ""
-    except (binascii.Error, ValueError) as error:
-        raise invalid_parameter("Invalid Marker.") from error
-
-
 def _answer(mappings: EventSourceMappings, mapping: EventSourceMapping, *, state: str, status: int = 200) -> Response:
-    return _json(configuration(mapping, mappings.scope, state), status=status)
-
-
-def _json(document: dict[str, Any], *, status: int = 200) -> Response:
-    return Response(orjson.dumps(document), status_code=status, media_type="application/json")
+    return json_response(configuration(mapping, mappings.scope, state), status=status)

@@ -14,7 +14,7 @@ REPORT_BATCH_ITEM_FAILURES = "ReportBatchItemFailures"
 
 @dataclass(frozen=True, slots=True)
 class EventSourceMapping:
-    """One mapping as it is now. `function` is its name; `batching_window_seconds` how long a batch may gather."""
+    """One mapping as it is now. `function` is its name, or NAME:QUALIFIER; `batching_window_seconds` how long a batch may gather."""
 
     uuid: str
     queue_arn: str

@@ -82,7 +82,7 @@ class EventSourceMappings:
 
     def all(self, *, queue: str | None = None, function: str | None = None) -> list[EventSourceMapping]:
         """The mappings by UUID; only those of a queue's ARN, or of a function's name or ARN."""
-        name = self.scope.resolve(function)[0] if function else None
+        name = _qualified(*self.scope.resolve(function)) if function else None
         return [
             self._mappings[uuid]
             for uuid in sorted(self._mappings)
@@ -109,14 +109,15 @@ class EventSourceMappings:
         settings, arn = Settings.of(document), queue_arn(document, self.scope)
         if settings.function is None:
             raise invalid_parameter("FunctionName is mandatory.")
-        function, _ = self._functions.function(settings.function)
-        new = EventSourceMapping(str(uuid.uuid4()), arn, function.name, 0.0)
-        mapping = settings.applied_to(new, function=function.name, now=time.time())
+        function, qualifier = self._functions.function(settings.function)
+        name = _qualified(function.name, qualifier)
+        new = EventSourceMapping(str(uuid.uuid4()), arn, name, 0.0)
+        mapping = settings.applied_to(new, function=name, now=time.time())
         await self._check_queue(mapping, function)
         async with self._changes:
-            for other in self.all(queue=arn, function=function.name):
+            for other in self.all(queue=arn, function=name):
                 message = (
-                    f'An event source mapping with SQS arn (" {arn} ") and function (" {function.name} ") already '
+                    f'An event source mapping with SQS arn (" {arn} ") and function (" {name} ") already '
                     f"exists. Please update or delete the existing mapping with UUID {other.uuid}"
                 )
                 raise LambdaError("ResourceConflictException", message, 409)
@@ -126,9 +127,10 @@ class EventSourceMappings:
     async def update(self, uuid: str, document: Mapping[str, Any]) -> EventSourceMapping:
         """Change what `document` gives; the rest stays."""
         settings = Settings.of(document)
-        function = self._functions.function(settings.function)[0] if settings.function else None
+        function, qualifier = self._functions.function(settings.function) if settings.function else (None, None)
+        name = _qualified(function.name, qualifier) if function else None
         async with self._changes:
-            mapping = settings.applied_to(self.get(uuid), function=function.name if function else None, now=time.time())
+            mapping = settings.applied_to(self.get(uuid), function=name, now=time.time())
             if mapping.enabled:  # one that is disabled may be changed though its queue, or its function, is gone
                 await self._check_queue(mapping, function or self._find(mapping.function))
             await self._put(mapping)
@@ -205,3 +207,8 @@ class EventSourceMappings:
                 f"Queue visibility timeout: {visible_after} seconds is less than Function timeout: {timeout} seconds"
                 + (f" and MaximumBatchingWindowInSeconds: {window} seconds" if window else "")
             )
+
+
+def _qualified(name: str, qualifier: str | None) -> str:
+    """How a mapping keeps its function: the name, with the version or alias if it has one."""
+    return f"{name}:{qualifier}" if qualifier else name
