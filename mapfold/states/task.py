@@ -173,7 +173,7 @@ def _compile_role(node: Node) -> Query | None:
     if not credentials.require("RoleArn"):
         return None
     if credentials.holds_expression("RoleArn"):
-        evaluate = credentials.expression("RoleArn", field="Credentials/RoleArn")
+        evaluate = credentials.expression("RoleArn")
         return None if evaluate is None else lambda data, frame: evaluate(data, None, frame)
     role = credentials.string("RoleArn")
     return None if role is None else lambda data, frame: role

@@ -72,7 +72,7 @@ class Program:
         self._code = _code_of(tree)
         self._functions = functions
 
-    def evaluate(self, scopes: tuple[dict[str, Any], ...], clock: Callable[[], float], random: Random) -> Any:
+    def evaluate(self, scopes: tuple[Mapping[str, Any], ...], clock: Callable[[], float], random: Random) -> Any:
         """The value, or UNDEFINED. `scopes` hold the values of names, the outermost first.
 
         Values are JSON, or the functions of running.py. Raises JsonataError or LimitExceeded.
@@ -246,7 +246,7 @@ def _compile_bind(node: Node, depth: int, body: Body) -> Evaluate:
 
     def evaluate(input_: Any, env: Env) -> Any:
         value = expression(input_, env)
-        env.names[name] = value
+        env.bind(name, value)
         return value
 
     return evaluate

@@ -82,7 +82,7 @@ def _compile_plain_path(node: Node, depth: int, body: Body, group: Group | None)
     keeps = node.keeps_singleton
 
     def evaluate(input_: Any, env: Env) -> Any:
-        items: Any = input_ if isinstance(input_, list) and not from_variable else [input_]
+        items: Any = input_ if isinstance(input_, list) and not from_variable else Sequence([input_])
         going = True
         if constructs is not None:
             items = constructs(items, env)
@@ -425,7 +425,7 @@ def _compile_tuple_path(node: Node, depth: int, body: Body, group: Group | None)
     keeps, gives_tuples = node.keeps_singleton, node.is_tuple
 
     def evaluate(input_: Any, env: Env) -> Any:
-        items: Any = input_ if isinstance(input_, list) and not from_variable else [input_]
+        items: Any = input_ if isinstance(input_, list) and not from_variable else Sequence([input_])
         if constructs is not None and tuple_from:
             items = constructs(items, env)
         for step in plain:

@@ -8,7 +8,7 @@ clock is read once in thousands of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, Final
 
@@ -81,7 +81,7 @@ class Env:
 
     __slots__ = ("base", "names", "parent", "run")
 
-    def __init__(self, names: dict[str, Any], parent: Env | None, run: Run, base: int) -> None:
+    def __init__(self, names: Mapping[str, Any], parent: Env | None, run: Run, base: int) -> None:
         self.names, self.parent, self.run, self.base = names, parent, run, base
 
     def lookup(self, name: str) -> Any:
@@ -95,6 +95,10 @@ class Env:
 
     def inner(self, names: dict[str, Any]) -> Env:
         return Env(names, self, self.run, self.base)
+
+    def bind(self, name: str, value: Any) -> None:
+        """Give a name a value here. Only environments that an evaluation made itself are bound to."""
+        self.names[name] = value  # type: ignore[index]
 
 
 _ABSENT: Final = object()
