@@ -7,7 +7,8 @@ answer, and returns the `Transition` to take. Events go to the `Frame` that it w
     definition -> definition.py (a node with its place and its problems)
                -> one module per kind of state, which compiles its fields with
                     data_flow.py     InputPath … OutputPath, Arguments, Output, Assign
-                    json_path.py, queries.py, templates.py, intrinsic_calls.py, choice_rules.py, jsonata.py
+                    json_path.py, queries.py, templates.py, intrinsic_calls.py, choice_rules.py
+                    jsonata.py (expressions in states), over jsonata_language/ (the language itself)
                     recovery.py      Retry and Catch
                -> machine.py (Machine, Scope), after validate.py has looked at the whole
 """
@@ -35,6 +36,7 @@ from mapfold.states.effects import (
 from mapfold.states.frame import NOT_TRUNCATED, PAYLOAD_LIMIT, Frame, History, encode, is_oversized
 from mapfold.states.machine import Machine, Scope, State, compile_machine
 from mapfold.states.timestamps import format_timestamp, parse_timestamp
+from mapfold.states.variable_references import variable_references
 
 __all__ = [
     "NOT_TRUNCATED",
@@ -67,4 +69,5 @@ __all__ = [
     "format_timestamp",
     "is_oversized",
     "parse_timestamp",
+    "variable_references",
 ]

@@ -19,6 +19,7 @@ from mapfold.states.jsonata_language.errors import (
     LimitExceeded,
 )
 from mapfold.states.jsonata_language.nodes import Node
+from mapfold.states.jsonata_language.parser import parse as parse_tree
 from mapfold.states.jsonata_language.running import MEMORY_LIMIT, Native, Run, is_function
 from mapfold.states.jsonata_language.signatures import parse_signature
 from mapfold.states.jsonata_language.values import Sequence
@@ -41,4 +42,5 @@ __all__ = [
     "compile_program",
     "is_function",
     "parse_signature",
+    "parse_tree",
 ]

@@ -77,6 +77,7 @@ DEPTH_EXCEEDED = (
 _PLACE = re.compile(r"\{\{\{(\w+)\}\}\}|\{\{(\w+)\}\}")
 
 MESSAGES: Mapping[str, str] = {
+    "REGEX": "Invalid regular expression: /{{{source}}}/: {{{problem}}}",  # JavaScript's own error, without a code
     "S0101": "String literal must be terminated by a matching quote",
     "S0102": "Number out of range: {{token}}",
     "S0103": "Unsupported escape sequence: \\{{token}}",
