@@ -13,6 +13,8 @@ answer, and returns the `Transition` to take. Events go to the `Frame` that it w
                -> machine.py (Machine, Scope), after validate.py has looked at the whole
 """
 
+import sys
+
 from mapfold.states.effects import (
     BatcherSpec,
     Effect,
@@ -37,6 +39,9 @@ from mapfold.states.frame import NOT_TRUNCATED, PAYLOAD_LIMIT, Frame, History, e
 from mapfold.states.machine import Machine, Scope, State, compile_machine
 from mapfold.states.timestamps import format_timestamp, parse_timestamp
 from mapfold.states.variable_references import variable_references
+
+# JSON nests up to 1,024 deep (orjson's limit), and a template takes some frames for each level.
+sys.setrecursionlimit(max(sys.getrecursionlimit(), 10_000))
 
 __all__ = [
     "NOT_TRUNCATED",

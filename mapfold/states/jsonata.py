@@ -25,6 +25,7 @@ from mapfold.states.jsonata_language import (
     Program,
     compile_program,
     is_function,
+    number_text,
 )
 from mapfold.states.jsonata_misuse import find_misuse, reads_context
 
@@ -37,6 +38,8 @@ SCHEMA = "SCHEMA_VALIDATION_FAILED"
 INVALID = "INVALID_JSONATA_EXPRESSION"
 UNSUPPORTED = "UNSUPPORTED_JSONATA_EXPRESSION"
 LARGEST_EXACT = 2**53
+LARGEST_INTEGER = 2**63
+"""Up to here a double is written as a whole number, with the digits that JavaScript gives it."""
 
 
 class ExpressionErrors(ValueError):
@@ -283,4 +286,6 @@ def _plain_number(number: float) -> Json:
         return number if -(2**63) <= number < 2**64 else float(number)
     if not math.isfinite(number):
         return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
-    return int(number) if number.is_integer() and abs(number) < LARGEST_EXACT else number
+    if not number.is_integer() or abs(number) >= LARGEST_INTEGER:
+        return number
+    return int(number) if abs(number) < LARGEST_EXACT else int(number_text(number))

@@ -22,6 +22,7 @@ from mapfold.states.jsonata_language.nodes import Node
 from mapfold.states.jsonata_language.parser import parse as parse_tree
 from mapfold.states.jsonata_language.running import MEMORY_LIMIT, Native, Run, is_function
 from mapfold.states.jsonata_language.signatures import parse_signature
+from mapfold.states.jsonata_language.text import number_text
 from mapfold.states.jsonata_language.values import Sequence
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "Sequence",
     "compile_program",
     "is_function",
+    "number_text",
     "parse_signature",
     "parse_tree",
 ]

@@ -36,7 +36,7 @@ from mapfold.states.jsonata_language.running import (
     is_function,
 )
 from mapfold.states.jsonata_language.signatures import parse_signature
-from mapfold.states.jsonata_language.values import Sequence, is_numeric, settle, truth
+from mapfold.states.jsonata_language.values import Constructed, Sequence, is_numeric, settle, truth
 
 
 class Body:
@@ -194,7 +194,7 @@ def _compile_unary(node: Node, depth: int, body: Body) -> Evaluate:
 
 def _compile_array(node: Node, depth: int, body: Body) -> Evaluate:
     items = [(body.compile(item, depth + 1), item.value == "[") for item in node.expressions]
-    kind = paths.Constructed if node.constructs else list
+    kind: type[list[Any]] = Constructed if node.constructs else list
 
     def evaluate(input_: Any, env: Env) -> Any:
         array = kind()

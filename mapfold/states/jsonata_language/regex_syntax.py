@@ -286,7 +286,8 @@ class _Compiler:
         one = _set_pattern(piece.ranges, negated=piece.negated)
         count = "" if most == UNBOUNDED else str(most)
         greedy = re.compile(f"{one}*" if most == UNBOUNDED else f"{one}{{0,{count}}}", self._flags())
-        return _Piece([(RUN, greedy, least, lazy, re.compile(one, self._flags()))])
+        some = re.compile(f"{one}+" if most == UNBOUNDED else f"{one}{{1,{count}}}" if most else one, self._flags())
+        return _Piece([(RUN, greedy, least, lazy, re.compile(one, self._flags()), some)])
 
 
 def _joined(pieces: list[_Piece], text_of: Any) -> list[Instruction]:

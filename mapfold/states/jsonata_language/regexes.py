@@ -57,7 +57,7 @@ class Match:
 class Regex:
     """A compiled regular expression."""
 
-    __slots__ = ("_instructions", "_only_at_start", "_prefilter", "source")
+    __slots__ = ("_instructions", "_only_at_start", "_prefilter", "_single", "source")
 
     def __init__(self, source: str, instructions: Instructions) -> None:
         self.source = source
@@ -65,9 +65,16 @@ class Regex:
         first = next(instruction for instruction in instructions.code if instruction[0] != SAVE)
         self._only_at_start = first[0] == START and not first[1]
         self._prefilter = _prefilter(first)
+        self._single = self._prefilter if len(instructions.code) == 4 and first[0] in (STR, SET) else None
+        if len(instructions.code) == 4 and first[0] == RUN and first[2] == 1 and not first[3]:
+            self._single = first[5]
 
     def find(self, text: str, start: int, spend: Spend) -> Match | None:
         """The first match at or after `start`. `spend` is told of steps, and may raise."""
+        if self._single is not None:  # no ways to try: Python's own search is the whole of it
+            spend(1 + (len(text) - start >> 10))
+            match = self._single.search(text, start)
+            return None if match is None else Match(match.group(), match.start(), match.end(), ())
         groups = self._instructions.groups
         registers = (-1,) * (2 * groups + 2 + 2 * self._instructions.loops)
         at = start
@@ -139,7 +146,7 @@ def _run(code: list[Instruction], text: str, at: int, registers: Registers, spen
             at += 1
             pc += 1
         elif operation == RUN:
-            _, pattern, least, lazy, _ = instruction
+            _, pattern, least, lazy, _, _ = instruction
             end = pattern.match(text, at).end()
             pc += 1
             if end - at < least:

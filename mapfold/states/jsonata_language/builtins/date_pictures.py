@@ -166,7 +166,7 @@ def _write(moment: Moment, part: Part, hours: int, minutes: int) -> str:
     if component in ("Z", "z"):
         return _write_offset(part, hours, minutes)
     read = _READ.get(component)
-    value = "undefined" if read is None else read(moment)
+    value: Any = "undefined" if read is None else read(moment)
     if component and component in "YMDdFWwXxHhms" and part.names is not None:
         return _write_name(part, value)
     if component == "P":

@@ -101,22 +101,19 @@ def format_number(number: float, picture: str, options: Any) -> str:
 
 def _read_options(options: Any) -> _Symbols:
     given = {**_DEFAULTS, **(options if isinstance(options, dict) else {})}
-    named = [
-        str(given[name])
-        for name in (
-            "decimal-separator",
-            "grouping-separator",
-            "exponent-separator",
-            "minus-sign",
-            "percent",
-            "per-mille",
-            "zero-digit",
-            "digit",
-            "pattern-separator",
-        )
-    ]
-    zero = ord(named[6][:1] or "0")
-    return _Symbols(*named, digits="".join(chr(zero + digit) for digit in range(10)))
+    zero = ord(str(given["zero-digit"])[:1] or "0")
+    return _Symbols(
+        decimal=str(given["decimal-separator"]),
+        grouping=str(given["grouping-separator"]),
+        exponent=str(given["exponent-separator"]),
+        minus=str(given["minus-sign"]),
+        percent=str(given["percent"]),
+        per_mille=str(given["per-mille"]),
+        zero=str(given["zero-digit"]),
+        optional=str(given["digit"]),
+        between=str(given["pattern-separator"]),
+        digits="".join(chr(zero + digit) for digit in range(10)),
+    )
 
 
 def _split(picture: str, symbols: _Symbols) -> _Parts:
