@@ -1,7 +1,9 @@
 """JSONata, version 2.0.6, as the service runs it: parsed, compiled once, and evaluated within limits.
 
-    text -> tokens.py -> parser.py -> shaping.py (the tree) -> compiler.py, paths.py, operators.py (Python functions)
-    evaluation: running.py (limits, environments, calls), signatures.py, builtins/ (functions), values.py, text.py
+    text -> tokens.py -> parser.py -> shaping.py: the tree (nodes.py)
+         -> compiler.py with operators.py, calls.py, and for paths paths.py, predicates.py, grouping.py, ordering.py,
+            tuples.py: Python functions
+         -> running.py (limits, environments, calls) with signatures.py, values.py, text.py, builtins/, regexes.py
 
 It follows the reference implementation (jsonata-js 2.0.6) to the wording of its errors. It knows no states, no AWS and
 no clock of its own.
