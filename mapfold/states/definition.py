@@ -17,10 +17,12 @@ from mapfold.states.frame import encode
 from mapfold.states.json_path import PathSyntaxError
 from mapfold.states.jsonata import (
     HALF_OPEN,
+    INVALID,
     Expression,
-    ExpressionErrors,
+    ExpressionSyntaxError,
     compile_expression,
     compile_json,
+    field_path,
     is_expression,
     is_half_open,
 )
@@ -198,25 +200,20 @@ class Node:
         if not isinstance(text, str):
             return None
         if is_half_open(text):
-            self.problem(HALF_OPEN, name)
+            self.problem(HALF_OPEN, name, code=INVALID)
             return None
         if not is_expression(text):
             return None
         try:
             return compile_expression(text, field=self.field_path(name), extra=extra)
-        except ExpressionErrors as error:
-            for code, problem in error.problems:
-                self.problem(problem, name, code=code)
+        except ExpressionSyntaxError as error:
+            for problem in error.texts:
+                self.problem(problem, name, code=error.code)
             return None
 
     def field_path(self, name: str) -> str:
         """How causes name the field `name` of this node: from the state on, `Choices[0]/Condition`."""
-        state = f"/States/{pointer('', self.name)[1:]}"
-        inside = self.at.rpartition(state)[2] if self.name else ""
-        path = ""
-        for part in inside.split("/")[1:]:
-            path += f"[{part}]" if part.isdecimal() else f"/{part}"
-        return f"{path}/{name}".removeprefix("/")
+        return field_path(self.at, pointer("", self.name)[1:], name)
 
     def holds_expression(self, name: str) -> bool:
         """Whether the field is for `expression`: a string with a delimiter, in a JSONata state."""

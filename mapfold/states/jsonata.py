@@ -32,9 +32,8 @@ from mapfold.states.jsonata_misuse import find_misuse, reads_context
 Expression = Callable[[Json, Json, Frame], Json]
 """Takes the state's input, its result or error output (where `$states` has one), and the frame."""
 Report = Callable[[str, str, str], None]
-"""Hears of a problem: where it is below the field (a JSON pointer), its text, and its code."""
+"""Hears of a problem: where it is below the field (`/a[0]`), its text, and its code."""
 
-SCHEMA = "SCHEMA_VALIDATION_FAILED"
 INVALID = "INVALID_JSONATA_EXPRESSION"
 UNSUPPORTED = "UNSUPPORTED_JSONATA_EXPRESSION"
 LARGEST_EXACT = 2**53
@@ -42,12 +41,12 @@ LARGEST_INTEGER = 2**63
 """Up to here a double is written as a whole number, with the digits that JavaScript gives it."""
 
 
-class ExpressionErrors(ValueError):
-    """An expression that is no JSONata, or that reads what it may not read: (code, text) of each problem."""
+class ExpressionSyntaxError(ValueError):
+    """An expression that is no JSONata, or (`code` says so) that reads what it may not read: `texts`, each a problem."""
 
-    def __init__(self, problems: list[tuple[str, str]]) -> None:
-        super().__init__("; ".join(text for _, text in problems))
-        self.problems = problems
+    def __init__(self, code: str, *texts: str) -> None:
+        super().__init__("; ".join(texts))
+        self.code, self.texts = code, texts
 
 
 class _Unsupported(Exception):
@@ -67,19 +66,19 @@ def compile_expression(text: str, *, field: str, extra: str | None = None) -> Ex
     """Compile `{% … %}`. `field` is its place in error causes (`Assign/x`).
 
     `extra` names what `$states` has beside input and context here: "result", "errorOutput" or None.
-    Raises ExpressionErrors.
+    Raises ExpressionSyntaxError.
     """
     source = text[2:-2].strip()
     about = f"The JSONata expression '{source}' specified for the field '{field}'"
     try:
         program = compile_program(source, FUNCTIONS)
     except JsonataError as error:
-        raise ExpressionErrors([(INVALID, error.message)]) from error
+        raise ExpressionSyntaxError(INVALID, error.message) from error
     except RecursionError:
         return _overflowing(about, field)
     problems = find_misuse(program.tree, extra)
     if problems:
-        raise ExpressionErrors([(UNSUPPORTED, _refusal(reference)) for reference in problems])
+        raise ExpressionSyntaxError(UNSUPPORTED, *map(_refusal, problems))
     evaluate = _evaluator(program, about, field, extra)
     return _direct(program.tree, extra, evaluate) or evaluate
 
@@ -96,6 +95,13 @@ def compile_json(value: Json, *, field: str, extra: str | None, report: Report) 
     """
     compiled = _compile_node(value, field, extra, report, "")
     return compiled or (lambda input_, result, frame: value)
+
+
+def field_path(at: str, state: str, name: str) -> str:
+    """How causes name the field `name` of the object at the place `at`: from its state on, `Choices[0]/Condition`."""
+    inside = at.rpartition(f"/States/{state}")[2] if f"/States/{state}" in at else ""
+    path = "".join(f"[{part}]" if part.isdecimal() else f"/{part}" for part in inside.split("/")[1:])
+    return f"{path}/{name}".removeprefix("/")
 
 
 def wrong_type(source: str, field: str, expected: str, value: Json) -> StateError:
@@ -125,34 +131,29 @@ def _compile_node(value: Json, field: str, extra: str | None, report: Report, at
         return _compile_text(value, field, extra, report, at)
     if isinstance(value, dict):
         members = {
-            key: _compile_node(member, f"{field}/{key}", extra, report, f"{at}/{_escaped(key)}")
-            for key, member in value.items()
+            key: _compile_node(member, f"{field}/{key}", extra, report, f"{at}/{key}") for key, member in value.items()
         }
         return _object_builder(value, {key: made for key, made in members.items() if made})
     if isinstance(value, list):
         items = [
-            _compile_node(member, f"{field}[{index}]", extra, report, f"{at}/{index}")
+            _compile_node(member, f"{field}[{index}]", extra, report, f"{at}[{index}]")
             for index, member in enumerate(value)
         ]
         return _array_builder(value, items) if any(items) else None
     return None
 
 
-def _escaped(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")
-
-
 def _compile_text(text: str, field: str, extra: str | None, report: Report, at: str) -> Expression | None:
     if is_half_open(text):
-        report(at, HALF_OPEN, SCHEMA)
+        report(at, HALF_OPEN, INVALID)
         return None
     if not is_expression(text):
         return None
     try:
         return compile_expression(text, field=field, extra=extra)
-    except ExpressionErrors as error:
-        for code, problem in error.problems:
-            report(at, problem, code)
+    except ExpressionSyntaxError as error:
+        for problem in error.texts:
+            report(at, problem, error.code)
         return None
 
 

@@ -39,13 +39,13 @@ def _compile_jsonata_items(node: Node, *, distributed: bool) -> Items:
     if node.has("Items") and not isinstance(node.fields["Items"], literals) and not node.holds_expression("Items"):
         node.problem("Items must be an array or a JSONata expression", "Items")
 
-    source = str(node.fields.get("Items", ""))[2:-2].strip()
+    source = node.fields["Items"][2:-2].strip() if node.holds_expression("Items") else None
 
     def read(data: Json, frame: Frame) -> Json:
         items = data if evaluate is None else evaluate(data, None, frame)
         if isinstance(items, list) or (distributed and isinstance(items, dict)):
             return items
-        if evaluate is not None:
+        if source is not None:
             raise wrong_type(source, "Items", "array", items)
         raise StateError(
             "States.QueryEvaluationError",

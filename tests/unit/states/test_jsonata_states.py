@@ -251,7 +251,7 @@ def test_an_expression_in_a_field_gives(run_machine: RunMachine, expression: str
         ("{% $match('a', /(/) %}", "INVALID_JSONATA_EXPRESSION: No terminating / in regular expression"),
         ("{% $match('a', /*a/) %}", "INVALID_JSONATA_EXPRESSION: Comment has no closing tag"),
         ("{% $a ?? 1 %}", 'INVALID_JSONATA_EXPRESSION: The symbol "?" cannot be used as a unary operator'),
-        ("{% 1", "SCHEMA_VALIDATION_FAILED: A JSONata expression must start with '{%' and end with '%}'"),
+        ("{% 1", "INVALID_JSONATA_EXPRESSION: A JSONata expression must start with '{%' and end with '%}'"),
     ],
 )  # fmt: skip
 def test_jsonata_that_cannot_work_is_refused_at_creation(expression: str, problem: str) -> None:
