@@ -19,7 +19,7 @@ _QUOTED = re.compile(r"'(?:\\.|[^'\\])*'")
 _REFERENCE = re.compile(r"(?<![\w$.\]])\$([^\W\d]\w*)")
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _references(definition: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     machine = orjson.loads(definition)
     scopes = list(_scopes_of(machine))

@@ -28,7 +28,7 @@ from mapfold.states.jsonata_language.running import (
     Evaluate,
     Run,
 )
-from mapfold.states.jsonata_language.values import Constructed, Sequence, is_numeric, settle, truth
+from mapfold.states.jsonata_language.values import Constructed, Sequence, is_numeric, settle
 
 
 class Body:
@@ -83,7 +83,10 @@ class Program:
         env = Env(self._functions, None, run, 0)
         for names in scopes:
             env = Env(names, env, run, 0)
-        return self._code.at(0)(UNDEFINED, Env({}, env, run, 0))
+        value = self._code.at(0)(UNDEFINED, Env({}, env, run, 0))
+        if isinstance(value, list | dict):
+            run.weigh(value)
+        return value
 
 
 def compile_program(text: str, functions: dict[str, Any] = BUILTINS) -> Program:
@@ -160,7 +163,7 @@ def _compile_boolean(name: str, left: Evaluate, right: Evaluate) -> Evaluate:
     def evaluate(input_: Any, env: Env) -> bool:
         one = left(input_, env)
         try:
-            return decides if truth(one) is decides else truth(right(input_, env))
+            return decides if env.run.holds(one) is decides else env.run.holds(right(input_, env))
         except JsonataError as error:
             error.facts["token"] = name
             raise
@@ -211,7 +214,7 @@ def _compile_condition(node: Node, depth: int, body: Body) -> Evaluate:
     otherwise = None if node.otherwise is None else body.compile(node.otherwise, depth + 1)
 
     def evaluate(input_: Any, env: Env) -> Any:
-        if truth(condition(input_, env)):
+        if env.run.holds(condition(input_, env)):
             return then(input_, env)
         return UNDEFINED if otherwise is None else otherwise(input_, env)
 

@@ -78,21 +78,27 @@ def _comparison(compare: Callable[[Any, Any], bool]) -> Operator:
 
 
 def _equal(left: Any, right: Any, run: Run) -> bool:
+    if isinstance(left, list | dict):
+        run.weigh(left)
     return left is not UNDEFINED and right is not UNDEFINED and deep_equal(left, right)
 
 
 def _unequal(left: Any, right: Any, run: Run) -> bool:
-    return left is not UNDEFINED and right is not UNDEFINED and not deep_equal(left, right)
+    return left is not UNDEFINED and right is not UNDEFINED and not _equal(left, right, run)
 
 
 def _includes(left: Any, right: Any, run: Run) -> bool:
     if left is UNDEFINED or right is UNDEFINED:
         return False
     members = right if isinstance(right, list) else [right]
+    run.spend(len(members))
     return any(same(member, left) for member in members)
 
 
 def _concatenate(left: Any, right: Any, run: Run) -> str:
+    for value in (left, right):
+        if isinstance(value, list | dict):
+            run.weigh(value)
     head, tail = to_string(left), to_string(right)
     run.hold(len(head) + len(tail))
     return head + tail

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mapfold.states.jsonata_language.errors import UNDEFINED
 from mapfold.states.jsonata_language.nodes import Node
 from mapfold.states.jsonata_language.running import Env, Evaluate
-from mapfold.states.jsonata_language.values import Sequence, TupleStream, is_numeric, truth
+from mapfold.states.jsonata_language.values import Sequence, TupleStream, is_numeric
 
 if TYPE_CHECKING:
     from mapfold.states.jsonata_language.compiler import Body
@@ -33,9 +33,11 @@ def compile_filter(predicate: Node, depth: int, body: Body) -> Filter:
             value = evaluate(item["@"], env.inner(dict(item))) if is_stream else evaluate(item, env)
             if is_numeric(value):
                 value = [value]
+            if isinstance(value, list):
+                env.run.spend(len(value))
             if isinstance(value, list) and all(is_numeric(member) for member in value):
                 found.extend(item for number in value if _position(number, items) == place)
-            elif truth(value):
+            elif env.run.holds(value):
                 found.append(item)
         return found
 

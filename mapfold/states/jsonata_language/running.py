@@ -22,6 +22,7 @@ from mapfold.states.jsonata_language.errors import (
 )
 from mapfold.states.jsonata_language.regexes import Regex
 from mapfold.states.jsonata_language.signatures import Signature
+from mapfold.states.jsonata_language.values import truth
 
 Evaluate = Callable[[Any, "Env"], Any]
 """A compiled node: takes the context value and the environment."""
@@ -32,12 +33,14 @@ DEPTH_LIMIT: Final = 100
 MEMORY_LIMIT: Final = 6_990_256
 """Bytes that one value may take, at 8 for a member and 1 for a character: `[1..873782]` is taken, one more is not."""
 _STEPS_PER_LOOK: Final = 2_000
+_MOST_LOOKS: Final = 25_000
+"""Looks at the clock until an evaluation ends even though the clock stands still."""
 
 
 class Run:
     """One evaluation: its clock, its randomness, and what it has used of its limits."""
 
-    __slots__ = ("_clock", "_left", "_millis", "_until", "depth", "random")
+    __slots__ = ("_clock", "_left", "_looks", "_millis", "_until", "depth", "random")
 
     def __init__(self, clock: Callable[[], float], random: Random) -> None:
         self._clock = clock
@@ -45,6 +48,7 @@ class Run:
         self.depth = 0
         """How deep the call lies that a native function was called by."""
         self._left = _STEPS_PER_LOOK
+        self._looks = 0
         self._until = math.inf
         self._millis: int | None = None
 
@@ -65,7 +69,8 @@ class Run:
         now = self._clock()
         if self._until == math.inf:
             self._until = now + TIME_LIMIT_SECONDS
-        elif now > self._until:
+        self._looks += 1
+        if now > self._until or self._looks > _MOST_LOOKS:
             raise LimitExceeded(TIME_EXCEEDED)
         self._left = _STEPS_PER_LOOK
 
@@ -74,6 +79,33 @@ class Run:
         if size > MEMORY_LIMIT:
             raise LimitExceeded(MEMORY_EXCEEDED)
         self.spend(int(size) >> 6)
+
+    def weigh(self, value: Any) -> None:
+        """Say that all of a value is about to be gone through, or written down. Raises LimitExceeded.
+
+        What is in it in several places counts in each: an array may hold the same large object many times.
+        """
+        size = 0
+        waiting = [value]
+        while waiting:
+            item = waiting.pop()
+            if isinstance(item, list):
+                size += 8 * len(item)
+                waiting += item
+            elif type(item) is dict:
+                size += 16 * len(item)
+                waiting += item.values()
+            elif type(item) is str:
+                size += len(item)
+            if size > MEMORY_LIMIT:
+                raise LimitExceeded(MEMORY_EXCEEDED)
+        self.spend(size >> 6)
+
+    def holds(self, value: Any) -> bool:
+        """Whether a value is true, as `$boolean` has it."""
+        if isinstance(value, list):
+            self.weigh(value)
+        return truth(value)
 
 
 class Env:
@@ -203,7 +235,8 @@ def apply(function: Any, args: list[Any], input_: Any, run: Run, depth: int) -> 
 
 def _apply_once(function: Any, args: list[Any], input_: Any, run: Run, depth: int) -> Any:
     kind = type(function)
-    run.spend(1)
+    first = args[0] if args else None
+    run.spend(1 + (len(first) >> 3) if isinstance(first, list | dict | str) else 1)
     if kind is Native:
         if function.signature is not None:
             args = function.signature.validate(args, input_)

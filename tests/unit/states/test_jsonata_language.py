@@ -103,6 +103,8 @@ class TestLimits:
             "$pad('', 100000000)",
             "$count($range(1, 360146, 1))",
             "($p := function($s, $n) { $n = 0 ? $s : $p($s & $s, $n - 1) }; $length($p('x', 23)))",
+            "($big := $pad('', 100000); $map([1..100000], function() { {'big': $big} }))",
+            "($big := $pad('', 100000); $string($map([1..100000], function() { $big })))",
         ],
     )
     def test_an_expression_that_holds_too_much_is_ended(self, expression: str) -> None:

@@ -38,6 +38,7 @@ def distinct(run: Run, array: Any) -> Any:
     for value in array:
         if isinstance(value, list | dict):
             run.spend(len(found))
+            run.weigh(value)
             if not any(deep_equal(value, known) for known in found):
                 found.append(value)
             continue

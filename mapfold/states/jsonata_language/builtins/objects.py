@@ -81,9 +81,8 @@ def clone(run: Run, value: Any) -> Any:
     """A copy, by way of the text that `$string` gives: functions are empty strings in it."""
     if value is UNDEFINED:
         return UNDEFINED
-    text = string_text(value)
-    run.hold(len(text))
-    return json.loads(text)
+    run.weigh(value)
+    return json.loads(string_text(value))
 
 
 OBJECTS: Table = {

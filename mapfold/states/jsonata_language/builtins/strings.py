@@ -21,6 +21,8 @@ def string(run: Run, value: Any, prettify: Any) -> Any:
     if value is UNDEFINED:
         return UNDEFINED
     is_structure = isinstance(value, dict | list)
+    if is_structure:
+        run.weigh(value)
     text = (
         string_text(value, 2) if prettify is True and is_structure else "" if is_function(value) else to_string(value)
     )
