@@ -54,6 +54,7 @@ class _Unsupported(Exception):
 
 
 def is_expression(text: str) -> bool:
+    """Whether a string has both delimiters, and so is an expression."""
     return len(text) >= 4 and text.startswith("{%") and text.endswith("%}")
 
 

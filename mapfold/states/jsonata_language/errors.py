@@ -36,6 +36,7 @@ class JsonataError(Exception):
 
     @property
     def token(self) -> Any:
+        """The function or operator that the error is in, None if nobody has said it."""
         return self.facts.get("token")
 
     def within(self, token: Any) -> None:

@@ -117,6 +117,7 @@ class Env:
         self.names, self.parent, self.run, self.base = names, parent, run, base
 
     def lookup(self, name: str) -> Any:
+        """The value of a name, here or in an environment around; UNDEFINED where nobody has given it one."""
         env: Env | None = self
         while env is not None:
             value = env.names.get(name, _ABSENT)
@@ -126,6 +127,7 @@ class Env:
         return UNDEFINED
 
     def inner(self, names: dict[str, Any]) -> Env:
+        """An environment inside of this one."""
         return Env(names, self, self.run, self.base)
 
     def bind(self, name: str, value: Any) -> None:
@@ -210,6 +212,7 @@ FUNCTIONS: Final = (Native, Lambda, PartialNative, Regex)
 
 
 def is_function(value: Any) -> bool:
+    """Whether a value can be called."""
     return isinstance(value, FUNCTIONS)
 
 

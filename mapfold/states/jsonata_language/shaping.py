@@ -26,6 +26,7 @@ class Shaper:
         return shaped
 
     def shape(self, node: Node) -> Node:
+        """A node and all below it. Raises JsonataError (S02xx)."""
         if node.kind in _OPERANDS:
             return node
         shape = _BINARY.get(str(node.value), Shaper._operation) if node.kind == "binary" else _KINDS.get(node.kind)

@@ -12,6 +12,7 @@ from mapfold.states.jsonata_language.values import as_double, exact
 
 
 def total(run: Run, numbers: Any) -> Any:
+    """`$sum(numbers)`."""
     if numbers is UNDEFINED:
         return UNDEFINED
     run.spend(len(numbers))
@@ -22,18 +23,22 @@ def total(run: Run, numbers: Any) -> Any:
 
 
 def count(run: Run, array: Any) -> int:
+    """`$count(array)`."""
     return 0 if array is UNDEFINED else len(array)
 
 
 def largest(run: Run, numbers: Any) -> Any:
+    """`$max(numbers)`."""
     return max(numbers) if numbers else UNDEFINED
 
 
 def smallest(run: Run, numbers: Any) -> Any:
+    """`$min(numbers)`."""
     return min(numbers) if numbers else UNDEFINED
 
 
 def average(run: Run, numbers: Any) -> Any:
+    """`$average(numbers)`."""
     return OPERATORS["/"](total(run, numbers), len(numbers), run) if numbers else UNDEFINED
 
 

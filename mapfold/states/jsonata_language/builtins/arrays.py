@@ -12,17 +12,20 @@ from mapfold.states.jsonata_language.values import Sequence, append, deep_equal,
 
 
 def append_values(run: Run, first: Any, second: Any) -> Any:
+    """`$append(first, second)`."""
     run.hold(8 * ((len(first) if isinstance(first, list) else 1) + (len(second) if isinstance(second, list) else 1)))
     return append(first, second)
 
 
 def reverse(run: Run, array: Any) -> Any:
+    """`$reverse(array)`."""
     if array is UNDEFINED or len(array) <= 1:
         return array
     return list(reversed(array))
 
 
 def shuffle(run: Run, array: Any) -> Any:
+    """`$shuffle(array)`."""
     if array is UNDEFINED or len(array) <= 1:
         return array
     shuffled = list(array)
@@ -31,6 +34,7 @@ def shuffle(run: Run, array: Any) -> Any:
 
 
 def distinct(run: Run, array: Any) -> Any:
+    """`$distinct(array)`."""
     if not isinstance(array, list) or len(array) <= 1:
         return array
     found: list[Any] = Sequence() if type(array) is Sequence else []
@@ -50,6 +54,7 @@ def distinct(run: Run, array: Any) -> Any:
 
 
 def sort(run: Run, array: Any, comparator: Any) -> Any:
+    """`$sort(array, comparator)`."""
     if array is UNDEFINED or len(array) <= 1:
         return array
     if comparator is UNDEFINED:
@@ -75,6 +80,7 @@ def _is_truthy(value: Any) -> bool:
 
 
 def zip_arrays(run: Run, *arrays: Any) -> list[Any]:
+    """`$zip(*arrays)`."""
     if not all(isinstance(array, list) for array in arrays):
         return []
     return [list(row) for row in zip(*arrays, strict=False)]

@@ -23,14 +23,17 @@ _MOST_MILLIS = 8_640_000_000_000_000
 
 
 def now(run: Run, picture: Any, timezone: Any) -> Any:
+    """`$now(picture, timezone)`."""
     return from_millis(run, run.millis, picture, timezone)
 
 
 def millis(run: Run) -> int:
+    """`$millis()`."""
     return run.millis
 
 
 def to_millis(run: Run, text: Any, picture: Any) -> Any:
+    """`$toMillis(text, picture)`."""
     if text is UNDEFINED:
         return UNDEFINED
     if picture is not UNDEFINED:
@@ -63,6 +66,7 @@ _TEXTS = ("fraction", "sign")
 
 
 def from_millis(run: Run, number: Any, picture: Any, timezone: Any) -> Any:
+    """`$fromMillis(number, picture, timezone)`."""
     if number is UNDEFINED:
         return UNDEFINED
     if not abs(number) <= _MOST_MILLIS:

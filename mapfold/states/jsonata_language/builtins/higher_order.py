@@ -23,6 +23,7 @@ def _caller(run: Run, function: Any) -> Callable[[Any, Any, Any], Any]:
 
 
 def map_array(run: Run, array: Any, function: Any) -> Any:
+    """`$map(array, function)`."""
     if array is UNDEFINED:
         return UNDEFINED
     call = _caller(run, function)
@@ -31,6 +32,7 @@ def map_array(run: Run, array: Any, function: Any) -> Any:
 
 
 def filter_array(run: Run, array: Any, function: Any) -> Any:
+    """`$filter(array, function)`."""
     if array is UNDEFINED:
         return UNDEFINED
     call = _caller(run, function)
@@ -38,6 +40,7 @@ def filter_array(run: Run, array: Any, function: Any) -> Any:
 
 
 def single(run: Run, array: Any, function: Any) -> Any:
+    """`$single(array, function)`."""
     if array is UNDEFINED:
         return UNDEFINED
     call = None if function is UNDEFINED else _caller(run, function)
@@ -56,6 +59,7 @@ _NONE = object()
 
 
 def reduce_array(run: Run, array: Any, function: Any, initial: Any) -> Any:
+    """`$reduce(array, function, initial)`."""
     if array is UNDEFINED:
         return UNDEFINED
     arity = arity_of(function)
@@ -70,12 +74,14 @@ def reduce_array(run: Run, array: Any, function: Any, initial: Any) -> Any:
 
 
 def sift(run: Run, members: Any, function: Any) -> Any:
+    """`$sift(members, function)`."""
     call = _caller(run, function)
     sifted = {key: value for key, value in _items(members) if truth(call(value, key, members))}
     return sifted or UNDEFINED
 
 
 def each(run: Run, members: Any, function: Any) -> Any:
+    """`$each(members, function)`."""
     call = _caller(run, function)
     values = (call(value, key, members) for key, value in _items(members))
     return Sequence(value for value in values if value is not UNDEFINED)

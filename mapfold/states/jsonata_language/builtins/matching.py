@@ -63,6 +63,7 @@ def _is_match(members: dict[str, Any]) -> bool:
 
 
 def contains(run: Run, text: Any, token: Any) -> Any:
+    """`$contains(text, token)`."""
     if text is UNDEFINED:
         return UNDEFINED
     if type(token) is str:
@@ -71,6 +72,7 @@ def contains(run: Run, text: Any, token: Any) -> Any:
 
 
 def match(run: Run, text: Any, matcher: Any, limit: Any) -> Any:
+    """`$match(text, matcher, limit)`."""
     if text is UNDEFINED:
         return UNDEFINED
     _check_limit(limit, "D3040")
@@ -89,6 +91,7 @@ def _check_limit(limit: Any, code: str) -> None:
 
 
 def replace(run: Run, text: Any, pattern: Any, replacement: Any, limit: Any) -> Any:
+    """`$replace(text, pattern, replacement, limit)`."""
     if text is UNDEFINED:
         return UNDEFINED
     if pattern == "":
@@ -170,6 +173,7 @@ def _group_number(digits: str) -> int | None:
 
 
 def split(run: Run, text: Any, separator: Any, limit: Any) -> Any:
+    """`$split(text, separator, limit)`."""
     if text is UNDEFINED:
         return UNDEFINED
     _check_limit(limit, "D3020")

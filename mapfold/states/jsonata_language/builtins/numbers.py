@@ -22,6 +22,7 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def to_number(run: Run, value: Any) -> Any:
+    """`$number(value)`."""
     if value is UNDEFINED or type(value) in (int, float):
         return value
     if type(value) is bool:
@@ -44,24 +45,29 @@ def whole(number: float) -> float:
 
 
 def absolute(run: Run, number: Any) -> Any:
+    """`$abs(number)`."""
     return number if number is UNDEFINED else abs(number)
 
 
 def floor(run: Run, number: Any) -> Any:
+    """`$floor(number)`."""
     return number if number is UNDEFINED or not math.isfinite(number) else math.floor(number)
 
 
 def ceil(run: Run, number: Any) -> Any:
+    """`$ceil(number)`."""
     return number if number is UNDEFINED or not math.isfinite(number) else math.ceil(number)
 
 
 def round_number(run: Run, number: Any, precision: Any) -> Any:
+    """`$round(number, precision)`."""
     if number is UNDEFINED:
         return UNDEFINED
     return whole(round_half_even(number, 0 if precision is UNDEFINED else int(precision)))
 
 
 def square_root(run: Run, number: Any) -> Any:
+    """`$sqrt(number)`."""
     if number is UNDEFINED:
         return UNDEFINED
     if number < 0:
@@ -70,6 +76,7 @@ def square_root(run: Run, number: Any) -> Any:
 
 
 def power(run: Run, base: Any, exponent: Any) -> Any:
+    """`$power(base, exponent)`."""
     if base is UNDEFINED:
         return UNDEFINED
     try:
@@ -82,10 +89,12 @@ def power(run: Run, base: Any, exponent: Any) -> Any:
 
 
 def random(run: Run) -> float:
+    """`$random()`."""
     return run.random.random()
 
 
 def format_base(run: Run, number: Any, radix: Any) -> Any:
+    """`$formatBase(number, radix)`."""
     if number is UNDEFINED:
         return UNDEFINED
     value = round_half_even(number, 0)
@@ -102,14 +111,17 @@ def format_base(run: Run, number: Any, radix: Any) -> Any:
 
 
 def integer_text(run: Run, number: Any, picture: Any) -> Any:
+    """`$formatInteger(number, picture)`."""
     return UNDEFINED if number is UNDEFINED else format_integer(number, picture)
 
 
 def integer_of_text(run: Run, text: Any, picture: Any) -> Any:
+    """`$parseInteger(text, picture)`."""
     return UNDEFINED if text is UNDEFINED else parse_integer(text, picture)
 
 
 def picture_text(run: Run, number: Any, picture: Any, options: Any) -> Any:
+    """`$formatNumber(number, picture, options)`."""
     return UNDEFINED if number is UNDEFINED else format_number(number, picture, options)
 
 

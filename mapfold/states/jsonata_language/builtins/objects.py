@@ -13,6 +13,7 @@ from mapfold.states.jsonata_language.values import Sequence, append, in_order, i
 
 
 def keys(run: Run, value: Any) -> Sequence:
+    """`$keys(value)`."""
     names: dict[str, Any] = {}
     _add_keys(value, names)
     return Sequence(in_order(names))
@@ -27,10 +28,12 @@ def _add_keys(value: Any, names: dict[str, Any]) -> None:
 
 
 def lookup_name(run: Run, value: Any, name: Any) -> Any:
+    """`$lookup(value, name)`."""
     return lookup(value, "undefined" if name is UNDEFINED else name)
 
 
 def spread(run: Run, value: Any) -> Any:
+    """`$spread(value)`."""
     if type(value) is dict:
         return Sequence({key: member} for key, member in value.items())
     if not isinstance(value, list):
@@ -42,6 +45,7 @@ def spread(run: Run, value: Any) -> Any:
 
 
 def merge(run: Run, objects: Any) -> Any:
+    """`$merge(objects)`."""
     if objects is UNDEFINED:
         return UNDEFINED
     merged: dict[str, Any] = {}
@@ -51,10 +55,12 @@ def merge(run: Run, objects: Any) -> Any:
 
 
 def exists(run: Run, value: Any) -> bool:
+    """`$exists(value)`."""
     return value is not UNDEFINED
 
 
 def type_name(run: Run, value: Any) -> Any:
+    """`$type(value)`."""
     if value is UNDEFINED:
         return UNDEFINED
     if value is None:
@@ -70,10 +76,12 @@ def type_name(run: Run, value: Any) -> Any:
 
 
 def boolean(run: Run, value: Any) -> Any:
+    """`$boolean(value)`."""
     return UNDEFINED if value is UNDEFINED else truth(value)
 
 
 def negate(run: Run, value: Any) -> Any:
+    """`$not(value)`."""
     return UNDEFINED if value is UNDEFINED else not truth(value)
 
 

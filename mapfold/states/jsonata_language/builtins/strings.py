@@ -18,6 +18,7 @@ _BLANKS = re.compile(r"[ \t\n\r]+")
 
 
 def string(run: Run, value: Any, prettify: Any) -> Any:
+    """`$string(value, prettify)`."""
     if value is UNDEFINED:
         return UNDEFINED
     is_structure = isinstance(value, dict | list)
@@ -31,6 +32,7 @@ def string(run: Run, value: Any, prettify: Any) -> Any:
 
 
 def substring(run: Run, text: Any, start: Any, length: Any) -> Any:
+    """`$substring(text, start, length)`."""
     if text is UNDEFINED:
         return UNDEFINED
     count = len(text)
@@ -50,6 +52,7 @@ def _index(number: float) -> int:
 
 
 def substring_before(run: Run, text: Any, chars: Any) -> Any:
+    """`$substringBefore(text, chars)`."""
     if text is UNDEFINED:
         return UNDEFINED
     place = text.find(_search_text(chars))
@@ -57,6 +60,7 @@ def substring_before(run: Run, text: Any, chars: Any) -> Any:
 
 
 def substring_after(run: Run, text: Any, chars: Any) -> Any:
+    """`$substringAfter(text, chars)`."""
     if text is UNDEFINED:
         return UNDEFINED
     sought = _search_text(chars)
@@ -70,24 +74,29 @@ def _search_text(chars: Any) -> str:
 
 
 def lowercase(run: Run, text: Any) -> Any:
+    """`$lowercase(text)`."""
     return text if text is UNDEFINED else text.lower()
 
 
 def uppercase(run: Run, text: Any) -> Any:
+    """`$uppercase(text)`."""
     return text if text is UNDEFINED else text.upper()
 
 
 def length(run: Run, text: Any) -> Any:
+    """`$length(text)`."""
     return text if text is UNDEFINED else len(text)
 
 
 def trim(run: Run, text: Any) -> Any:
+    """`$trim(text)`."""
     if text is UNDEFINED:
         return UNDEFINED
     return _BLANKS.sub(" ", text).removeprefix(" ").removesuffix(" ")
 
 
 def pad(run: Run, text: Any, width: Any, char: Any) -> Any:
+    """`$pad(text, width, char)`."""
     if text is UNDEFINED:
         return UNDEFINED
     if width is UNDEFINED:
@@ -105,6 +114,7 @@ def pad(run: Run, text: Any, width: Any, char: Any) -> Any:
 
 
 def join(run: Run, texts: Any, separator: Any) -> Any:
+    """`$join(texts, separator)`."""
     if texts is UNDEFINED:
         return UNDEFINED
     glue = "" if separator is UNDEFINED else separator
@@ -113,6 +123,7 @@ def join(run: Run, texts: Any, separator: Any) -> Any:
 
 
 def encode_base64(run: Run, text: Any) -> Any:
+    """`$base64encode(text)`."""
     if text is UNDEFINED:
         return UNDEFINED
     return base64.b64encode(text.encode("utf-8", "replace")).decode()
@@ -129,11 +140,13 @@ def decode_base64(run: Run, text: Any) -> Any:
 
 
 def raise_error(run: Run, message: Any) -> Any:
+    """`$error(message)`."""
     text = message if message is not UNDEFINED and message else "$error() function evaluated"
     raise JsonataError("D3137", message=text)
 
 
 def assert_true(run: Run, condition: Any, message: Any) -> Any:
+    """`$assert(condition, message)`."""
     if condition is not True:
         text = message if message is not UNDEFINED and message else "$assert() statement failed"
         raise JsonataError("D3141", message=text)
