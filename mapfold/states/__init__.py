@@ -7,10 +7,13 @@ answer, and returns the `Transition` to take. Events go to the `Frame` that it w
     definition -> definition.py (a node with its place and its problems)
                -> one module per kind of state, which compiles its fields with
                     data_flow.py     InputPath … OutputPath, Arguments, Output, Assign
-                    json_path.py, queries.py, templates.py, intrinsic_calls.py, choice_rules.py, jsonata.py
+                    json_path.py, queries.py, templates.py, intrinsic_calls.py, choice_rules.py
+                    jsonata.py (expressions in states), over jsonata_language/ (the language itself)
                     recovery.py      Retry and Catch
                -> machine.py (Machine, Scope), after validate.py has looked at the whole
 """
+
+import sys
 
 from mapfold.states.effects import (
     BatcherSpec,
@@ -35,6 +38,10 @@ from mapfold.states.effects import (
 from mapfold.states.frame import NOT_TRUNCATED, PAYLOAD_LIMIT, Frame, History, encode, is_oversized
 from mapfold.states.machine import Machine, Scope, State, compile_machine
 from mapfold.states.timestamps import format_timestamp, parse_timestamp
+from mapfold.states.variable_references import variable_references
+
+# JSON nests up to 1,024 deep (orjson's limit), and a template takes some frames for each level.
+sys.setrecursionlimit(max(sys.getrecursionlimit(), 10_000))
 
 __all__ = [
     "NOT_TRUNCATED",
@@ -67,4 +74,5 @@ __all__ = [
     "format_timestamp",
     "is_oversized",
     "parse_timestamp",
+    "variable_references",
 ]

@@ -74,11 +74,12 @@ def _compile_expression(node: Node, name: str, *, whole: bool, check: Check) -> 
     if evaluate is None:
         return None
     source = node.fields[name][2:-2].strip()
+    field = node.field_path(name)
 
     def read(data: Json, frame: Frame) -> float | int:
         value = evaluate(data, None, frame)
         if not _is_number(value, whole=whole):
-            raise wrong_type(source, name, "integer" if whole else "number", value)
+            raise wrong_type(source, field, "integer" if whole else "number", value)
         return _checked(value, "States.QueryEvaluationError", check)
 
     return read

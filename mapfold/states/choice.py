@@ -96,11 +96,12 @@ def _compile_condition(node: Node) -> Rule:
     if evaluate is None:
         return NEVER
     source = node.fields["Condition"][2:-2].strip()
+    field = node.field_path("Condition")
 
     def matches(data: Json, frame: Frame) -> bool:
         value = evaluate(data, None, frame)
         if not isinstance(value, bool):
-            raise wrong_type(source, "Condition", "boolean", value)
+            raise wrong_type(source, field, "boolean", value)
         return value
 
     return matches

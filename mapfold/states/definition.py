@@ -16,10 +16,13 @@ from mapfold.states.effects import Json
 from mapfold.states.frame import encode
 from mapfold.states.json_path import PathSyntaxError
 from mapfold.states.jsonata import (
+    HALF_OPEN,
+    INVALID,
     Expression,
     ExpressionSyntaxError,
     compile_expression,
     compile_json,
+    field_path,
     is_expression,
     is_half_open,
 )
@@ -184,26 +187,33 @@ class Node:
             return None
         return compile_json(
             self.fields[name],
-            field=name,
+            field=self.field_path(name),
             extra=extra,
-            report=lambda at, text: self.problem(text, *[part for part in f"{name}{at}".split("/") if part]),
+            report=lambda at, text, code: self.build.problems.append(
+                Problem(code, text, f"{pointer(self.at, name)}{at}")
+            ),
         )
 
-    def expression(self, name: str, *, extra: str | None = None, field: str | None = None) -> Expression | None:
+    def expression(self, name: str, *, extra: str | None = None) -> Expression | None:
         """A field whose string is an expression; None where it is not one."""
         text = self.fields.get(name)
         if not isinstance(text, str):
             return None
         if is_half_open(text):
-            self.problem("A JSONata expression must start with '{%' and end with '%}'", name)
+            self.problem(HALF_OPEN, name, code=INVALID)
             return None
         if not is_expression(text):
             return None
         try:
-            return compile_expression(text, field=field or name, extra=extra)
+            return compile_expression(text, field=self.field_path(name), extra=extra)
         except ExpressionSyntaxError as error:
-            self.problem(str(error), name)
+            for problem in error.texts:
+                self.problem(problem, name, code=error.code)
             return None
+
+    def field_path(self, name: str) -> str:
+        """How causes name the field `name` of this node: from the state on, `Choices[0]/Condition`."""
+        return field_path(self.at, pointer("", self.name)[1:], name)
 
     def holds_expression(self, name: str) -> bool:
         """Whether the field is for `expression`: a string with a delimiter, in a JSONata state."""

@@ -52,7 +52,7 @@ def _compile_text(node: Node, name: str) -> Query | None:
     if not node.is_jsonata and node.has(twin):
         return _compile_path(node, twin)
     if node.holds_expression(name):
-        return _compile_expression(node, name)
+        return compile_text_expression(node, name)
     text = node.string(name)
     return None if text is None else lambda data, frame: text
 
@@ -79,16 +79,18 @@ def _compile_path(node: Node, twin: str) -> Query | None:
     return read
 
 
-def _compile_expression(node: Node, name: str) -> Query | None:
+def compile_text_expression(node: Node, name: str) -> Query | None:
+    """A field whose expression has to give a string."""
     evaluate = node.expression(name)
     if evaluate is None:
         return None
     source = node.fields[name][2:-2].strip()
+    field = node.field_path(name)
 
     def read(data: Json, frame: Frame) -> Json:
         value = evaluate(data, None, frame)
         if not isinstance(value, str):
-            raise wrong_type(source, name, "string", value)
+            raise wrong_type(source, field, "string", value)
         return value
 
     return read

@@ -49,11 +49,13 @@ class Frame:
         "known_text",
         "map_item",
         "outer",
+        "outer_bytes",
         "previous",
         "random",
         "retry_count",
         "state",
         "task_token",
+        "variable_sizes",
         "variables",
     )
 
@@ -75,7 +77,11 @@ class Frame:
         """The id that the next event of this scope points back to."""
         self.outer: Mapping[str, Json] = outer or {}
         """Variables of the enclosing scopes: readable, not assignable."""
+        self.outer_bytes = 0
+        """The size of the enclosing scopes' variables, as JSON text."""
         self.variables: dict[str, Json] = {}
+        self.variable_sizes: dict[str, int] | None = None
+        """The bytes of each of them, as far as they were counted."""
         self.state: tuple[str, float] = ("", 0.0)
         """Name and time of entry (epoch seconds) of the current state."""
         self.before = 0
@@ -101,6 +107,8 @@ class Frame:
             outer={**self.outer, **self.variables},
             random=self.random,
         )
+        if self.variable_sizes is not None:
+            inner.outer_bytes = self.outer_bytes + sum(self.variable_sizes.values())
         inner.known, inner.known_text = self.known, self.known_text
         inner.map_item = self.map_item
         return inner

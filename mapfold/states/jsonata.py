@@ -1,35 +1,60 @@
-"""JSONata in states: expressions between `{%` and `%}`, compiled once by the library `jsonata-python`.
+"""JSONata in states: expressions between `{%` and `%}`, compiled once.
 
 What differs from plain JSONata is the service's: there is no input document, `$states` and the variables are bound,
-`$eval` is gone, six functions are added, and an undefined result is an error.
+`$eval` is gone, six functions are added (`jsonata_functions.py`), and an undefined result is an error.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
-
-from jsonata import Jsonata  # type: ignore[import-untyped]
-from jsonata.jexception import JException  # type: ignore[import-untyped]
 
 from mapfold.states.context import build_context
 from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame, encode
-from mapfold.states.jsonata_functions import NULL, UnsupportedResult, added_functions, plain
-from mapfold.states.jsonata_misuse import find_misuse
-from mapfold.states.variables import visible_variables
+from mapfold.states.intrinsics import new_uuid
+from mapfold.states.jsonata_functions import FUNCTIONS
+from mapfold.states.jsonata_language import (
+    DEPTH_EXCEEDED,
+    UNDEFINED,
+    InternalFailure,
+    JsonataError,
+    LimitExceeded,
+    Node,
+    Program,
+    compile_program,
+    is_function,
+    number_text,
+)
+from mapfold.states.jsonata_misuse import find_misuse, reads_context
 
 Expression = Callable[[Json, Json, Frame], Json]
 """Takes the state's input, its result or error output (where `$states` has one), and the frame."""
+Report = Callable[[str, str, str], None]
+"""Hears of a problem: where it is below the field (`/a[0]`), its text, and its code."""
 
-TIME_LIMIT_SECONDS = 1.0
+INVALID = "INVALID_JSONATA_EXPRESSION"
+UNSUPPORTED = "UNSUPPORTED_JSONATA_EXPRESSION"
+LARGEST_EXACT = 2**53
+LARGEST_INTEGER = 2**63
+"""Up to here a double is written as a whole number, with the digits that JavaScript gives it."""
 
 
 class ExpressionSyntaxError(ValueError):
-    """An expression that is no JSONata, or that reads what it may not read."""
+    """An expression that is no JSONata, or (`code` says so) that reads what it may not read: `texts`, each a problem."""
+
+    def __init__(self, code: str, *texts: str) -> None:
+        super().__init__("; ".join(texts))
+        self.code, self.texts = code, texts
+
+
+class _Unsupported(Exception):
+    """A function as the result of an expression."""
 
 
 def is_expression(text: str) -> bool:
+    """Whether a string has both delimiters, and so is an expression."""
     return len(text) >= 4 and text.startswith("{%") and text.endswith("%}")
 
 
@@ -45,27 +70,39 @@ def compile_expression(text: str, *, field: str, extra: str | None = None) -> Ex
     Raises ExpressionSyntaxError.
     """
     source = text[2:-2].strip()
+    about = f"The JSONata expression '{source}' specified for the field '{field}'"
     try:
-        program = Jsonata(source)
-    except (JException, IndexError, AttributeError, TypeError) as error:
-        raise ExpressionSyntaxError(f"Invalid JSONata expression: {error}") from error
-    problem = next(find_misuse(program.ast, extra), None)
-    if problem is not None:
-        raise ExpressionSyntaxError(problem)
-    program.set_validate_input(False)
-    program.set_output_convert_nulls(False)
-    program.environment.bind("eval", None)  # a name bound to nothing hides the library's own
-    if source == "$states.input":
-        return lambda input_, result, frame: input_
-    if source == f"$states.{extra}":
-        return lambda input_, result, frame: result
-    return _evaluator(program, source, field, extra)
+        program = compile_program(source, FUNCTIONS)
+    except JsonataError as error:
+        raise ExpressionSyntaxError(INVALID, error.message) from error
+    except RecursionError:
+        return _overflowing(about, field)
+    problems = find_misuse(program.tree, extra)
+    if problems:
+        raise ExpressionSyntaxError(UNSUPPORTED, *map(_refusal, problems))
+    evaluate = _evaluator(program, about, field, extra)
+    return _direct(program.tree, extra, evaluate) or evaluate
 
 
-def compile_json(value: Json, *, field: str, extra: str | None, report: Callable[[str, str], None]) -> Expression:
-    """Compile a JSON value with expressions at any depth; `report(pointer, problem)` hears of the wrong ones."""
+def _refusal(reference: str) -> str:
+    where = "" if reference.startswith("$states.") else " at the top level"
+    return f"Reference to '{reference}'{where} is not supported."
+
+
+def compile_json(value: Json, *, field: str, extra: str | None, report: Report) -> Expression:
+    """Compile a JSON value with expressions at any depth; `report` hears of the wrong ones.
+
+    A value without expressions is given as it is, each time the same.
+    """
     compiled = _compile_node(value, field, extra, report, "")
     return compiled or (lambda input_, result, frame: value)
+
+
+def field_path(at: str, state: str, name: str) -> str:
+    """How causes name the field `name` of the object at the place `at`: from its state on, `Choices[0]/Condition`."""
+    inside = at.rpartition(f"/States/{state}")[2] if f"/States/{state}" in at else ""
+    path = "".join(f"[{part}]" if part.isdecimal() else f"/{part}" for part in inside.split("/")[1:])
+    return f"{path}/{name}".removeprefix("/")
 
 
 def wrong_type(source: str, field: str, expected: str, value: Json) -> StateError:
@@ -79,6 +116,7 @@ def wrong_type(source: str, field: str, expected: str, value: Json) -> StateErro
 
 
 def type_name(value: Json) -> str:
+    """The type of a JSON value as causes name it."""
     if value is None:
         return "null"
     names = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
@@ -88,9 +126,8 @@ def type_name(value: Json) -> str:
 # --- compiling ----------------------------------------------------------------------------------------------
 
 
-def _compile_node(
-    value: Json, field: str, extra: str | None, report: Callable[[str, str], None], at: str
-) -> Expression | None:
+def _compile_node(value: Json, field: str, extra: str | None, report: Report, at: str) -> Expression | None:
+    """The expression of a JSON value, or None where there is none in it."""
     if isinstance(value, str):
         return _compile_text(value, field, extra, report, at)
     if isinstance(value, dict):
@@ -100,26 +137,28 @@ def _compile_node(
         return _object_builder(value, {key: made for key, made in members.items() if made})
     if isinstance(value, list):
         items = [
-            _compile_node(member, f"{field}[{index}]", extra, report, f"{at}/{index}")
+            _compile_node(member, f"{field}[{index}]", extra, report, f"{at}[{index}]")
             for index, member in enumerate(value)
         ]
         return _array_builder(value, items) if any(items) else None
     return None
 
 
-def _compile_text(
-    text: str, field: str, extra: str | None, report: Callable[[str, str], None], at: str
-) -> Expression | None:
+def _compile_text(text: str, field: str, extra: str | None, report: Report, at: str) -> Expression | None:
     if is_half_open(text):
-        report(at, "A JSONata expression must start with '{%' and end with '%}'")
+        report(at, HALF_OPEN, INVALID)
         return None
     if not is_expression(text):
         return None
     try:
         return compile_expression(text, field=field, extra=extra)
     except ExpressionSyntaxError as error:
-        report(at, str(error))
+        for problem in error.texts:
+            report(at, problem, error.code)
         return None
+
+
+HALF_OPEN = "A JSONata expression must start with '{%' and end with '%}'"
 
 
 def _object_builder(value: dict[str, Json], members: dict[str, Expression]) -> Expression | None:
@@ -146,9 +185,40 @@ def _array_builder(value: list[Json], items: list[Expression | None]) -> Express
 # --- evaluating ---------------------------------------------------------------------------------------------
 
 
-def _evaluator(program: Jsonata, source: str, field: str, extra: str | None) -> Expression:
+def _direct(tree: Node, extra: str | None, evaluate: Expression) -> Expression | None:
+    """`$states.input.a.b` and the like: members are read without an evaluation, which the rest is left to."""
+    names = _member_names(tree)
+    if names is None or names[0] not in ("input", extra):
+        return None
+    from_input = names[0] == "input"
+    path = tuple(names[1:])
+
+    def read(input_: Json, result: Json, frame: Frame) -> Json:
+        value = input_ if from_input else result
+        for name in path:
+            if type(value) is not dict or name not in value:
+                return evaluate(input_, result, frame)
+            value = value[name]
+        return value if type(value) is not float else _plain_number(value)
+
+    return read
+
+
+def _member_names(tree: Node) -> list[str] | None:
+    """The names after `$states` in a path that is nothing else; None for any other expression."""
+    if tree.kind != "path" or tree.group is not None or tree.keeps_singleton or len(tree.steps) < 2:
+        return None
+    first, *rest = tree.steps
+    if first.kind != "variable" or first.value != "states":
+        return None
+    if any(step.stages or step.predicates or step.is_tuple or step.keeps_array for step in tree.steps):
+        return None
+    return [str(step.value) for step in rest] if all(step.kind == "name" for step in rest) else None
+
+
+def _evaluator(program: Program, about: str, field: str, extra: str | None) -> Expression:
     # The context object costs as much as a small expression: it is made only for one that may read it.
-    needs_context = "context" in source or "$states" in source.replace("$states.", "")
+    needs_context = reads_context(program.tree)
 
     def evaluate(input_: Json, result: Json, frame: Frame) -> Json:
         states: dict[str, Json] = {"input": input_}
@@ -156,68 +226,68 @@ def _evaluator(program: Jsonata, source: str, field: str, extra: str | None) -> 
             states["context"] = build_context(frame)
         if extra is not None:
             states[extra] = result
-        bindings: dict[str, Any] = {
-            name: NULL if value is None else value for name, value in visible_variables(frame).items()
-        }
-        bindings["states"] = states
-        bindings["__evaluate_entry"] = _Guard(frame.clock)
-        if _reads_functions(source):
-            bindings.update(added_functions(frame.random))
-        return _checked(program, source, field, bindings)
+        return _checked(program, about, field, {"states": states}, frame)
 
     return evaluate
 
 
-def _reads_functions(source: str) -> bool:
-    return any(name in source for name in ("$partition", "$range", "$hash", "$random", "$uuid", "$parse"))
-
-
-def _checked(program: Jsonata, source: str, field: str, bindings: dict[str, Any]) -> Json:
-    about = f"The JSONata expression '{source}' specified for the field '{field}'"
+def _checked(program: Program, about: str, field: str, names: dict[str, Json], frame: Frame) -> Json:
+    outer = frame.outer
     try:
-        value = program.evaluate(None, bindings)
-        if value is None:
-            raise StateError("States.QueryEvaluationError", f"{about} returned nothing (undefined).", location=field)
-        return plain(value)
-    except UnsupportedResult as error:
-        raise StateError(
-            "States.QueryEvaluationError", f"{about} returned an unsupported result type.", location=field
-        ) from error
-    except _OutOfTime as error:
-        raise _thrown(about, "Expression evaluation timeout", field) from error
+        scopes = (outer, frame.variables, names) if outer else (frame.variables, names)
+        value = program.evaluate(scopes, frame.clock, frame.random)
+        if value is not UNDEFINED:
+            return _plain(value)
+    except JsonataError as error:
+        raise _failure(f"{about} threw an error during evaluation. {error}", field) from error
+    except LimitExceeded as error:
+        raise _failure(f"{about} threw an error during evaluation: {error}", field) from error
     except RecursionError as error:
-        raise _thrown(about, "Stack overflow error", field) from error
-    except MemoryError as error:
-        raise _thrown(about, "Expression evaluation memory limit exceeded", field) from error
-    except JException as error:
-        raise _thrown(about, f"{error.error}: {error}", field) from error
-    except (TypeError, ValueError, AttributeError, ArithmeticError, LookupError) as error:
-        # The library lets Python's own errors out where JSONata has an error of its own.
-        raise _thrown(about, str(error), field) from error
+        raise _failure(f"{about} threw an error during evaluation: {DEPTH_EXCEEDED}", field) from error
+    except _Unsupported as error:
+        raise _failure(f"{about} returned an unsupported result type.", field) from error
+    except (InternalFailure, TypeError, ValueError, AttributeError, ArithmeticError, LookupError) as error:
+        # What JavaScript would trip over, such as a native function that is partially applied to the wrong types.
+        shown = new_uuid(frame.random)
+        raise _failure(f"{about} threw an internal error during evaluation. {shown}", field) from error
+    raise _failure(f"{about} returned nothing (undefined).", field)
 
 
-def _thrown(about: str, what: str, field: str) -> StateError:
-    return StateError(
-        "States.QueryEvaluationError", f"{about} threw an error during evaluation. {what}", location=field
-    )
+def _overflowing(about: str, field: str) -> Expression:
+    """An expression that nests so deep that it cannot even be compiled: it fails when it is evaluated."""
+
+    def evaluate(input_: Json, result: Json, frame: Frame) -> Json:
+        raise _failure(f"{about} threw an error during evaluation: {DEPTH_EXCEEDED}", field)
+
+    return evaluate
 
 
-class _OutOfTime(Exception):
-    pass
+def _failure(cause: str, field: str) -> StateError:
+    return StateError("States.QueryEvaluationError", cause, location=field)
 
 
-class _Guard:
-    """Called at every node: stops an expression after a second. It looks at the clock at every 256th call."""
+def _plain(value: Any) -> Json:
+    """The result as plain JSON. Raises _Unsupported for functions."""
+    kind = type(value)
+    if value is None or kind is str or kind is bool:
+        return value
+    if kind is int or kind is float:
+        return _plain_number(value)
+    if kind is dict:
+        return {key: _plain(member) for key, member in value.items() if member is not UNDEFINED}
+    if isinstance(value, list):
+        return [None if member is UNDEFINED else _plain(member) for member in value]
+    if is_function(value):
+        raise _Unsupported
+    raise TypeError(f"no JSON: {kind}")
 
-    __slots__ = ("calls", "clock", "until")
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.clock, self.calls, self.until = clock, 0, 0.0
-
-    def __call__(self, node: Any, input_: Any, environment: Any) -> None:
-        self.calls += 1
-        if self.calls & 255 == 0:
-            if self.until == 0.0:
-                self.until = self.clock() + TIME_LIMIT_SECONDS
-            elif self.clock() > self.until:
-                raise _OutOfTime
+def _plain_number(number: float) -> Json:
+    """A number as JSON: whole ones without a fraction. What is not finite is its name, as seen on the service."""
+    if type(number) is int:
+        return number if -(2**63) <= number < 2**64 else float(number)
+    if not math.isfinite(number):
+        return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
+    if not number.is_integer() or abs(number) >= LARGEST_INTEGER:
+        return number
+    return int(number) if abs(number) < LARGEST_EXACT else int(number_text(number))

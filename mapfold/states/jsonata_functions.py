@@ -1,99 +1,118 @@
-"""The functions that the service adds to JSONata, and the library's values as plain JSON."""
+"""The six functions that the service adds to JSONata.
+
+Their arguments are checked as those of the language's own functions are. Numbers that are not whole are cut towards
+zero, where intrinsic functions round to the nearest: `$range(-1.7, 2, 1)` is `[-1, 0, 1, 2]`. What is undefined, or
+makes no sense (a step of 0, an unknown algorithm, text that is no JSON), gives undefined.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from random import Random
 from typing import Any
 
 import orjson
-from jsonata import Jsonata  # type: ignore[import-untyped]
-from jsonata.jexception import JException  # type: ignore[import-untyped]
-from jsonata.utils import Utils  # type: ignore[import-untyped]
 
-from mapfold.states.effects import Json
-from mapfold.states.frame import encode
 from mapfold.states.intrinsics import ALGORITHMS, new_uuid
+from mapfold.states.jsonata_language import (
+    BUILTINS,
+    MEMORY_EXCEEDED,
+    UNDEFINED,
+    InternalFailure,
+    LimitExceeded,
+    Native,
+    Run,
+    Sequence,
+    parse_signature,
+)
 
-NULL = Utils.NULL_VALUE
-"""What the library has for null: its None is undefined."""
-
-
-class UnsupportedResult(Exception):
-    """A function, or another value that JSON does not have."""
-
-
-def plain(value: Any) -> Json:
-    """The library's result as plain JSON values. Raises UnsupportedResult for functions."""
-    if value is NULL:
-        return None
-    kind = type(value)
-    if value is None or kind is str or kind is bool:
-        return value
-    if kind is int:
-        return value if -(2**63) <= value < 2**64 else float(value)
-    if kind is float:
-        return int(value) if value.is_integer() and abs(value) < 2**53 else value
-    if isinstance(value, dict):
-        return {str(key): plain(member) for key, member in value.items()}
-    if isinstance(value, Utils.RangeList):
-        return [value[index] for index in range(len(value))]
-    if isinstance(value, list | tuple):
-        return [plain(member) for member in value]
-    raise UnsupportedResult
+MOST_RANGE = 360_145
+"""Numbers that `$range` may give before the evaluation has no memory left."""
 
 
-def added_functions(random: Random) -> dict[str, Any]:
-    """The bindings of the six functions; `random` is where chance comes from."""
-    return {
-        "partition": Jsonata.JLambda(_partition),
-        "range": Jsonata.JLambda(_range),
-        "hash": Jsonata.JLambda(_hash),
-        "random": Jsonata.JLambda(lambda *seed: Random(_floor(seed[0])).random() if seed else random.random()),
-        "uuid": Jsonata.JLambda(lambda: new_uuid(random)),
-        "parse": Jsonata.JLambda(_parse),
-    }
+def partition(run: Run, array: Any, size: Any) -> Any:
+    """`$partition(array, size)`: its parts, the last of which may be shorter."""
+    if array is UNDEFINED or size is UNDEFINED:
+        return UNDEFINED
+    width = _whole(size)
+    if width < 0:
+        raise InternalFailure
+    if width == 0:
+        return UNDEFINED
+    run.spend(len(array))
+    return [array[start : start + width] for start in range(0, len(array), width)]
 
 
-def _floor(value: Any) -> int:
-    """Numbers are rounded down here, while intrinsic functions round to the nearest."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise JException("T0410", -1, 1, "number")
-    return math.floor(value)
-
-
-def _partition(array: Any = None, size: Any = None) -> Any:
-    if array is None:
-        return None
-    items = list(array) if isinstance(array, list) else [array]
-    width = _floor(size)
-    if width <= 0:
-        raise ValueError("the size of a partition must be positive")
-    return [items[start : start + width] for start in range(0, len(items), width)]
-
-
-def _range(start: Any = None, end: Any = None, step: Any = 1) -> Any:
-    """A sequence, as the language's own: of one member, it is that member (seen on the service)."""
-    first, last, by = _floor(start), _floor(end), _floor(step)
+def number_range(run: Run, start: Any, end: Any, step: Any) -> Any:
+    """`$range(start, end, step)`: both ends included where the step hits them. Of one number it is that number."""
+    if UNDEFINED in (start, end, step):
+        return UNDEFINED
+    first, last, by = _whole(start), _whole(end), _whole(step)
     if by == 0:
-        raise ValueError("the step of a range must not be 0")
-    return Utils.create_sequence_from_iter(range(first, last + (1 if by > 0 else -1), by))
+        return UNDEFINED
+    numbers = range(first, last + (1 if by > 0 else -1), by)
+    if _count(numbers) > MOST_RANGE:
+        raise LimitExceeded(MEMORY_EXCEEDED)
+    return Sequence(numbers)
 
 
-def _hash(value: Any = None, algorithm: Any = None) -> Any:
-    if value is None:
-        return None
-    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
-        raise ValueError(f"the algorithm must be one of {', '.join(ALGORITHMS)}")
-    text = value if isinstance(value, str) else encode(plain(value))
-    return hashlib.new(ALGORITHMS[algorithm], text.encode(), usedforsecurity=False).hexdigest()
+def _count(numbers: range) -> int:
+    """How many there are: a range may be too long for `len`."""
+    return 0 if not numbers else (numbers[-1] - numbers[0]) // numbers.step + 1
 
 
-def _parse(text: Any = None) -> Any:
-    if text is None:
-        return None
-    if not isinstance(text, str):
-        raise JException("T0410", -1, 1, "parse")
-    value = orjson.loads(text)
-    return NULL if value is None else value
+def hash_text(run: Run, text: Any, algorithm: Any) -> Any:
+    """`$hash(text, algorithm)`: lower-case hex."""
+    if text is UNDEFINED or algorithm not in ALGORITHMS:
+        return UNDEFINED
+    return hashlib.new(ALGORITHMS[algorithm], text.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
+
+
+def random_number(run: Run, seed: Any) -> float:
+    """`$random([seed])`: from 0 up to 1. A seed gives what Java's `Random` gives for it (seen on the service)."""
+    return run.random.random() if seed is UNDEFINED else _java_random(_whole(seed))
+
+
+def _java_random(seed: int) -> float:
+    """The first `nextDouble()` of `new java.util.Random(seed)`."""
+    mask = (1 << 48) - 1
+    state = (seed ^ 0x5DEECE66D) & mask
+    bits = 0
+    for width in (26, 27):
+        state = (state * 0x5DEECE66D + 0xB) & mask
+        bits = (bits << width) + (state >> (48 - width))
+    return bits / (1 << 53)
+
+
+def uuid(run: Run) -> str:
+    """`$uuid()`: version 4."""
+    return new_uuid(run.random)
+
+
+def parse(run: Run, text: Any) -> Any:
+    """`$parse(text)`: the value of a JSON text."""
+    if text is UNDEFINED:
+        return UNDEFINED
+    run.hold(len(text))
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return UNDEFINED
+
+
+def _whole(number: float) -> int:
+    if not math.isfinite(number):
+        raise InternalFailure
+    return int(number)
+
+
+FUNCTIONS: dict[str, Any] = {
+    **BUILTINS,
+    "partition": Native(partition, parse_signature("<an:a>"), 2, 2),
+    "range": Native(number_range, parse_signature("<nnn:a>"), 3, 3),
+    "hash": Native(hash_text, parse_signature("<ss:s>"), 2, 2),
+    "random": Native(random_number, parse_signature("<n?:n>"), 1, 1),
+    "uuid": Native(uuid, parse_signature("<:s>"), 0, 0),
+    "parse": Native(parse, parse_signature("<s:x>"), 1, 1),
+}
+"""All functions that an expression may call: those of the language but `$eval`, and these."""

@@ -1,62 +1,93 @@
-"""What a JSONata expression reads that is not there, found in its syntax tree before it ever runs."""
+"""What a JSONata expression reads that is not there, and which variables it reads: found in its tree, before it runs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from jsonata.parser import Parser  # type: ignore[import-untyped]
+from mapfold.states.jsonata_language import Node
+
+_TOP_NAMES = {"name": "{}", "wildcard": "*", "descendant": "**", "parent": "%"}
+_SINGLE_PARTS = ("body", "condition", "then", "otherwise", "expression", "left", "right", "procedure")
+_LISTED_PARTS = ("arguments", "expressions", "pairs")
+_INNER_PARTS = ("predicates", "stages", "group", "terms", "pattern", "update", "delete")
 
 
-def find_misuse(node: Any, extra: str | None, *, inside: bool = False) -> Iterator[str]:
-    """What an expression reads that is not there: the input document, or members of `$states`.
-
-    `inside` a path's later steps, predicates and groups, `$` and bare names mean the value at hand.
+def find_misuse(tree: Node, extra: str | None) -> list[str]:
+    """The references that do not work, each once: to an input document, which there is none of, or to `$states`
+    members that are not there. `extra` is the member beside input and context, if there is one.
     """
+    found = dict.fromkeys(_find_top_references(tree, inside=False))
+    unavailable = {"result", "errorOutput"} - {extra}
+    found.update(dict.fromkeys(f"$states.{member}" for member in _states_members(tree) if member in unavailable))
+    return list(found)
+
+
+def reads_context(tree: Node) -> bool:
+    """Whether an expression may read `$states.context`: by its name, or with the whole of `$states`."""
+    members = [path.steps[1] for path in _paths_from(tree, "states")]
+    whole = sum(node.kind == "variable" and node.value == "states" for node in _walk(tree)) > len(members)
+    return whole or any(step.kind != "name" or step.value == "context" for step in members)
+
+
+def free_variables(tree: Node) -> list[str]:
+    """The variables that an expression reads and does not bind itself, in order, without `$`."""
+    nodes = list(_walk(tree))
+    bound = {node.left.value for node in nodes if node.kind == "bind"}
+    bound.update(argument.value for node in nodes if node.kind == "lambda" for argument in node.arguments)
+    bound.update(name for node in nodes for name in (node.focus, node.index) if name)
+    bound.update(node.value for node in nodes if node.kind == "index")
+    read = (node.value for node in nodes if node.kind == "variable")
+    return list(dict.fromkeys(name for name in read if name and name != "$" and name not in bound))
+
+
+def _states_members(tree: Node) -> Iterator[str]:
+    return (str(path.steps[1].value) for path in _paths_from(tree, "states") if path.steps[1].kind == "name")
+
+
+def _paths_from(tree: Node, variable: str) -> Iterator[Node]:
+    for node in _walk(tree):
+        if node.kind == "path" and len(node.steps) > 1:
+            first = node.steps[0]
+            if first.kind == "variable" and first.value == variable:
+                yield node
+
+
+def _find_top_references(node: Any, *, inside: bool) -> Iterator[str]:
+    """Names where there is no context value. `inside` later steps, predicates and groups there is one."""
     if isinstance(node, list | tuple):
         for member in node:
-            yield from find_misuse(member, extra, inside=inside)
+            yield from _find_top_references(member, inside=inside)
         return
-    if not isinstance(node, Parser.Symbol):
+    if not isinstance(node, Node):
         return
-    kind = getattr(node, "type", None)
-    if kind == "path":
-        steps = node.steps or []
-        yield from _find_states_misuse(steps, extra)
-        for position, step in enumerate(steps):
-            yield from find_misuse(step, extra, inside=inside or position > 0)
-        yield from find_misuse(getattr(node, "group", None), extra, inside=True)
-        return
-    if not inside and kind in ("name", "wildcard", "descendant", "parent"):
-        yield f"Reference to '{node.value}' at the top level is not allowed: there is no input document"
-    if not inside and kind == "variable" and node.value in ("", "$"):
-        yield f"'${node.value}' at the top level is not allowed: there is no input document"
-    for name in _CHILDREN:
-        yield from find_misuse(getattr(node, name, None), extra, inside=inside)
-    for name in _INNER_CHILDREN:
-        yield from find_misuse(getattr(node, name, None), extra, inside=True)
+    if not inside and node.kind in _TOP_NAMES:
+        yield _TOP_NAMES[node.kind].format(node.value)
+    if not inside and node.kind == "variable" and node.value in ("", "$"):
+        yield f"${node.value}"
+    if node.kind == "path":
+        for position, step in enumerate(node.steps):
+            yield from _find_top_references(step, inside=inside or position > 0)
+    for name, part in _parts(node):
+        yield from _find_top_references(part, inside=inside or name in _INNER_PARTS)
 
 
-_CHILDREN = (
-    "arguments",
-    "body",
-    "condition",
-    "then",
-    "_else",
-    "expression",
-    "expressions",
-    "lhs",
-    "rhs",
-    "lhs_object",
-    "rhs_object",
-    "procedure",
-)
-_INNER_CHILDREN = ("predicate", "stages", "group", "expr", "terms", "rhs_terms", "pattern", "update", "delete")
+def _walk(node: Any) -> Iterator[Node]:
+    """A node and all below it."""
+    if isinstance(node, list | tuple):
+        for member in node:
+            yield from _walk(member)
+    elif isinstance(node, Node):
+        yield node
+        if node.kind == "path":
+            yield from _walk(node.steps)
+        for _, part in _parts(node):
+            yield from _walk(part)
 
 
-def _find_states_misuse(steps: list[Any], extra: str | None) -> Iterator[str]:
-    if len(steps) < 2 or steps[0].type != "variable" or steps[0].value != "states" or steps[1].type != "name":
-        return
-    member = steps[1].value
-    if member in ("result", "errorOutput") and member != extra:
-        yield f"The reference '$states.{member}' is not available here"
+def _parts(node: Node) -> Iterable[tuple[str, Any]]:
+    """The parts of a node but the steps of a path, by name."""
+    for name in (*_SINGLE_PARTS, *_LISTED_PARTS, *_INNER_PARTS):
+        part = getattr(node, name, None)
+        if part is not None and not (name == "left" and node.kind == "bind"):
+            yield name, part

@@ -12,6 +12,7 @@ from mapfold.states.context import region_of
 from mapfold.states.data_flow import compile_flow
 from mapfold.states.definition import Node
 from mapfold.states.effects import Effect, Json, Resource, RunTask, StateError, TaskFailed, TaskSucceeded
+from mapfold.states.fail import compile_text_expression
 from mapfold.states.fields import compile_next
 from mapfold.states.frame import NOT_TRUNCATED, Frame, encode, is_oversized
 from mapfold.states.intrinsic_calls import compile_value
@@ -173,7 +174,6 @@ def _compile_role(node: Node) -> Query | None:
     if not credentials.require("RoleArn"):
         return None
     if credentials.holds_expression("RoleArn"):
-        evaluate = credentials.expression("RoleArn", field="Credentials/RoleArn")
-        return None if evaluate is None else lambda data, frame: evaluate(data, None, frame)
+        return compile_text_expression(credentials, "RoleArn")
     role = credentials.string("RoleArn")
     return None if role is None else lambda data, frame: role

@@ -7,7 +7,7 @@ from typing import Any
 
 from mapfold.states.effects import EndScope, FailScope, Goto, Json, StateError
 from mapfold.states.frame import NOT_TRUNCATED, Frame, is_oversized
-from mapfold.states.variables import encode_assigned
+from mapfold.states.variables import assign
 
 ERROR_LIMIT = 256
 CAUSE_LIMIT = 32_768
@@ -54,9 +54,8 @@ def leave(
         raise too_large(name)
     details: dict[str, Any] = {"name": name, "output": text, "outputDetails": NOT_TRUNCATED}
     if assigned:
-        details["assignedVariables"] = encode_assigned(assigned)
+        details["assignedVariables"] = assign(assigned, frame)
         details["assignedVariablesDetails"] = NOT_TRUNCATED
-        frame.variables.update(assigned)
     frame.record(type_, "stateExitedEventDetails", details)
     return EndScope(output) if next_ is None else Goto(next_, output)
 

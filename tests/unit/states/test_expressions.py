@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from mapfold.errors import DefinitionError
-from mapfold.states import EndScope, FailScope, Json, compile_machine
+from mapfold.states import EndScope, FailScope, Json
 from mapfold.states.json_path import MISSING, PathSyntaxError, compile_path
 
-from .conftest import RunMachine, World, cases, one_state
+from .conftest import RunMachine, cases, one_state
 
 
 @pytest.mark.parametrize(("path", "document", "found"), cases("paths.json"))
@@ -111,44 +108,3 @@ def test_jsonata_fails_with_the_service_s_cause(run_machine: RunMachine, output:
     assert end == FailScope("States.QueryEvaluationError", prefix + cause)
     assert world.types == ["PassStateEntered", "EvaluationFailed"]
     assert world.details("EvaluationFailed")["location"] == "Output/x"
-
-
-@pytest.mark.parametrize(
-    ("expression", "text"),
-    [
-        ("{% $states.result %}", "'$states.result' is not available"),
-        ("{% $states.errorOutput %}", "'$states.errorOutput' is not available"),
-        ("{% total %}", "'total' at the top level"),
-        ("{% $ %}", "'$' at the top level"),
-        ("{% $$.a %}", "'$$' at the top level"),
-        ("{% 1 + %}", "Invalid JSONata expression"),
-        ("{% 1", "must start with"),
-    ],
-)
-def test_jsonata_that_cannot_work_is_refused_at_creation(expression: str, text: str) -> None:
-    """What an expression may read is known before it runs: the document is not there, nor is a Pass's result."""
-    with pytest.raises(DefinitionError) as caught:
-        compile_machine(one_state({"Type": "Pass", "Output": {"x": expression}}, QueryLanguage="JSONata"))
-
-    (problem,) = caught.value.problems
-    assert problem.at == "/States/S/Output/x"
-    assert text in problem.text
-
-
-def test_an_expression_is_stopped_after_a_second(run_machine: RunMachine) -> None:
-    """The clock is the frame's; one that runs a second at every look ends the evaluation."""
-    world = World()
-
-    def hurry() -> float:
-        world.now += 2
-        return world.now
-
-    world.frame.clock = hurry
-    machine = compile_machine(
-        one_state({"Type": "Pass", "Output": "{% $sum([1..5000].($ * 2)) %}"}, QueryLanguage="JSONata")
-    )
-
-    end: Any = world.run(machine.scope, {})
-
-    assert end.error == "States.QueryEvaluationError"
-    assert end.cause.endswith("threw an error during evaluation. Expression evaluation timeout")
