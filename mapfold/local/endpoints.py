@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _PREFIX = "AWS_ENDPOINT_URL_"
 _OURS = frozenset({f"{_PREFIX}SFN", f"{_PREFIX}LAMBDA"})
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
+TASK_READ_SECONDS = 310
+"""How long a service may take to answer a Task: an EXPRESS execution that is started synchronously has five minutes."""
+
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -76,6 +79,57 @@ class Endpoints:
         """A client of whatever serves SQS. It tries once: who polls tries again by itself."""
         client: SQSClient = self._client("sqs", 1)
         return client
+
+    def task_client(self, service: str, credentials: Mapping[str, str] | None = None) -> Any:
+        """botocore's client of whatever serves `service`, for the calls of Tasks. Takes some 100 ms: call it in a thread.
+
+        It tries once, as a Task's Retry says what is tried again, and leaves it to the service what parameters it takes.
+        `credentials` (AccessKeyId, SecretAccessKey, SessionToken) are those of a role that a Task has assumed.
+        """
+        from botocore.config import Config
+        from botocore.session import Session
+
+        session: Any = Session()
+        url = self._url_of(session, service)
+        keys: dict[str, str] = {}
+        if credentials is not None:
+            keys = {
+                "aws_access_key_id": credentials["AccessKeyId"],
+                "aws_secret_access_key": credentials["SecretAccessKey"],
+                "aws_session_token": credentials["SessionToken"],
+            }
+        common: dict[str, Any] = {
+            "max_pool_connections": 32,
+            "connect_timeout": 5,
+            "read_timeout": TASK_READ_SECONDS,
+            "retries": {"mode": "standard", "total_max_attempts": 1},
+            "parameter_validation": False,
+        }
+        if url not in (self.aws, self.service):
+            return session.create_client(
+                service, region_name=self.region, endpoint_url=url, config=Config(**common), **keys
+            )
+        config = Config(**common, proxies={}, s3={"addressing_style": "path"}, inject_host_prefix=False)
+        bare: Any = Session(session_vars={"profile": (None, None, None, None)})
+        keys = keys or {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
+        return bare.create_client(service, region_name=self.region, endpoint_url=url, config=config, **keys)
+
+    def task_credentials(self) -> Any:
+        """botocore's credentials for requests of Tasks that are signed without a client."""
+        from botocore.credentials import Credentials
+        from botocore.session import Session
+
+        session: Any = Session()
+        found = session.get_credentials() if self.foreign else None
+        return found or Credentials("local", "local")
+
+    def _url_of(self, session: Any, service: str) -> str:
+        """Where `service` is, by botocore's name: ourselves, what the environment says, or moto."""
+        if service in ("stepfunctions", "lambda"):
+            return self.service
+        model = session.get_service_model(service)
+        name = str(model.service_id).replace(" ", "_").replace("-", "_").upper()
+        return self.foreign.get(f"{_PREFIX}{name}", self.aws)
 
     def _client(self, service: str, attempts: int = 5) -> Any:
         import boto3

@@ -14,6 +14,7 @@ answer, and returns the `Transition` to take. Events go to the `Frame` that it w
 
 from mapfold.states.effects import (
     BatcherSpec,
+    CheckTask,
     Effect,
     EndScope,
     FailScope,
@@ -40,6 +41,7 @@ __all__ = [
     "NOT_TRUNCATED",
     "PAYLOAD_LIMIT",
     "BatcherSpec",
+    "CheckTask",
     "Effect",
     "EndScope",
     "FailScope",

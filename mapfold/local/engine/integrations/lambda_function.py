@@ -6,12 +6,22 @@ payload as a JSON string its cause.
 
 from __future__ import annotations
 
+import base64
+import time
 from collections.abc import Callable
+from email.utils import formatdate
+from functools import lru_cache
 
 import orjson
 
+from mapfold.local.engine.integrations.patterns import wait_for_token
+from mapfold.local.engine.integrations.progress import Progress, Tokens
+from mapfold.local.engine.integrations.requests import could_not_start, not_supported, required
 from mapfold.local.lambda_ import Invocation, LambdaError, LambdaService
 from mapfold.states.effects import Json, RunTask, TaskFailed, TaskSucceeded
+from mapfold.states.task import FUNCTION_FIELDS
+
+_PLAIN = frozenset(("FunctionName", "Payload", "Qualifier"))
 
 
 async def call_function(
@@ -30,22 +40,89 @@ async def call_function(
 async def invoke_function(
     service: LambdaService, effect: RunTask, started: Callable[[], None]
 ) -> TaskSucceeded | TaskFailed:
-    """`arn:aws:states:::lambda:invoke`: Arguments FunctionName, Payload, Qualifier; the result has the metadata."""
-    arguments = effect.arguments if isinstance(effect.arguments, dict) else {}
-    function = arguments.get("FunctionName")
-    if not isinstance(function, str):
-        return TaskFailed("States.Runtime", "The field 'FunctionName' is required but was missing", catchable=False)
+    """`arn:aws:states:::lambda:invoke`: the result is Lambda's response, with the metadata. `refuse_invoke` has passed."""
+    arguments = effect.arguments
+    if len(arguments) > 3 or not arguments.keys() <= _PLAIN:
+        return await _invoke_specially(service, arguments, started)
     payload = orjson.dumps(arguments.get("Payload", {}))
     try:
-        answer = await service.submit(function, payload, arguments.get("Qualifier"), started)
+        answer = await service.submit(arguments["FunctionName"], payload, arguments.get("Qualifier"), started)
     except LambdaError as error:
         return _refused(error, service, started)
+    return _result(answer)
+
+
+async def invoke_function_and_wait(
+    service: LambdaService, tokens: Tokens, effect: RunTask, progress: Progress
+) -> TaskSucceeded | TaskFailed:
+    """`lambda:invoke.waitForTaskToken`: the function is called, and what SendTaskSuccess brings is the result."""
+
+    async def submit() -> Json | TaskFailed:
+        answer = await invoke_function(service, effect, progress)
+        return answer if isinstance(answer, TaskFailed) else answer.output
+
+    return await wait_for_token(tokens, effect, progress, submit)
+
+
+def refuse_invoke(arguments: Json) -> str | None:
+    """Why a function cannot be invoked with these parameters; None if it can."""
+    if not isinstance(arguments, dict):
+        return could_not_start(arguments, ["The Parameters must be a JSON object"])
+    problems = [not_supported(name) for name in arguments if name not in FUNCTION_FIELDS]
+    if arguments.get("FunctionName") is None:
+        problems.append(required("FunctionName"))
+    return could_not_start(arguments, problems) if problems else None
+
+
+async def _invoke_specially(
+    service: LambdaService, arguments: dict[str, Json], started: Callable[[], None]
+) -> TaskSucceeded | TaskFailed:
+    """With an InvocationType, a ClientContext or a LogType."""
+    function, qualifier = arguments["FunctionName"], arguments.get("Qualifier")
+    payload = orjson.dumps(arguments.get("Payload", {}))
+    context = _client_context(arguments.get("ClientContext"))
+    try:
+        match arguments.get("InvocationType", "RequestResponse"):
+            case "Event":
+                request_id = service.invoke_event(function, payload, qualifier=qualifier, client_context=context)
+                started()
+                return TaskSucceeded(_response(request_id, 202))
+            case "DryRun":
+                service.function(function, qualifier)
+                started()
+                return TaskSucceeded(_response(service.new_request_id(), 204))
+            case _:
+                answer = await service.invoke(
+                    function,
+                    payload,
+                    qualifier=qualifier,
+                    on_started=started,
+                    want_log=arguments.get("LogType") == "Tail",
+                    client_context=context,
+                    is_json=True,
+                )
+    except LambdaError as error:
+        return _refused(error, service, started)
+    return _result(answer)
+
+
+def _client_context(encoded: Json) -> bytes | None:
+    """The JSON of a ClientContext, which is base64 on its way. What is none is left out, as Lambda's runtime does."""
+    if not isinstance(encoded, str):
+        return None
+    try:
+        return orjson.dumps(orjson.loads(base64.b64decode(encoded)))
+    except ValueError:
+        return None
+
+
+def _result(answer: Invocation) -> TaskSucceeded | TaskFailed:
     if answer.function_error is not None:
         return _function_failure(answer.payload)
     parsed = _parse(answer.payload)
     if isinstance(parsed, TaskFailed):
         return parsed
-    return TaskSucceeded(_response(answer, parsed.output))
+    return TaskSucceeded(_response(answer.request_id, 200, answer, parsed.output))
 
 
 def _refused(error: LambdaError, service: LambdaService, started: Callable[[], None]) -> TaskFailed:
@@ -80,24 +157,34 @@ def _parse(payload: bytes) -> TaskSucceeded | TaskFailed:
         )
 
 
-def _response(answer: Invocation, payload: Json) -> Json:
-    length = str(len(answer.payload))
+def _response(request_id: str, status: int, answer: Invocation | None = None, payload: Json = None) -> dict[str, Json]:
+    """Lambda's response, with the answer that was waited for. Members and headers stand as AWS has them, by name."""
+    response: dict[str, Json] = {}
     headers = {
         "Connection": "keep-alive",
-        "Content-Length": length,
+        "Content-Length": "0" if answer is None else str(len(answer.payload)),
         "Content-Type": "application/json",
-        "X-Amz-Executed-Version": answer.executed_version,
-        "x-amzn-Remapped-Content-Length": "0",
-        "x-amzn-RequestId": answer.request_id,
+        "Date": _date(int(time.time())),
     }
-    return {
-        "ExecutedVersion": answer.executed_version,
-        "Payload": payload,
-        "SdkHttpMetadata": {
-            "AllHttpHeaders": {name: [value] for name, value in headers.items()},
-            "HttpHeaders": headers,
-            "HttpStatusCode": 200,
-        },
-        "SdkResponseMetadata": {"RequestId": answer.request_id},
-        "StatusCode": 200,
+    if answer is not None:
+        response["ExecutedVersion"] = headers["X-Amz-Executed-Version"] = answer.executed_version
+        if answer.log_tail:
+            response["LogResult"] = base64.b64encode(answer.log_tail).decode()
+        response["Payload"] = payload
+    headers["x-amzn-Remapped-Content-Length"] = "0"
+    headers["x-amzn-RequestId"] = request_id
+    headers["X-Amzn-Trace-Id"] = f"root=1-{request_id[:8]}-{request_id[24:]}{request_id[24:]};sampled=0"
+    response["SdkHttpMetadata"] = {
+        "AllHttpHeaders": {name: [value] for name, value in headers.items()},
+        "HttpHeaders": headers,
+        "HttpStatusCode": status,
     }
+    response["SdkResponseMetadata"] = {"RequestId": request_id}
+    response["StatusCode"] = status
+    return response
+
+
+@lru_cache(maxsize=2)
+def _date(second: int) -> str:
+    """The Date header of a second; made once for all answers of it."""
+    return formatdate(second, usegmt=True)
