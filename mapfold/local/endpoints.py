@@ -104,15 +104,19 @@ class Endpoints:
             "read_timeout": TASK_READ_SECONDS,
             "retries": {"mode": "standard", "total_max_attempts": 1},
             "parameter_validation": False,
+            "request_checksum_calculation": "when_required",
+            "response_checksum_validation": "when_required",
         }
         if url not in (self.aws, self.service):
-            return session.create_client(
+            client = session.create_client(
                 service, region_name=self.region, endpoint_url=url, config=Config(**common), **keys
             )
+            return _as_asked(client, service)
         config = Config(**common, proxies={}, s3={"addressing_style": "path"}, inject_host_prefix=False)
         bare: Any = Session(session_vars={"profile": (None, None, None, None)})
         keys = keys or {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
-        return bare.create_client(service, region_name=self.region, endpoint_url=url, config=config, **keys)
+        client = bare.create_client(service, region_name=self.region, endpoint_url=url, config=config, **keys)
+        return _as_asked(client, service)
 
     def task_credentials(self) -> Any:
         """botocore's credentials for requests of Tasks that are signed without a client."""
@@ -177,6 +181,16 @@ class SharedClient:
             if self._sqs is None:
                 self._sqs = self._endpoints.sqs()
             return self._sqs
+
+
+def _as_asked(client: Any, service: str) -> Any:
+    """`client`, without what botocore adds to requests of its own accord, and which their answers would show."""
+    if service == "s3":
+        from botocore.handlers import set_list_objects_encoding_type_url
+
+        for operation in ("ListObjects", "ListObjectsV2", "ListObjectVersions"):
+            client.meta.events.unregister(f"before-parameter-build.s3.{operation}", set_list_objects_encoding_type_url)
+    return client
 
 
 def _is_same(url: str, other: str) -> bool:

@@ -45,9 +45,6 @@ class EventNames:
 
 NAMES: Mapping[str, EventNames] = {family: EventNames(*prefixes) for family, prefixes in PREFIXES.items()}
 
-FUNCTION_FIELDS = frozenset(("ClientContext", "FunctionName", "InvocationType", "LogType", "Payload", "Qualifier"))
-"""The parameters of `lambda:invoke`."""
-
 
 @dataclass(frozen=True, slots=True)
 class Task(WorkState):
@@ -153,12 +150,12 @@ def identity_of(resource: Resource) -> dict[str, Any]:
 
 
 def _is_plain_invoke(resource: Resource, arguments: Json) -> bool:
-    """Whether it calls a function with parameters that there are: nobody need look at those."""
+    """Whether it calls a function, with a Payload at the most: nobody need look at that."""
     return (
         resource.service == "lambda"
         and type(arguments) is dict
-        and "FunctionName" in arguments
-        and arguments.keys() <= FUNCTION_FIELDS
+        and type(arguments.get("FunctionName")) is str
+        and (len(arguments) == 1 or (len(arguments) == 2 and "Payload" in arguments))
     )
 
 

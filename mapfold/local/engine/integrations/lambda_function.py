@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from functools import lru_cache
 
@@ -16,10 +16,18 @@ import orjson
 
 from mapfold.local.engine.integrations.patterns import wait_for_token
 from mapfold.local.engine.integrations.progress import Progress, Tokens
-from mapfold.local.engine.integrations.requests import could_not_start, not_supported, required
+from mapfold.local.engine.integrations.requests import could_not_start, invalid_format, not_supported, required
 from mapfold.local.lambda_ import Invocation, LambdaError, LambdaService
 from mapfold.states.effects import Json, RunTask, TaskFailed, TaskSucceeded
-from mapfold.states.task import FUNCTION_FIELDS
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "ClientContext": (),
+    "FunctionName": (),
+    "InvocationType": ("RequestResponse", "Event", "DryRun"),
+    "LogType": ("None", "Tail"),
+    "Qualifier": (),
+}
+"""The parameters of `lambda:invoke` that are text, and what they may say (nothing: anything)."""
 
 _PLAIN = frozenset(("FunctionName", "Payload", "Qualifier"))
 
@@ -68,9 +76,13 @@ def refuse_invoke(arguments: Json) -> str | None:
     """Why a function cannot be invoked with these parameters; None if it can."""
     if not isinstance(arguments, dict):
         return could_not_start(arguments, ["The Parameters must be a JSON object"])
-    problems = [not_supported(name) for name in arguments if name not in FUNCTION_FIELDS]
+    problems = [not_supported(name) for name in arguments if name != "Payload" and name not in _CHOICES]
     if arguments.get("FunctionName") is None:
         problems.append(required("FunctionName"))
+    for name, choices in _CHOICES.items():
+        value = arguments.get(name)
+        if value is not None and not (isinstance(value, str) and (not choices or value in choices)):
+            problems.append(invalid_format(name))
     return could_not_start(arguments, problems) if problems else None
 
 

@@ -7,6 +7,7 @@ the attempt's own: should the embedded AWS be restarted meanwhile, the attempt f
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 import uuid
 from collections.abc import Awaitable, Callable
@@ -70,7 +71,7 @@ class Nested:
         params = build_request(operation.input_shape, effect.arguments, OPTIMIZED).params
         own = "name" not in params
         if own:
-            params = {**params, "name": str(uuid.uuid5(uuid.NAMESPACE_URL, progress.attempt))}
+            params = {**params, "name": name_of(progress.attempt)}
         credentials = await self.roles.credentials(effect.role_arn)
         answer = await self.caller.call(
             "stepfunctions", "StartExecution", params, started=progress, credentials=credentials
@@ -127,6 +128,11 @@ class Nested:
         operation = self._service().operation(action)
         assert operation is not None
         return operation
+
+
+def name_of(attempt: str) -> str:
+    """The name of the execution that an attempt starts: a UUID, the same for the same attempt."""
+    return str(uuid.UUID(bytes=hashlib.sha256(attempt.encode()).digest()[:16], version=4))
 
 
 def _ended(described: dict[str, Json], *, parsed: bool) -> TaskSucceeded | TaskFailed:
