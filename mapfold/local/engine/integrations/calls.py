@@ -125,11 +125,12 @@ class Caller:
         params: Mapping[str, Any],
         credentials: Mapping[str, str] | None,
     ) -> Answer | ServiceError | ClientFault:
+        from botocore import xform_name
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             client = self._client(service, credentials)
-            output = client._make_api_call(operation, dict(params))
+            output = getattr(client, xform_name(operation))(**params)
             _read_bodies(output)
         except ClientError as error:
             return _service_error(error.response)

@@ -50,7 +50,7 @@ async def invoke_function(
 ) -> TaskSucceeded | TaskFailed:
     """`arn:aws:states:::lambda:invoke`: the result is Lambda's response, with the metadata. `refuse_invoke` has passed."""
     arguments = effect.arguments
-    if len(arguments) > 3 or not arguments.keys() <= _PLAIN:
+    if (len(arguments) != 2 or "Payload" not in arguments) and not arguments.keys() <= _PLAIN:
         return await _invoke_specially(service, arguments, started)
     payload = orjson.dumps(arguments.get("Payload", {}))
     try:
