@@ -80,7 +80,13 @@ class TestFailures:
         ("service", "action", "arguments", "error", "name"),
         [
             ("dynamodb", "getItem", {"TableName": "t", "Key": {}}, refused("Whatever"), "DynamoDb.DynamoDbException"),
-            ("s3", "headObject", {"Bucket": "b", "Key": "k"}, refused("404", "Not Found", 404), "S3.NoSuchKeyException"),
+            (
+                "s3",
+                "headObject",
+                {"Bucket": "b", "Key": "k"},
+                refused("404", "Not Found", 404),
+                "S3.NoSuchKeyException",
+            ),
             ("s3", "headBucket", {"Bucket": "b"}, refused("404", "Not Found", 404), "S3.NoSuchBucketException"),
             ("sfn", "stopExecution", {"ExecutionArn": "a"}, refused("InvalidArn"), "Sfn.InvalidArnException"),
             (
@@ -133,9 +139,11 @@ class TestRefusals:
         assert ended.failure == (
             "FAILED",
             "States.Runtime",
-            "An error occurred while executing the state 'Call' (entered at the event id #2). The Parameters "
-            "'{\"Bucket\":\"b\",\"Nope\":1}' could not be used to start the Task: "
-            "[The field \"Nope\" is not supported by Step Functions, The field 'Key' is required but was missing]",
+            (
+                "An error occurred while executing the state 'Call' (entered at the event id #2). The Parameters "
+                '\'{"Bucket":"b","Nope":1}\' could not be used to start the Task: '
+                "[The field \"Nope\" is not supported by Step Functions, The field 'Key' is required but was missing]"
+            ),
         )
 
     async def test_a_service_that_there_is_not_is_refused(self, world: World) -> None:
@@ -154,7 +162,12 @@ class TestTokens:
     ) -> None:
         """Scheduled, Started, Submitted with the call's output, Succeeded with the answer; the heartbeat starts between."""
         tokens = FakeTokens(TaskSucceeded({"done": True}))
-        clients.answer("sqs", "SendMessage", lambda **params: tokens.log.append("call") or {"MessageId": "m"})
+
+        def send(**params: object) -> dict[str, str]:
+            tokens.log.append("call")
+            return {"MessageId": "m"}
+
+        clients.answer("sqs", "SendMessage", send)
         arguments = {"QueueUrl": "q", "MessageBody": {"token.$": "$$.Task.Token"}}
 
         async with open_store(tmp_path) as store, opened(store, clients=clients, tokens=tokens) as world:
@@ -194,9 +207,7 @@ class TestTokens:
         clients.answer("sqs", "SendMessage", {"MessageId": "m"})
 
         async with open_store(tmp_path) as store, opened(store, clients=clients, tokens=tokens) as world:
-            found = await failure(
-                world, "sqs:sendMessage.waitForTaskToken", {"QueueUrl": "q", "MessageBody": "m"}
-            )
+            found = await failure(world, "sqs:sendMessage.waitForTaskToken", {"QueueUrl": "q", "MessageBody": "m"})
 
         assert found == ("Mine", "because")
 
@@ -212,8 +223,10 @@ class TestRoles:
 
         assert found == (
             "States.TaskFailed",
-            "The role arn:aws:iam::123456789012:role/any is not authorized to assume the task state's role, "
-            f"{self.ROLE}.",
+            (
+                "The role arn:aws:iam::123456789012:role/any is not authorized to assume the task state's role, "
+                f"{self.ROLE}."
+            ),
         )
         assert clients.sent("GetRole") == [{"RoleName": "task"}]
 

@@ -67,7 +67,9 @@ class TestRequests:
         text = request("s3", "getObject", {"Bucket": "b", "Key": "k", "IfModifiedSince": "2025-01-31T12:00:00Z"})
         number = request("s3", "getObject", {"Bucket": "b", "Key": "k", "IfModifiedSince": 1738324800})
 
-        assert text.params["IfModifiedSince"] == number.params["IfModifiedSince"] == datetime(2025, 1, 31, 12, tzinfo=UTC)
+        assert (
+            text.params["IfModifiedSince"] == number.params["IfModifiedSince"] == datetime(2025, 1, 31, 12, tzinfo=UTC)
+        )
 
     def test_null_is_as_good_as_nothing(self) -> None:
         """A member that is null is not sent, and counts as missing."""
@@ -100,7 +102,9 @@ class TestRequests:
 
     def test_an_unknown_field_is_found_at_any_depth(self) -> None:
         """It is named by its own name alone."""
-        built = request("sfn", "createStateMachine", {"Name": "m", "Definition": {}, "RoleArn": "r", "Tags": [{"key": 1}]})
+        built = request(
+            "sfn", "createStateMachine", {"Name": "m", "Definition": {}, "RoleArn": "r", "Tags": [{"key": 1}]}
+        )
 
         assert built.problems == ['The field "key" is not supported by Step Functions']
 
@@ -147,7 +151,10 @@ class TestResults:
 
     def test_times_are_iso_text_in_one_style_and_milliseconds_in_the_other(self) -> None:
         """`aws-sdk:` has the newer SDK's, optimized integrations the older's."""
-        answer = {"executionArn": "a", "startDate": datetime(2025, 1, 31, 13, 0, 0, 250_000, timezone(timedelta(hours=1)))}
+        answer = {
+            "executionArn": "a",
+            "startDate": datetime(2025, 1, 31, 13, 0, 0, 250_000, timezone(timedelta(hours=1))),
+        }
         shape = operation("sfn", "startExecution").output_shape
 
         assert build_result(shape, answer, SDK) == {"ExecutionArn": "a", "StartDate": "2025-01-31T12:00:00.250Z"}

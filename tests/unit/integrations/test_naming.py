@@ -119,4 +119,6 @@ def test_a_service_or_action_that_there_is_not_is_none() -> None:
     assert catalog.service("nosuchservice") is None
     assert sqs is not None
     assert sqs.operation("SendMessage") is None
-    assert sqs.operation("sendMessage").name == "SendMessage"
+    found = sqs.operation("sendMessage")
+    assert found is not None
+    assert found.name == "SendMessage"

@@ -20,7 +20,7 @@ from mapfold.local.engine.integrations.roles import Roles
 from mapfold.local.engine.integrations.styles import OPTIMIZED
 from mapfold.states.effects import Json, RunTask, TaskFailed, TaskSucceeded
 
-FIRST_SECONDS = 0.2
+FIRST_SECONDS = 0.05
 """Before the job is asked about for the first time."""
 
 GROWTH = 1.5
@@ -33,13 +33,12 @@ MOST_FAULTS = 8
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """Follows jobs. `is_closing`: the embedded AWS ends, and jobs are to go on; `sleep` waits."""
+    """Follows jobs. `is_closing`: the embedded AWS ends, and jobs are to go on."""
 
     catalog: Catalog
     caller: Caller
     roles: Roles
     is_closing: Callable[[], bool]
-    sleep: Callable[[float], Any] = asyncio.sleep
 
     async def to_the_end(self, effect: RunTask, submitted: Submitted) -> TaskSucceeded | TaskFailed:
         """Wait for the end of the job that `submitted` began. When the task is stopped, so is the job."""
@@ -71,7 +70,7 @@ class Following:
         params = job.ask(submitted.params, submitted.answer.output)
         seconds, faults = FIRST_SECONDS, 0
         while True:
-            await self.sleep(seconds)
+            await asyncio.sleep(seconds)
             seconds = min(seconds * GROWTH, MOST_SECONDS)
             answer = await self.caller.call(service.name, operation.name, params, credentials=credentials)
             if isinstance(answer, Answer):

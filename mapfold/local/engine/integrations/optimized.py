@@ -21,7 +21,7 @@ from mapfold.local.engine.integrations.progress import Progress
 from mapfold.local.engine.integrations.requests import Request, build_request, could_not_start, not_supported
 from mapfold.local.engine.integrations.results import build_result
 from mapfold.local.engine.integrations.roles import Roles
-from mapfold.local.engine.integrations.styles import OPTIMIZED
+from mapfold.local.engine.integrations.styles import OPTIMIZED, SDK
 from mapfold.states.effects import Json, Resource, RunTask, TaskFailed
 
 
@@ -67,7 +67,8 @@ class Optimized:
         )
         if not isinstance(answer, Answer):
             return optimized_failure(service, operation.name, entry.errors, answer)
-        result = build_result(operation.output_shape, answer.output, OPTIMIZED)
+        style = SDK if entry.has_parsed_body else OPTIMIZED
+        result = build_result(operation.output_shape, answer.output, style)
         if result.get("FailedEntryCount"):
             return TaskFailed("EventBridge.FailedEntry", orjson.dumps(result).decode())
         if entry.has_parsed_body:

@@ -37,7 +37,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class OptimizedService:
-    """One service. `has_parsed_body`: the result's Body is JSON, and there is no metadata."""
+    """One service. `has_parsed_body`: it is of the newer generation; a result's Body is JSON, and there is no metadata."""
 
     errors: OptimizedErrors
     actions: Mapping[str, Action]
