@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 _PREFIX = "AWS_ENDPOINT_URL_"
 _OURS = frozenset({f"{_PREFIX}SFN", f"{_PREFIX}LAMBDA"})
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
-TASK_READ_SECONDS = 310
-"""How long a service may take to answer a Task: an EXPRESS execution that is started synchronously has five minutes."""
+TASK_READ_SECONDS: Mapping[str, int] = {"stepfunctions": 310, "lambda": 910}
+"""How long these may take to answer a Task: a synchronous EXPRESS execution five minutes, a function a quarter of an hour."""
+
+OTHER_READ_SECONDS = 70
+"""How long any other service may."""
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -101,7 +104,7 @@ class Endpoints:
         common: dict[str, Any] = {
             "max_pool_connections": 32,
             "connect_timeout": 5,
-            "read_timeout": TASK_READ_SECONDS,
+            "read_timeout": TASK_READ_SECONDS.get(service, OTHER_READ_SECONDS),
             "retries": {"mode": "standard", "total_max_attempts": 1},
             "parameter_validation": False,
             "request_checksum_calculation": "when_required",

@@ -90,6 +90,27 @@ class TestFollowing:
         assert ended.row.status == ends
         assert clients.sent("DescribeTasks") == [{"cluster": "c", "tasks": ["t"]}]
 
+    async def test_a_cluster_is_shown_with_its_id(self, world: World, clients: FakeClients) -> None:
+        """elasticmapreduce:createCluster speaks of a ClusterId, EMR's API of a JobFlowId."""
+        clients.answer("emr", "RunJobFlow", {"JobFlowId": "j-1", "ClusterArn": "arn"})
+        clients.answer("emr", "DescribeCluster", {"Cluster": {"Id": "j-1", "Status": {"State": "WAITING"}}})
+        arguments = {"Name": "c", "Instances": {"KeepJobFlowAliveWhenNoSteps": True}}
+
+        ended = await world.run(call("elasticmapreduce:createCluster.sync", arguments))
+
+        assert output_of(ended, "TaskSubmitted")["ClusterId"] == "j-1"
+        assert ended.output == {"Cluster": {"Id": "j-1", "Status": {"State": "WAITING"}}, "ClusterId": "j-1"}
+
+    async def test_a_step_is_added_to_a_cluster(self, world: World, clients: FakeClients) -> None:
+        """One Step of a ClusterId, where the API takes a list of a JobFlowId."""
+        clients.answer("emr", "AddJobFlowSteps", {"StepIds": ["s-1"]})
+        step = {"Name": "s", "HadoopJarStep": {"Jar": "command-runner.jar"}}
+
+        ended = await world.run(call("elasticmapreduce:addStep", {"ClusterId": "j-1", "Step": step}))
+
+        assert clients.sent("AddJobFlowSteps") == [{"JobFlowId": "j-1", "Steps": [step]}]
+        assert ended.output["StepId"] == "s-1"
+
     async def test_deleting_has_succeeded_when_it_is_gone(self, world: World, clients: FakeClients) -> None:
         """Nothing is found any more."""
         clients.answer("eks", "DeleteCluster", {"cluster": {"name": "c", "status": "DELETING"}})

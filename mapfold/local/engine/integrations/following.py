@@ -77,7 +77,8 @@ class Following:
                 faults = 0
                 status = _at(answer.output, job.status)
                 if status in job.good or status in job.bad:
-                    return _ended(job, answer, operation.output_shape, good=status in job.good)
+                    beside = job.beside(submitted.params, submitted.answer.output) if job.beside is not None else {}
+                    return _ended(job, answer, operation.output_shape, beside, good=status in job.good)
                 continue
             if job.ends_gone and isinstance(answer, ServiceError) and answer.code == "ResourceNotFoundException":
                 return TaskSucceeded(submitted.result)
@@ -87,11 +88,13 @@ class Following:
                 return optimized_failure(service, operation.name, errors, answer)
 
 
-def _ended(job: Job, answer: Answer, shape: Any, *, good: bool) -> TaskSucceeded | TaskFailed:
+def _ended(job: Job, answer: Answer, shape: Any, beside: dict[str, Any], *, good: bool) -> TaskSucceeded | TaskFailed:
     result = build_result(shape, answer.output, OPTIMIZED)
     shown: Json = _at(result, job.shown) if job.shown else result
     if job.wrap is not None:
         shown = {job.wrap: shown}
+    if beside:
+        shown = dict(sorted({**shown, **beside}.items()))
     if good and (job.is_well is None or job.is_well(shown)):
         return TaskSucceeded(shown)
     return TaskFailed("States.TaskFailed", orjson.dumps(shown).decode())

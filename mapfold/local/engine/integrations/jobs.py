@@ -17,7 +17,7 @@ class Job:
     """`describe` with `ask`'s parameters gives the job, whose `status` is at that path of the answer.
 
     `shown` is the path of the task's result in what was described, by Step Functions' names; `wrap` the member that it
-    is shown in. `is_well` looks once more at a job with a good status. `ends_gone`: the job has succeeded, too, when what
+    is shown in, `beside` what stands beside it. `is_well` looks once more at a job with a good status. `ends_gone`: the job has succeeded, too, when what
     it is about is not to be found any more. `stop` calls it off when nobody waits for it any more.
     """
 
@@ -28,6 +28,7 @@ class Job:
     bad: frozenset[str]
     shown: Path = ()
     wrap: str | None = None
+    beside: Ask | None = None
     is_well: Callable[[Any], bool] | None = None
     ends_gone: bool = False
     stop: tuple[str, Ask] | None = None
@@ -142,6 +143,7 @@ JOBS: Mapping[tuple[str, str], Job] = {
         ("Cluster", "Status", "State"),
         _names("RUNNING WAITING"),
         _CLUSTER_GONE,
+        beside=_answered(ClusterId="JobFlowId"),
         stop=("terminateJobFlows", lambda params, answer: {"JobFlowIds": [answer["JobFlowId"]]}),
     ),
     ("elasticmapreduce", "terminateCluster"): Job(

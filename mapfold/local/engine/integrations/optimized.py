@@ -71,6 +71,8 @@ class Optimized:
         result = build_result(operation.output_shape, answer.output, style)
         if result.get("FailedEntryCount"):
             return TaskFailed("EventBridge.FailedEntry", orjson.dumps(result).decode())
+        if action.renamed is not None:
+            result = action.renamed(result)
         if entry.has_parsed_body:
             return Submitted(params, answer, _with_parsed_body(result))
         return Submitted(params, answer, with_metadata(result, answer))

@@ -25,7 +25,8 @@ Adapt = Callable[[dict[str, Json]], dict[str, Json]]
 class Action:
     """`operation` is in the manner of Resources (putItem), `service` as `aws-sdk:` names it.
 
-    `only`: the fields that are taken, where they are fewer than the API's. `adapt` makes the API's fields of the task's.
+    `only`: the fields that are taken, where they are fewer than the API's. `adapt` makes the API's fields of the task's,
+    `renamed` the task's result of the API's.
     """
 
     service: str
@@ -33,6 +34,7 @@ class Action:
     patterns: frozenset[str]
     only: frozenset[str] | None = None
     adapt: Adapt | None = None
+    renamed: Adapt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,17 @@ def _one_cancelled_step(arguments: dict[str, Json]) -> dict[str, Json]:
 def _one_cluster(arguments: dict[str, Json]) -> dict[str, Json]:
     others: dict[str, Any] = {name: value for name, value in arguments.items() if name != "ClusterId"}
     return {**others, "JobFlowIds": [arguments["ClusterId"]]} if "ClusterId" in arguments else others
+
+
+def _new_cluster(result: dict[str, Json]) -> dict[str, Json]:
+    others = {name: value for name, value in result.items() if name not in ("ClusterArn", "JobFlowId")}
+    return {"ClusterId": result.get("JobFlowId"), **others}
+
+
+def _new_step(result: dict[str, Json]) -> dict[str, Json]:
+    """The API answers with a list of the one step."""
+    others = {name: value for name, value in result.items() if name != "StepIds"}
+    return {**others, "StepId": (result.get("StepIds") or [None])[0]}
 
 
 def _marked_job(arguments: dict[str, Json]) -> dict[str, Json]:
@@ -150,9 +163,10 @@ OPTIMIZED_SERVICES: Mapping[str, OptimizedService] = {
     "elasticmapreduce": OptimizedService(
         OptimizedErrors("ElasticMapReduce", "AmazonElasticMapReduce", "AmazonElasticMapReduceException"),
         {
-            "createCluster": Action("emr", "runJobFlow", CALL_OR_JOB),
+            "createCluster": Action("emr", "runJobFlow", CALL_OR_JOB, renamed=_new_cluster),
             "terminateCluster": Action("emr", "terminateJobFlows", CALL_OR_JOB, adapt=_one_cluster),
-            "addStep": Action("emr", "addJobFlowSteps", CALL_OR_JOB, adapt=_one_step),
+            "addStep": Action("emr", "addJobFlowSteps", CALL_OR_JOB, adapt=_one_step, renamed=_new_step),
+            "setClusterTerminationProtection": Action("emr", "setTerminationProtection", CALL, adapt=_one_cluster),
             "cancelStep": Action("emr", "cancelSteps", CALL, adapt=_one_cancelled_step),
         },
     ),
