@@ -179,7 +179,11 @@ async def in_thread(work: Callable[[], T], done: Callable[[], None] = lambda: No
         with suppress(RuntimeError):  # the loop has been closed meanwhile
             loop.call_soon_threadsafe(settle, result, error)
 
-    threading.Thread(target=run, name="task-call", daemon=True).start()
+    try:
+        threading.Thread(target=run, name="task-call", daemon=True).start()
+    except RuntimeError:  # the system gives no more threads
+        done()
+        raise
     return await outcome
 
 

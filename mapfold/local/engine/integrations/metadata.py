@@ -15,20 +15,25 @@ SPELLINGS: Mapping[str, str] = {
 }
 """How AWS writes the names of its own headers; botocore makes them all small."""
 
+SERVERS: Mapping[str, str] = {"dynamodb": "Server"}
+"""What the Server header of a service says, where it has one."""
+
 NOT_OF_AWS = ("access-control-", "keep-alive", "server", "transfer-encoding", "via")
 """Headers of a stand-in's server, which AWS does not send."""
 
 
-def with_metadata(result: dict[str, Json], answer: Answer) -> dict[str, Json]:
-    """`result` and the metadata, in the order that AWS has: by name."""
-    result.update(http_metadata(answer.headers, answer.status))
+def with_metadata(result: dict[str, Json], answer: Answer, service: str) -> dict[str, Json]:
+    """`result` and the metadata, in the order that AWS has: by name. `service` is botocore's name."""
+    result.update(http_metadata(answer.headers, answer.status, server=SERVERS.get(service)))
     result["SdkResponseMetadata"] = {"RequestId": answer.request_id}
     return dict(sorted(result.items()))
 
 
-def http_metadata(headers: Mapping[str, str], status: int) -> dict[str, Json]:
+def http_metadata(headers: Mapping[str, str], status: int, *, server: str | None = None) -> dict[str, Json]:
     """`SdkHttpMetadata` of an answer."""
     shown = {"Connection": "keep-alive"}
+    if server is not None:
+        shown["Server"] = server
     for name, value in headers.items():
         small = name.lower()
         if not small.startswith(NOT_OF_AWS) and small != "connection":

@@ -80,7 +80,7 @@ class Nested:
             answer = await self._found_again(answer)
         if not isinstance(answer, Answer):
             return optimized_failure(self._service(), "StartExecution", ERRORS, answer)
-        return with_metadata(build_result(operation.output_shape, answer.output, OPTIMIZED), answer)
+        return with_metadata(build_result(operation.output_shape, answer.output, OPTIMIZED), answer, "stepfunctions")
 
     async def to_the_end(self, effect: RunTask, arn: str) -> TaskSucceeded | TaskFailed:
         """Wait for the end of an execution; when the task is stopped, so is the execution."""

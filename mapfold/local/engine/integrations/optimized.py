@@ -75,7 +75,7 @@ class Optimized:
             result = action.renamed(result)
         if entry.has_parsed_body:
             return Submitted(params, answer, _with_parsed_body(result))
-        return Submitted(params, answer, with_metadata(result, answer))
+        return Submitted(params, answer, with_metadata(result, answer, service.name))
 
     def _request(self, resource: Resource, arguments: Json) -> Request:
         _, action = _action_of(resource)
