@@ -117,6 +117,7 @@ def test_a_service_or_action_that_there_is_not_is_none() -> None:
     sqs = catalog.service("sqs")
 
     assert catalog.service("nosuchservice") is None
+    assert catalog.service("stepfunctions") is None  # `sfn` is
     assert sqs is not None
     assert sqs.operation("SendMessage") is None
     found = sqs.operation("sendMessage")

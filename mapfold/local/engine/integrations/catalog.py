@@ -74,8 +74,8 @@ class Catalog:
     @cached_property
     def _names(self) -> Mapping[str, str]:
         """botocore's names by the ones that a Resource has."""
-        known = {name.replace("-", ""): name for name in self._loader.list_available_services("service-2")}
-        return {**known, **FOLDERS}
+        others = set(self._loader.list_available_services("service-2")) - set(FOLDERS.values())
+        return {**{name.replace("-", ""): name for name in others}, **FOLDERS}
 
     def known(self, sdk_name: str) -> Service | None:
         """The service of `aws-sdk:<sdk_name>`, if its model has been read already."""
