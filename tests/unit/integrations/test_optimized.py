@@ -53,6 +53,17 @@ class TestResults:
         assert ended.output["Item"] == {"a": {"BOOL": True}, "b": {"SS": ["x"]}}
         assert ended.output["SdkHttpMetadata"]["HttpHeaders"]["Server"] == "Server"
 
+    @pytest.mark.parametrize(("asks", "shown"), [({}, False), ({"ReturnConsumedCapacity": "TOTAL"}, True)])
+    async def test_capacity_is_told_to_who_asks(
+        self, world: World, clients: FakeClients, asks: dict[str, str], shown: bool
+    ) -> None:
+        """DynamoDB gives ConsumedCapacity only then, and a stand-in that gives it anyway does not show."""
+        clients.answer("dynamodb", "UpdateItem", {"ConsumedCapacity": {"TableName": "t", "CapacityUnits": 0.5}})
+
+        ended = await world.run(call("dynamodb:updateItem", {"TableName": "t", "Key": {"id": {"S": "1"}}, **asks}))
+
+        assert ("ConsumedCapacity" in ended.output) is shown
+
     async def test_a_models_answer_is_parsed(self, world: World, clients: FakeClients) -> None:
         """bedrock:invokeModel takes a Body of JSON and gives one."""
         clients.answer("bedrock-runtime", "InvokeModel", {"body": b'{"a":1}', "contentType": "application/json"})

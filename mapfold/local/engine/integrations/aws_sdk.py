@@ -14,7 +14,7 @@ from mapfold.local.engine.integrations.catalog import Catalog, Service
 from mapfold.local.engine.integrations.failures import sdk_failure
 from mapfold.local.engine.integrations.progress import Progress
 from mapfold.local.engine.integrations.requests import build_request, could_not_start
-from mapfold.local.engine.integrations.results import build_result
+from mapfold.local.engine.integrations.results import as_asked, build_result
 from mapfold.local.engine.integrations.roles import Roles
 from mapfold.local.engine.integrations.styles import SDK
 from mapfold.states.effects import Json, Resource, RunTask, TaskFailed
@@ -57,7 +57,8 @@ class AwsSdk:
         )
         if not isinstance(answer, Answer):
             return sdk_failure(service, operation.name, answer)
-        return build_result(operation.output_shape, answer.output, SDK)
+        asked = as_asked(service.name, request.params, answer.output)
+        return build_result(operation.output_shape, asked, SDK)
 
     def _operation(self, resource: Resource) -> tuple[Service, Any] | None:
         service = self.catalog.service(resource.service.removeprefix(PREFIX))

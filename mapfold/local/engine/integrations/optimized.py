@@ -19,7 +19,7 @@ from mapfold.local.engine.integrations.metadata import with_metadata
 from mapfold.local.engine.integrations.optimized_services import OPTIMIZED_SERVICES, Action, OptimizedService
 from mapfold.local.engine.integrations.progress import Progress
 from mapfold.local.engine.integrations.requests import Request, build_request, could_not_start, not_supported
-from mapfold.local.engine.integrations.results import build_result
+from mapfold.local.engine.integrations.results import as_asked, build_result
 from mapfold.local.engine.integrations.roles import Roles
 from mapfold.local.engine.integrations.styles import OPTIMIZED, SDK
 from mapfold.states.effects import Json, Resource, RunTask, TaskFailed
@@ -68,7 +68,7 @@ class Optimized:
         if not isinstance(answer, Answer):
             return optimized_failure(service, operation.name, entry.errors, answer)
         style = SDK if entry.has_parsed_body else OPTIMIZED
-        result = build_result(operation.output_shape, answer.output, style)
+        result = build_result(operation.output_shape, as_asked(service.name, params, answer.output), style)
         if result.get("FailedEntryCount"):
             return TaskFailed("EventBridge.FailedEntry", orjson.dumps(result).decode())
         if action.renamed is not None:

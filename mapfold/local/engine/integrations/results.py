@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from mapfold.local.engine.integrations.styles import Style
@@ -10,6 +11,27 @@ from mapfold.states.frame import PAYLOAD_LIMIT
 
 MOST_BYTES_OF_A_BODY = PAYLOAD_LIMIT + 1
 """A body is read until it is too large for a result anyway."""
+
+
+ASKED_BY: Mapping[tuple[str, str], str] = {
+    ("dynamodb", "ConsumedCapacity"): "ReturnConsumedCapacity",
+    ("dynamodb", "ItemCollectionMetrics"): "ReturnItemCollectionMetrics",
+}
+"""By service and member of its answers: the parameter without which AWS does not give it. moto sometimes does."""
+
+
+def as_asked(service: str, params: Mapping[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+    """`answer` without what nobody has asked for."""
+    if service not in _ASKED_SERVICES:
+        return answer
+    return {
+        name: value
+        for name, value in answer.items()
+        if (asked := ASKED_BY.get((service, name))) is None or params.get(asked, "NONE") != "NONE"
+    }
+
+
+_ASKED_SERVICES = frozenset(service for service, _ in ASKED_BY)
 
 
 def build_result(shape: Any | None, answer: dict[str, Any], style: Style) -> dict[str, Json]:
