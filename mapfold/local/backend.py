@@ -63,7 +63,13 @@ async def open_backend(data: Path, store: Store, endpoints: Endpoints) -> AsyncI
     )
     async with (
         lambda_service,
-        RealEngine(store=store, lambda_service=lambda_service, region=endpoints.region, s3=lambda: patient) as engine,
+        RealEngine(
+            store=store,
+            lambda_service=lambda_service,
+            region=endpoints.region,
+            s3=lambda: patient,
+            clients=endpoints,
+        ) as engine,
     ):
         try:
             yield Backend(

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 _PREFIX = "AWS_ENDPOINT_URL_"
 _OURS = frozenset({f"{_PREFIX}SFN", f"{_PREFIX}LAMBDA"})
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
+TASK_READ_SECONDS: Mapping[str, int] = {"stepfunctions": 310, "lambda": 910}
+"""How long these may take to answer a Task: a synchronous EXPRESS execution five minutes, a function a quarter of an hour."""
+
+OTHER_READ_SECONDS = 70
+"""How long any other service may."""
+
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -77,6 +83,61 @@ class Endpoints:
         client: SQSClient = self._client("sqs", 1)
         return client
 
+    def task_client(self, service: str, credentials: Mapping[str, str] | None = None) -> Any:
+        """botocore's client of whatever serves `service`, for the calls of Tasks. Takes some 100 ms: call it in a thread.
+
+        It tries once, as a Task's Retry says what is tried again, and leaves it to the service what parameters it takes.
+        `credentials` (AccessKeyId, SecretAccessKey, SessionToken) are those of a role that a Task has assumed.
+        """
+        from botocore.config import Config
+        from botocore.session import Session
+
+        session: Any = Session()
+        url = self._url_of(session, service)
+        keys: dict[str, str] = {}
+        if credentials is not None:
+            keys = {
+                "aws_access_key_id": credentials["AccessKeyId"],
+                "aws_secret_access_key": credentials["SecretAccessKey"],
+                "aws_session_token": credentials["SessionToken"],
+            }
+        common: dict[str, Any] = {
+            "max_pool_connections": 32,
+            "connect_timeout": 5,
+            "read_timeout": TASK_READ_SECONDS.get(service, OTHER_READ_SECONDS),
+            "retries": {"mode": "standard", "total_max_attempts": 1},
+            "parameter_validation": False,
+            "request_checksum_calculation": "when_required",
+            "response_checksum_validation": "when_required",
+        }
+        if url not in (self.aws, self.service):
+            client = session.create_client(
+                service, region_name=self.region, endpoint_url=url, config=Config(**common), **keys
+            )
+            return _as_asked(client, service)
+        config = Config(**common, proxies={}, s3={"addressing_style": "path"}, inject_host_prefix=False)
+        bare: Any = Session(session_vars={"profile": (None, None, None, None)})
+        keys = keys or {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
+        client = bare.create_client(service, region_name=self.region, endpoint_url=url, config=config, **keys)
+        return _as_asked(client, service)
+
+    def task_credentials(self) -> Any:
+        """botocore's credentials for requests of Tasks that are signed without a client."""
+        from botocore.credentials import Credentials
+        from botocore.session import Session
+
+        session: Any = Session()
+        found = session.get_credentials() if self.foreign else None
+        return found or Credentials("local", "local")
+
+    def _url_of(self, session: Any, service: str) -> str:
+        """Where `service` is, by botocore's name: ourselves, what the environment says, or moto."""
+        if service in ("stepfunctions", "lambda"):
+            return self.service
+        model = session.get_service_model(service)
+        name = str(model.service_id).replace(" ", "_").replace("-", "_").upper()
+        return self.foreign.get(f"{_PREFIX}{name}", self.aws)
+
     def _client(self, service: str, attempts: int = 5) -> Any:
         import boto3
         from botocore.config import Config
@@ -123,6 +184,16 @@ class SharedClient:
             if self._sqs is None:
                 self._sqs = self._endpoints.sqs()
             return self._sqs
+
+
+def _as_asked(client: Any, service: str) -> Any:
+    """`client`, without what botocore adds to requests of its own accord, and which their answers would show."""
+    if service == "s3":
+        from botocore.handlers import set_list_objects_encoding_type_url
+
+        for operation in ("ListObjects", "ListObjectsV2", "ListObjectVersions"):
+            client.meta.events.unregister(f"before-parameter-build.s3.{operation}", set_list_objects_encoding_type_url)
+    return client
 
 
 def _is_same(url: str, other: str) -> bool:

@@ -17,6 +17,7 @@ import sys
 
 from mapfold.states.effects import (
     BatcherSpec,
+    CheckTask,
     Effect,
     EndScope,
     FailScope,
@@ -47,6 +48,7 @@ __all__ = [
     "NOT_TRUNCATED",
     "PAYLOAD_LIMIT",
     "BatcherSpec",
+    "CheckTask",
     "Effect",
     "EndScope",
     "FailScope",

@@ -93,6 +93,14 @@ class RunTask:
 
 
 @dataclass(slots=True)
+class CheckTask:
+    """Ask whether a task with these arguments can be scheduled. Answer: None, or the cause why it cannot."""
+
+    resource: Resource
+    arguments: Json
+
+
+@dataclass(slots=True)
 class Sleep:
     """Wait until `until` (epoch seconds). Answer: None."""
 
@@ -195,7 +203,7 @@ class RunMap:
     redriven: bool = False
 
 
-Effect = RunTask | Sleep | RunBranches | RunIterations | RunMap
+Effect = RunTask | CheckTask | Sleep | RunBranches | RunIterations | RunMap
 
 
 # --- what the world answers -------------------------------------------------------------------------------
@@ -211,12 +219,16 @@ class TaskSucceeded:
 
 @dataclass(slots=True)
 class TaskFailed:
-    """The work failed. `timed_out`: record …TimedOut, not …Failed. `catchable` as in `FailScope`."""
+    """The work failed. `timed_out`: record …TimedOut, not …Failed. `catchable` as in `FailScope`.
+
+    `in_submission`: record …SubmitFailed, for the job that was to be waited for was not accepted.
+    """
 
     error: str | None
     cause: str | None
     timed_out: bool = False
     catchable: bool = True
+    in_submission: bool = False
 
 
 class StateError(Exception):

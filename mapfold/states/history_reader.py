@@ -337,7 +337,7 @@ def _readers() -> dict[str, Callable[[HistoryReader, Event], None]]:
     for prefix, _ in PREFIXES.values():
         table |= {f"{prefix}Scheduled": reader._scheduled, f"{prefix}Succeeded": reader._succeeded}
         table |= dict.fromkeys((f"{prefix}Started", f"{prefix}Submitted"), reader._under_way)
-        table |= dict.fromkeys((f"{prefix}Failed", f"{prefix}TimedOut"), reader._failed)
+        table |= dict.fromkeys((f"{prefix}Failed", f"{prefix}TimedOut", f"{prefix}SubmitFailed"), reader._failed)
     return table
 
 

@@ -11,7 +11,7 @@ from mapfold.states.amounts import Amount, compile_amount, read_amount
 from mapfold.states.context import region_of
 from mapfold.states.data_flow import compile_flow
 from mapfold.states.definition import Node
-from mapfold.states.effects import Effect, Json, Resource, RunTask, StateError, TaskFailed, TaskSucceeded
+from mapfold.states.effects import CheckTask, Effect, Json, Resource, RunTask, StateError, TaskFailed, TaskSucceeded
 from mapfold.states.fail import compile_text_expression
 from mapfold.states.fields import compile_next
 from mapfold.states.frame import NOT_TRUNCATED, Frame, encode, is_oversized
@@ -34,13 +34,14 @@ PREFIXES: Mapping[str, tuple[str, str]] = {
 class EventNames:
     """The types of the events of one family of resource, each with the key of its details. Put together once."""
 
-    __slots__ = ("failed", "scheduled", "succeeded", "timed_out")
+    __slots__ = ("failed", "scheduled", "submit_failed", "succeeded", "timed_out")
 
     def __init__(self, type_: str, key: str) -> None:
         self.scheduled = (f"{type_}Scheduled", f"{key}ScheduledEventDetails")
         self.succeeded = (f"{type_}Succeeded", f"{key}SucceededEventDetails")
         self.failed = (f"{type_}Failed", f"{key}FailedEventDetails")
         self.timed_out = (f"{type_}TimedOut", f"{key}TimedOutEventDetails")
+        self.submit_failed = (f"{type_}SubmitFailed", f"{key}SubmitFailedEventDetails")
 
 
 NAMES: Mapping[str, EventNames] = {family: EventNames(*prefixes) for family, prefixes in PREFIXES.items()}
@@ -76,6 +77,10 @@ class Task(WorkState):
         if self.role is not None:
             effect.role_arn = self._read_role(self.role(inputs, frame))
         effect.token = frame.task_token
+        if resource.family == "task" and not _is_plain_invoke(resource, arguments):
+            refused: str | None = yield CheckTask(resource, arguments)
+            if refused is not None:
+                raise StateError("States.Runtime", refused)
         self._record_scheduled(effect, text, frame)
         answer: TaskSucceeded | TaskFailed = yield effect
         if isinstance(answer, TaskFailed):
@@ -116,18 +121,16 @@ class Task(WorkState):
 
     def _record_failed(self, answer: TaskFailed, frame: Frame) -> None:
         names = NAMES[self.resource.family]
+        if answer.in_submission:
+            frame.record(*names.submit_failed, error_details(answer.error, answer.cause, **self._identity()))
+            return
         # A missed heartbeat matches States.HeartbeatTimeout, but its event says States.Timeout (seen on the service).
         error = "States.Timeout" if answer.timed_out else answer.error
         details = error_details(error, answer.cause, **self._identity())
         frame.record(*(names.timed_out if answer.timed_out else names.failed), details)
 
     def _identity(self) -> dict[str, Any]:
-        """The members that events of a service integration share; functions and activities have none."""
-        resource = self.resource
-        if resource.family != "task":
-            return {}
-        action = f"{resource.action}.{resource.pattern}" if resource.pattern else resource.action
-        return {"resourceType": resource.service, "resource": action}
+        return identity_of(self.resource)
 
     def _subject(self) -> str:
         """How the service names this task in messages about sizes."""
@@ -137,6 +140,24 @@ class Task(WorkState):
         if not isinstance(role, str):
             raise StateError("States.Runtime", f"The RoleArn of Credentials must be a string, not {encode(role)}")
         return role
+
+
+def identity_of(resource: Resource) -> dict[str, Any]:
+    """The members that events of a service integration share; functions and activities have none."""
+    if resource.family != "task":
+        return {}
+    action = f"{resource.action}.{resource.pattern}" if resource.pattern else resource.action
+    return {"resourceType": resource.service, "resource": action}
+
+
+def _is_plain_invoke(resource: Resource, arguments: Json) -> bool:
+    """Whether it calls a function, with a Payload at the most: nobody need look at that."""
+    return (
+        resource.service == "lambda"
+        and type(arguments) is dict
+        and type(arguments.get("FunctionName")) is str
+        and (len(arguments) == 1 or (len(arguments) == 2 and "Payload" in arguments))
+    )
 
 
 def compile_task(node: Node) -> Task:

@@ -22,7 +22,8 @@ from mapfold.local.engine.children import LiveChild
 from mapfold.local.engine.clock import Clock, system_clock
 from mapfold.local.engine.closing import close_map_run
 from mapfold.local.engine.execution import Execution
-from mapfold.local.engine.integrations import Integrations
+from mapfold.local.engine.integrations import Clients, Integrations, Tokens
+from mapfold.local.engine.integrations.services import Services
 from mapfold.local.engine.map_runs import MapRuns
 from mapfold.local.engine.world import EngineWorld
 from mapfold.local.lambda_ import LambdaService
@@ -40,7 +41,10 @@ STOP_ANSWER_SECONDS = 1.0
 
 
 class Engine:
-    """Runs executions. Use it as an async context manager: leaving it cuts off what still runs, at once."""
+    """Runs executions. Use it as an async context manager: leaving it cuts off what still runs, at once.
+
+    `clients` are of the services that Tasks may call; without them that is Lambda alone.
+    """
 
     def __init__(
         self,
@@ -50,11 +54,16 @@ class Engine:
         region: str,
         s3: S3Factory,
         clock: Clock = system_clock,
+        clients: Clients | None = None,
+        tokens: Tokens | None = None,
     ) -> None:
         self._store = store
         self._region = region
         self._clock = clock
-        self._integrations = Integrations(lambda_service)
+        services = None
+        if clients is not None:
+            services = Services(clients, region=region, tokens=tokens, wait_for_end=self._wait_for_end)
+        self._integrations = Integrations(lambda_service, tokens=tokens, services=services)
         self._map_runs = MapRuns(store=store, s3=s3, clock=clock)
         self._programs: OrderedDict[int, Machine] = OrderedDict()
         self._live: dict[str, Execution] = {}
@@ -69,6 +78,7 @@ class Engine:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._integrations.close()
         for execution in list(self._live.values()):
             execution.leave()  # queues its events, so before its map runs queue anything
         self._map_runs.close()
@@ -208,6 +218,11 @@ class Engine:
             tolerated_count=tolerated_count,
         )
         return True
+
+    async def _wait_for_end(self, arn: str) -> None:
+        execution = self._live.get(arn)
+        if execution is not None:
+            await execution.ended.wait()
 
     # --- running ------------------------------------------------------------------------------------------
 

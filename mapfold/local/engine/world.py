@@ -10,8 +10,9 @@ from mapfold.local.engine.branches import run_branches, run_iterations
 from mapfold.local.engine.clock import Clock
 from mapfold.local.engine.deadlines import Deadline, Deadlines
 from mapfold.local.engine.event_log import HistoryFull
-from mapfold.local.engine.integrations import Integrations
+from mapfold.local.engine.integrations import Integrations, Progress
 from mapfold.states.effects import (
+    CheckTask,
     Effect,
     Resource,
     RunBranches,
@@ -67,6 +68,8 @@ class EngineWorld:
                 return run_branches(effect, frame, self)
             case RunIterations():
                 return run_iterations(effect, frame, self)
+            case CheckTask():
+                return self._integrations.check(effect)
 
     async def _run_task(self, effect: RunTask, frame: Frame) -> TaskSucceeded | TaskFailed:
         integration = self._integrations.find(effect.resource)
@@ -90,7 +93,15 @@ class EngineWorld:
 
         self.waiting += 1
         try:
-            return await integration(effect, started)
+            if effect.role_arn is not None:
+                refused = await self._integrations.refuse_role(effect.role_arn, self._role_arn)
+                if refused is not None:
+                    started()
+                    return refused
+            resource = effect.resource
+            if resource.service == "lambda" and not resource.pattern:  # the quickest way for the most
+                return await integration(effect, started)
+            return await integration(effect, Progress(started, effect, frame))
         except asyncio.CancelledError:
             if deadline is None or not deadline.has_expired():
                 raise

@@ -23,13 +23,16 @@ class FunctionError(Exception):
 class FakeLambda:
     """Functions by the last part of their ARN. A handler may be a coroutine function, which lets it wait.
 
-    `calls` are (function, event), `dropped` the functions whose caller did not wait for the answer.
+    `calls` are (function, event), `dropped` the functions whose caller did not wait for the answer, `events` what
+    was only queued, `contexts` the client contexts that were given.
     """
 
     def __init__(self) -> None:
         self.handlers: dict[str, Handler] = {}
         self.calls: list[tuple[str, Any]] = []
         self.dropped: list[str] = []
+        self.events: list[tuple[str, Any]] = []
+        self.contexts: list[bytes] = []
         self.starts = True
         """False: no worker ever takes a call."""
 
@@ -41,6 +44,7 @@ class FakeLambda:
         qualifier: str | None = None,
         on_started: Callable[[], None] | None = None,
         want_log: bool = False,
+        client_context: bytes | None = None,
         is_json: bool = False,
     ) -> Invocation:
         name, event = function.rpartition(":")[2], json.loads(payload)
@@ -60,7 +64,16 @@ class FakeLambda:
         except asyncio.CancelledError:
             self.dropped.append(name)
             raise
-        return Invocation(json.dumps(output).encode(), None, "request-1", "$LATEST")
+        if client_context is not None:
+            self.contexts.append(client_context)
+        log = b"log" if want_log else b""
+        return Invocation(json.dumps(output).encode(), None, "request-1", "$LATEST", log)
+
+    def invoke_event(
+        self, function: str, payload: bytes, *, qualifier: str | None = None, client_context: bytes | None = None
+    ) -> str:
+        self.events.append((function.rpartition(":")[2], json.loads(payload)))
+        return self.new_request_id()
 
     def submit(
         self, function: str, payload: bytes, qualifier: str | None, on_started: Callable[[], None] | None

@@ -11,6 +11,7 @@ from itertools import count
 from typing import Any, cast
 
 from mapfold.local.engine import Engine
+from mapfold.local.engine.integrations import Clients, Tokens
 from mapfold.local.lambda_ import LambdaService
 from mapfold.local.map_run import child_uuid
 from mapfold.local.store import ExecutionRow, MachineRow, MapRunRow, Page, Store
@@ -132,11 +133,25 @@ class Ended:
 
 
 @asynccontextmanager
-async def opened(store: Store, *, clock: Callable[[], float] | None = None) -> AsyncIterator[World]:
-    """An engine over `store`; leaving it shuts the engine down."""
+async def opened(
+    store: Store,
+    *,
+    clock: Callable[[], float] | None = None,
+    clients: Clients | None = None,
+    tokens: Tokens | None = None,
+) -> AsyncIterator[World]:
+    """An engine over `store`; leaving it shuts the engine down. `clients` are of services that tasks may call."""
     functions, s3, ticking = FakeLambda(), FakeS3(), clock or Clock()
     service = cast(LambdaService, functions)  # all that the engine calls of it
-    async with Engine(store=store, lambda_service=service, region="us-east-1", s3=lambda: s3, clock=ticking) as engine:
+    async with Engine(
+        store=store,
+        lambda_service=service,
+        region="us-east-1",
+        s3=lambda: s3,
+        clock=ticking,
+        clients=clients,
+        tokens=tokens,
+    ) as engine:
         yield World(store, functions, s3, ticking, engine)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from mapfold.states import (
+    CheckTask,
     Effect,
     EndScope,
     FailScope,
@@ -78,6 +79,8 @@ class World:
     history: ListedHistory = field(default_factory=ListedHistory)
     effects: list[Effect] = field(default_factory=list)
     sleeps: list[float] = field(default_factory=list)
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    """Why tasks of a resource cannot be scheduled."""
 
     def __post_init__(self) -> None:
         self.left = {name: list(answers) for name, answers in self.answers.items()}
@@ -113,6 +116,8 @@ class World:
                 self.sleeps.append(round(until - self.now, 6))
                 self.now = until
                 return None
+            case CheckTask():
+                return self.refusals.get(effect.resource.arn)
             case RunTask():
                 return self.left[effect.resource.arn].pop(0)
             case RunMap():

@@ -1,0 +1,151 @@
+"""One HTTP request of a Task, and its answer as `http:invoke` and `apigateway:invoke` show it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from mapfold.local.engine.integrations.calls import ClientFault
+from mapfold.states.effects import Json
+from mapfold.states.frame import PAYLOAD_LIMIT
+
+SECONDS = 60
+"""How long an API may take."""
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+FORBIDDEN_HEADERS = frozenset(
+    [
+        "authorization",
+        "connection",
+        "content-md5",
+        "date",
+        "expect",
+        "host",
+        "max-forwards",
+        "proxy-authenticate",
+        "server",
+        "te",
+        "transfer-encoding",
+        "trailer",
+        "upgrade",
+        "via",
+        "www-authenticate",
+    ]
+)
+FORBIDDEN_BEGINNINGS = ("x-forwarded", "x-amz", "x-amzn")
+"""Headers that a task may not set (developer guide, both pages)."""
+
+Pairs = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """Status, its text, headers as they came, and at most so much of the body as a result may have."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, list[str]]
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def text(self) -> str:
+        return self.body.decode(errors="replace")
+
+    def shown(self) -> dict[str, Json]:
+        """The task's result: the body as JSON if it is some, as text if not."""
+        return {
+            "Headers": dict(self.headers),
+            "ResponseBody": _parsed(self.text),
+            "StatusCode": self.status,
+            "StatusText": self.reason,
+        }
+
+
+def send(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> HttpAnswer | ClientFault:
+    """Send a request and read its answer; redirects are not followed. Blocks: call it in a thread."""
+    from botocore.awsrequest import AWSPreparedRequest, HeadersDict
+    from botocore.exceptions import BotoCoreError
+    from botocore.httpsession import URLLib3Session
+    from botocore.utils import get_environ_proxies
+
+    proxies: dict[str, str] = {} if is_loopback(url) else get_environ_proxies(url)
+    session = URLLib3Session(timeout=SECONDS, proxies=proxies)
+    given: Any = HeadersDict(headers)
+    try:
+        response: Any = session.send(AWSPreparedRequest(method, url, given, body, stream_output=True))
+        raw = response.raw
+        content = raw.read(PAYLOAD_LIMIT + 1, decode_content=True) or b""
+        received: dict[str, list[str]] = {}
+        for name, value in raw.headers.items():
+            received.setdefault(name, []).append(value)
+        return HttpAnswer(response.status_code, _reason(response.status_code, raw.reason), received, content)
+    except (BotoCoreError, OSError) as error:
+        return ClientFault(str(error))
+    finally:
+        session.close()
+
+
+def is_loopback(url: str) -> bool:
+    """Whether `url` leads to this machine, where there need be no TLS."""
+    host = urlsplit(url).netloc.rpartition("@")[2]
+    return host.startswith(LOOPBACK)
+
+
+def is_forbidden(header: str) -> bool:
+    """Whether a task may not set this header."""
+    small = header.lower()
+    return small in FORBIDDEN_HEADERS or small.startswith(FORBIDDEN_BEGINNINGS)
+
+
+def header_pairs(value: Json) -> Pairs | None:
+    """Headers of a task: each name has a value, or a list of them. None: they have another form."""
+    return _pairs(value)
+
+
+def query_pairs(value: Json) -> Pairs | None:
+    """Query parameters of a task, in the same form."""
+    return _pairs(value)
+
+
+def text_of(value: Json) -> str:
+    """A scalar as it stands in a header or a query."""
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+
+
+def _pairs(value: Json) -> Pairs | None:
+    if value is None:
+        return ()
+    if not isinstance(value, dict):
+        return None
+    pairs = []
+    for name, inner in value.items():
+        for one in inner if isinstance(inner, list) else [inner]:
+            if isinstance(one, dict | list):
+                return None
+            pairs.append((name, text_of(one)))
+    return pairs
+
+
+def _parsed(text: str) -> Json:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _reason(status: int, given: str | None) -> str:
+    if given:
+        return given
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""

@@ -1,0 +1,47 @@
+"""Where the calls of Tasks go."""
+
+from __future__ import annotations
+
+import pytest
+
+from mapfold.local.endpoints import Endpoints
+
+OURS, MOTO, THEIRS = "http://127.0.0.1:8083", "http://127.0.0.1:8084", "https://secrets.example.com"
+
+
+def endpoints(**environment: str) -> Endpoints:
+    return Endpoints.of(service=OURS, aws=MOTO, environment=environment)
+
+
+@pytest.mark.parametrize(
+    ("service", "url"),
+    [("stepfunctions", OURS), ("lambda", OURS), ("sqs", MOTO), ("secretsmanager", THEIRS)],
+)
+def test_a_tasks_call_goes_to_ourselves_to_moto_or_where_the_environment_says(service: str, url: str) -> None:
+    """The variable has botocore's name for the service; those of Step Functions and Lambda, and AWS_ENDPOINT_URL, do not count."""
+    made = endpoints(
+        AWS_ENDPOINT_URL="http://127.0.0.1:1",
+        AWS_ENDPOINT_URL_SFN="http://127.0.0.1:1",
+        AWS_ENDPOINT_URL_LAMBDA="http://127.0.0.1:1",
+        AWS_ENDPOINT_URL_SECRETS_MANAGER=THEIRS,
+    ).task_client(service)
+
+    assert made.meta.endpoint_url == url
+
+
+def test_a_call_is_made_once() -> None:
+    """A Task's Retry says what is tried again. Buckets of moto are in the path, for loopback has no names for them."""
+    config = endpoints().task_client("s3").meta.config
+
+    assert config.retries["total_max_attempts"] == 1
+    assert config.s3["addressing_style"] == "path"
+
+
+def test_a_roles_credentials_sign_its_calls() -> None:
+    """Those that STS has given, and not those of the embedded AWS."""
+    keys = {"AccessKeyId": "theirs", "SecretAccessKey": "secret", "SessionToken": "token"}
+
+    client = endpoints().task_client("sqs", keys)
+
+    assert client._request_signer._credentials.access_key == "theirs"
+    assert endpoints().task_credentials().access_key == "local"
