@@ -17,6 +17,7 @@ from mapfold.states.effects import (
     Effect,
     EndScope,
     FailScope,
+    FindActivity,
     Goto,
     Json,
     ReaderSpec,
@@ -30,6 +31,7 @@ from mapfold.states.effects import (
     TaskFailed,
     TaskSucceeded,
     Transition,
+    WentOn,
     WriterSpec,
 )
 from mapfold.states.frame import NOT_TRUNCATED, PAYLOAD_LIMIT, Frame, History, encode, is_oversized
@@ -43,6 +45,7 @@ __all__ = [
     "Effect",
     "EndScope",
     "FailScope",
+    "FindActivity",
     "Frame",
     "Goto",
     "History",
@@ -61,6 +64,7 @@ __all__ = [
     "TaskFailed",
     "TaskSucceeded",
     "Transition",
+    "WentOn",
     "WriterSpec",
     "compile_machine",
     "encode",

@@ -16,7 +16,7 @@ from typing import Protocol
 import orjson
 
 from mapfold.local.store import KeptAnswer
-from mapfold.states.effects import TaskFailed, TaskSucceeded
+from mapfold.states.effects import RunTask, TaskFailed, TaskSucceeded
 
 Answer = TaskSucceeded | TaskFailed
 
@@ -170,3 +170,17 @@ def answer_of(kept: KeptAnswer) -> Answer:
     if kept.output is None:
         return TaskFailed(kept.error, kept.cause)
     return TaskSucceeded(orjson.loads(kept.output), kept.output)
+
+
+async def wait_on(tokens: TaskTokens, effect: RunTask, started: Callable[[], None]) -> Answer:
+    """How a `.waitForTaskToken` task goes on that was submitted before it was cut off: an integration.
+
+    The time that nobody could send heartbeats does not count.
+    """
+    del started  # it had
+    opened = tokens.open(effect.token or "", heartbeat_seconds=effect.heartbeat_seconds)
+    try:
+        opened.beat()
+        return await opened.answer()
+    finally:
+        opened.close()
