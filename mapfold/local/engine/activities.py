@@ -29,10 +29,6 @@ class ActivityTask:
     input: str
 
 
-class TooManyPollers(Exception):
-    """As many workers as there may be ask for tasks of this activity already."""
-
-
 class _Scheduled:
     """A task in a line. `begin` is called when a worker takes it; `is_over` says that nobody may any more."""
 
@@ -90,8 +86,13 @@ class Activities:
             opened.close()
             self._withdraw(effect.resource.arn, scheduled)
 
+    def is_crowded(self, arn: str) -> bool:
+        """Whether as many workers as there may be ask for tasks of the activity already."""
+        line = self._lines.get(arn)
+        return line is not None and len(line.polls) >= MOST_POLLERS
+
     async def poll(self, arn: str, worker: str | None, *, seconds: float = POLL_SECONDS) -> ActivityTask | None:
-        """The activity's next task, which has begun then; None if none comes in time. Raises TooManyPollers.
+        """The activity's next task, which has begun then; None if none comes in time.
 
         Who is cancelled takes no task: one that was meant for it goes to the next worker, or to the head of the line.
         """
@@ -110,8 +111,6 @@ class Activities:
             scheduled, _ = line.tasks.popitem(last=False)
             self._tidy(arn)
             return scheduled
-        if len(line.polls) >= MOST_POLLERS:
-            raise TooManyPollers
         poll: _Poll = asyncio.get_running_loop().create_future()
         line.polls[poll] = None
         try:

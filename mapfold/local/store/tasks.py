@@ -15,7 +15,8 @@ import orjson
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS activities (
-    arn TEXT PRIMARY KEY,
+    id INTEGER PRIMARY KEY,
+    arn TEXT NOT NULL UNIQUE,
     name TEXT NOT NULL,
     created REAL NOT NULL,
     encryption TEXT NOT NULL,
@@ -36,6 +37,7 @@ Put = Callable[[str, tuple[Any, ...], int], None]
 class ActivityRow:
     """An activity. `encryption` is its encryptionConfiguration as it was given; empty: none was."""
 
+    id: int
     arn: str
     name: str
     created: float
@@ -58,10 +60,10 @@ class TaskStore:
     def __init__(self, connection: sqlite3.Connection, put: Put) -> None:
         """Read what is there from `connection`; write by `put`."""
         self._put = put
-        rows = connection.execute("SELECT arn, name, created, encryption, tags FROM activities").fetchall()
+        rows = connection.execute("SELECT id, arn, name, created, encryption, tags FROM activities").fetchall()
         self._activities = {
-            arn: ActivityRow(arn, name, created, orjson.loads(encryption), orjson.loads(tags))
-            for arn, name, created, encryption, tags in rows
+            arn: ActivityRow(number, arn, name, created, orjson.loads(encryption), orjson.loads(tags))
+            for number, arn, name, created, encryption, tags in rows
         }
         self._tokens = {
             token: None if answer is None else KeptAnswer(*orjson.loads(answer))
@@ -70,11 +72,15 @@ class TaskStore:
 
     # --- activities -----------------------------------------------------------------------------------------
 
+    def next_activity_id(self) -> int:
+        """A number for a new activity, greater than those of all others."""
+        return 1 + max((row.id for row in self._activities.values()), default=0)
+
     def put_activity(self, row: ActivityRow) -> None:
         """Keep a new activity, or a known one as it is now."""
         self._activities[row.arn] = row
-        values = (row.arn, row.name, row.created, _json(row.encryption), _json(row.tags))
-        self._put("INSERT OR REPLACE INTO activities VALUES (?, ?, ?, ?, ?)", values, 0)
+        values = (row.id, row.arn, row.name, row.created, _json(row.encryption), _json(row.tags))
+        self._put("INSERT OR REPLACE INTO activities VALUES (?, ?, ?, ?, ?, ?)", values, 0)
 
     def delete_activity(self, arn: str) -> None:
         """Forget an activity."""
@@ -87,7 +93,7 @@ class TaskStore:
 
     def activities(self) -> list[ActivityRow]:
         """All activities, newest first."""
-        return sorted(self._activities.values(), key=lambda row: (row.created, row.name), reverse=True)
+        return sorted(self._activities.values(), key=lambda row: row.id, reverse=True)
 
     # --- tokens ---------------------------------------------------------------------------------------------
 
