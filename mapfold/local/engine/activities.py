@@ -40,7 +40,7 @@ class _Scheduled:
         self.is_over = False
 
 
-_Poll = asyncio.Future[_Scheduled]
+_Poll = asyncio.Future[_Scheduled | None]
 
 
 class _Line:
@@ -61,6 +61,7 @@ class Activities:
         self.exists = exists
         self._tokens = tokens
         self._lines: dict[str, _Line] = {}
+        self._closed = False
 
     async def run(self, effect: RunTask, started: Callable[[], None]) -> Answer:
         """Let a worker do the task, from its place in the line to its answer: an integration.
@@ -105,7 +106,17 @@ class Activities:
                 return scheduled.task
         return None
 
+    def close(self) -> None:
+        """The server ends: who asks for a task, now or later, is told at once that there is none."""
+        self._closed = True
+        for line in self._lines.values():
+            for poll in line.polls:
+                if not poll.done():
+                    poll.set_result(None)
+
     async def _next(self, arn: str, seconds: float) -> _Scheduled | None:
+        if self._closed:
+            return None
         line = self._line(arn)
         if line.tasks:
             scheduled, _ = line.tasks.popitem(last=False)
@@ -117,8 +128,8 @@ class Activities:
             await asyncio.wait({poll}, timeout=max(0.0, seconds))
             return poll.result() if poll.done() else None
         except asyncio.CancelledError:
-            if poll.done():
-                self._offer(arn, poll.result(), first=True)
+            if poll.done() and (given := poll.result()) is not None:
+                self._offer(arn, given, first=True)
             raise
         finally:
             line.polls.pop(poll, None)
@@ -130,10 +141,11 @@ class Activities:
         if scheduled.is_over:
             return
         line = self._line(arn)
-        if line.polls:
+        while line.polls:
             poll, _ = line.polls.popitem(last=False)
-            poll.set_result(scheduled)
-            return
+            if not poll.done():  # it is, where we are closed
+                poll.set_result(scheduled)
+                return
         line.tasks[scheduled] = None
         if first:
             line.tasks.move_to_end(scheduled, last=False)

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from mapfold.local.arns import parse_arn
+from mapfold.local.arns import ArnError, parse_arn
 from mapfold.local.service.context import Service
 from mapfold.local.service.executions import find_execution
 from mapfold.local.service.faults import Fault
@@ -73,7 +73,7 @@ async def _closed(service: Service, execution: str) -> Fault:
     """Nobody waits for this token: it was answered or has timed out, or its execution is not one of ours."""
     try:
         await find_execution(service, parse_arn(execution))
-    except Fault:
+    except (Fault, ArnError):
         return Fault("TaskDoesNotExist", "Task Does Not Exist: 'Provided task does not exist'")
     return Fault("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
 

@@ -15,7 +15,7 @@ from mapfold.states.effects import Resource, RunTask
 from tests.integration.service.conftest import FakeEngine, Running, error_of
 
 ARN = "arn:aws:states:us-east-1:123456789012:activity:review"
-KEY = {"type": "CUSTOMER_MANAGED_KMS_KEY", "kmsKeyId": "alias/key"}
+KEY: Any = {"type": "CUSTOMER_MANAGED_KMS_KEY", "kmsKeyId": "alias/key"}
 
 
 def schedule(service: Running, number: int) -> asyncio.Task[Answer]:

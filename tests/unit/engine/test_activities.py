@@ -230,6 +230,20 @@ class TestLines:
             tokens.answer(task.token, DONE)
         await asyncio.gather(*run_both)
 
+    async def test_when_the_server_ends_nobody_waits_for_a_task(self) -> None:
+        """Who asks is told that there is none, and what is scheduled then stays in the line."""
+        activities = Activities(TaskTokens(Kept()), lambda arn: True)
+        asking = asyncio.create_task(activities.poll(ARN, "w1"))
+        await asyncio.sleep(0)
+
+        activities.close()
+        running = asyncio.create_task(activities.run(effect(1), lambda: None))
+
+        assert await asking is None
+        assert await activities.poll(ARN, "w2") is None
+        assert not running.done()
+        running.cancel()
+
     async def test_a_task_of_a_stopped_execution_is_given_to_nobody(self, world: World) -> None:
         """It leaves the line; the one that a worker has is worth nothing any more."""
         states = {"B": parallel({"T": activity()}, {"U": activity()})}
