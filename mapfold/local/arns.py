@@ -148,6 +148,11 @@ def map_run_arn(machine: str, label: str, uuid: str, *, region: str) -> str:
     return str(Arn(Kind.MAP_RUN, machine, label, uuid, region=region))
 
 
+def activity_arn(name: str, *, region: str) -> str:
+    """ARN of an activity."""
+    return str(Arn(Kind.ACTIVITY, name, region=region))
+
+
 def child_arn(map_run: Arn, uuid: str) -> str:
     """ARN of a child execution of `map_run`."""
     home = {"region": map_run.region, "account": map_run.account, "partition": map_run.partition}

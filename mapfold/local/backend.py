@@ -36,6 +36,8 @@ class Backend:
     """Go on with the executions that had not ended when the process before us did; how many there are."""
     after_ready: Callable[[], None] = _nothing
     """Begin with what can wait until the server answers: nobody's start should take longer for it."""
+    before_end: Callable[[], None] = _nothing
+    """The server is about to end: requests that wait for something should not hold it up."""
 
 
 OpenBackend = Callable[[Path, Store, Endpoints], AbstractAsyncContextManager[Backend]]
@@ -79,6 +81,7 @@ async def open_backend(data: Path, store: Store, endpoints: Endpoints) -> AsyncI
                 routes=[*lambda_service.routes(), *api_gateway.routes(lambda_service)],
                 resume=engine.resume,
                 after_ready=lambda_service.event_sources.start,
+                before_end=engine.activities.close,
             )
         finally:
             patient.give_up()  # nobody waits for S3 while everything ends

@@ -27,7 +27,7 @@ import uvicorn
 import uvloop
 
 from mapfold.errors import MapfoldError, ServiceError
-from mapfold.local.backend import OpenBackend, open_backend
+from mapfold.local.backend import Backend, OpenBackend, open_backend
 from mapfold.local.companion import accompany
 from mapfold.local.endpoints import Endpoints, region_of
 from mapfold.local.garbage import rare_collections
@@ -145,7 +145,7 @@ class _Server:
                     going_on = await behind.resume()
                     if going_on:
                         log.warning("going on with %d execution(s) that had not ended", going_on)
-                    await self._answer(server, store, moto, behind.after_ready, endpoints)
+                    await self._answer(server, store, moto, behind, endpoints)
             left = len((await store.unfinished()).executions)
             if left:
                 log.warning("%d execution(s) had not ended; the next start on %s goes on with them", left, data)
@@ -155,18 +155,19 @@ class _Server:
         server: _HttpServer,
         store: Store,
         moto: MotoServer,
-        after_ready: Callable[[], None],
+        behind: Backend,
         endpoints: Endpoints,
     ) -> None:
         """Answer requests until we are told to stop, or something that we cannot do without has failed."""
         async with asyncio.TaskGroup() as tasks:
             answering = tasks.create_task(server.serve([self._bound]), name="http")
-            ready = tasks.create_task(self._be_ready(server, after_ready, endpoints), name="ready")
+            ready = tasks.create_task(self._be_ready(server, behind.after_ready, endpoints), name="ready")
             told = tasks.create_task(self._stop.wait(), name="stop")
             failed = tasks.create_task(store.failed.wait(), name="store-failure")
             ended = tasks.create_task(moto.ended(), name="moto-end")
             await asyncio.wait({answering, told, failed, ended}, return_when=asyncio.FIRST_COMPLETED)
             server.should_exit = True
+            behind.before_end()
             await asyncio.wait({answering})
             for task in (ready, told, failed, ended):
                 task.cancel()

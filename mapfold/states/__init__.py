@@ -21,6 +21,7 @@ from mapfold.states.effects import (
     Effect,
     EndScope,
     FailScope,
+    FindActivity,
     Goto,
     Json,
     ReaderSpec,
@@ -34,6 +35,7 @@ from mapfold.states.effects import (
     TaskFailed,
     TaskSucceeded,
     Transition,
+    WentOn,
     WriterSpec,
 )
 from mapfold.states.frame import NOT_TRUNCATED, PAYLOAD_LIMIT, Frame, History, encode, is_oversized
@@ -52,6 +54,7 @@ __all__ = [
     "Effect",
     "EndScope",
     "FailScope",
+    "FindActivity",
     "Frame",
     "Goto",
     "History",
@@ -70,6 +73,7 @@ __all__ = [
     "TaskFailed",
     "TaskSucceeded",
     "Transition",
+    "WentOn",
     "WriterSpec",
     "compile_machine",
     "encode",

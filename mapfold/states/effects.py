@@ -87,9 +87,29 @@ class RunTask:
     timeout_seconds: float | None = None
     heartbeat_seconds: float | None = None
     token: str | None = None
-    """The task token of a `.waitForTaskToken` attempt, as `$$.Task.Token` showed it to the arguments."""
+    """The token of an activity's task or a `.waitForTaskToken` attempt, as `$$.Task.Token` showed it to the arguments."""
     role_arn: str | None = None
     """The role of the state's Credentials."""
+    text: str | None = None
+    """The JSON text of `arguments`, for an activity's worker."""
+    worker: str | None = None
+    """Who took an activity's task, if they gave a name: set by whoever does the task, before it starts."""
+    went_on: WentOn | None = None
+    """The task was cut off while somebody outside worked on it: it is waited for, not done again."""
+
+
+@dataclass(frozen=True, slots=True)
+class WentOn:
+    """When the work on a task began that goes on after a restart (epoch seconds). None: it has not begun."""
+
+    started: float | None
+
+
+@dataclass(slots=True)
+class FindActivity:
+    """Ask whether there is an activity. Answer: False if there is none."""
+
+    arn: str
 
 
 @dataclass(slots=True)
@@ -203,7 +223,7 @@ class RunMap:
     redriven: bool = False
 
 
-Effect = RunTask | CheckTask | Sleep | RunBranches | RunIterations | RunMap
+Effect = RunTask | CheckTask | FindActivity | Sleep | RunBranches | RunIterations | RunMap
 
 
 # --- what the world answers -------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from mapfold.states.effects import Json
+from mapfold.states.effects import Json, WentOn
 from mapfold.states.machine import Scope, State
 from mapfold.states.map_distributed import DistributedMap
 from mapfold.states.map_inline import InlineMap
@@ -35,7 +35,8 @@ class Line:
     """A scope that has begun: the execution's, a branch's or an iteration's.
 
     state, text, before, steps, since: the visit that is under way (see `Standing`), with `state` None between two.
-    left: the output of the state that was left last, as text. scheduled: a task's attempt that has not ended.
+    left: the output of the state that was left last, as text. scheduled: a task's attempt that has not ended; under_way:
+    the time and the type of its events since.
     started: when the work of a Parallel or Map began; answered: how it ended is in `steps`; given_up: and that was its
     last attempt. inner, length: its branches or iterations, and how many there are to be.
     """
@@ -61,6 +62,7 @@ class Line:
         "state",
         "steps",
         "text",
+        "under_way",
         "variables",
     )
 
@@ -81,6 +83,7 @@ class Line:
 
     def _forget_work(self) -> None:
         self.scheduled: Seen | None = None
+        self.under_way: dict[str, float] = {}
         self.started: Seen | None = None
         self.answered = self.given_up = False
         self.inner: dict[int, Line] = {}
@@ -161,7 +164,7 @@ class Line:
         """
         self.since = time
         self.aborted = self.failed = self.answered = self.given_up = False
-        self.scheduled = None
+        self.scheduled, self.under_way = None, {}
         del self.steps[1:]
         if anew or self.map_run_anew or self.started is None:
             self._forget_work()
@@ -177,11 +180,15 @@ class Line:
     # --- results ----------------------------------------------------------------------------------------------
 
     def standing(self) -> Standing:
+        went_on = self._went_on()
+        steps = tuple(self.steps)
+        if went_on is not None and self.scheduled is not None:
+            steps += (self.scheduled,)
         return Standing(
             state=None if self.state is None else self.state.name,
             text=self.text,
             before=self.before,
-            steps=tuple(self.steps),
+            steps=steps,
             previous=self.previous,
             since=self.since,
             variables=self.variables,
@@ -189,7 +196,16 @@ class Line:
             map_run_arn=None if self.map_run_anew else self.map_run_arn,
             redriven=self.map_run_over and not self.map_run_anew,
             failed=self.failed,
+            went_on=went_on,
         )
+
+    def _went_on(self) -> WentOn | None:
+        """Set if a worker may have the token of the task's attempt: what is not known to be submitted is done again."""
+        if self.scheduled is None or not isinstance(self.state, Task) or not self.state.takes_token:
+            return None
+        if self.state.resource.family == "activity":
+            return WentOn(self.under_way.get("ActivityStarted"))
+        return WentOn(self.under_way.get("TaskStarted")) if "TaskSubmitted" in self.under_way else None
 
     def as_inner(self) -> Inner:
         if self.state is None and self.left is not None:

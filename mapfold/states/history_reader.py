@@ -164,10 +164,12 @@ class HistoryReader:
 
     def _scheduled(self, event: Event) -> None:
         line = self._task_event(event)
-        line.scheduled = self._follow(line, event)
+        line.scheduled, line.under_way = self._follow(line, event), {}
 
     def _under_way(self, event: Event) -> None:
-        self._follow(self._task_event(event), event)
+        line = self._task_event(event)
+        self._follow(line, event)
+        line.under_way[event["type"]] = event["timestamp"]
 
     def _succeeded(self, event: Event) -> None:
         text = _details(event)["output"]
@@ -182,7 +184,7 @@ class HistoryReader:
         if line.scheduled is None:
             raise StandingError(f"event {event['id']} ends a task that was not scheduled")
         line.steps += [line.scheduled, Answered(answer, end.time), end]
-        line.scheduled = None
+        line.scheduled, line.under_way = None, {}
 
     # --- Parallel and Map -----------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from mapfold.states.effects import Effect, Json, RunBranches, RunIterations, RunMap, Transition
+from mapfold.states.effects import Effect, Json, RunBranches, RunIterations, RunMap, RunTask, Transition, WentOn
 from mapfold.states.frame import Frame
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class Standing:
     inner: for a Parallel or an inline Map, its branches or iterations that have begun, by their index.
     map_run_arn, redriven: for a distributed Map, as in `RunMap`.
     failed: for an iteration, whether its MapIterationFailed is in the history.
+    went_on: for a task whose last attempt somebody outside still works on, when they began; its Scheduled is in `steps`.
     """
 
     state: str | None
@@ -83,6 +84,7 @@ class Standing:
     map_run_arn: str | None = None
     redriven: bool = False
     failed: bool = False
+    went_on: WentOn | None = None
 
 
 Inner = Standing | Ended | Aborted
@@ -159,6 +161,8 @@ class Replay:
         standing = self._standing
         if isinstance(effect, RunBranches | RunIterations):
             effect.inner = standing.inner
+        elif isinstance(effect, RunTask):
+            effect.went_on = standing.went_on
         elif isinstance(effect, RunMap):
             effect.map_run_arn, effect.redriven = standing.map_run_arn, standing.redriven
         return None

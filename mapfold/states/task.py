@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from mapfold.states.amounts import Amount, compile_amount, read_amount
+from mapfold.states.amounts import Amount, compile_amount, read_whole
 from mapfold.states.context import region_of
 from mapfold.states.data_flow import compile_flow
 from mapfold.states.definition import Node
-from mapfold.states.effects import CheckTask, Effect, Json, Resource, RunTask, StateError, TaskFailed, TaskSucceeded
+from mapfold.states.effects import (
+    CheckTask,
+    Effect,
+    FindActivity,
+    Json,
+    Resource,
+    RunTask,
+    StateError,
+    TaskFailed,
+    TaskSucceeded,
+)
 from mapfold.states.fail import compile_text_expression
 from mapfold.states.fields import compile_next
 from mapfold.states.frame import NOT_TRUNCATED, Frame, encode, is_oversized
@@ -20,6 +29,7 @@ from mapfold.states.json_path import PathSyntaxError
 from mapfold.states.queries import Query
 from mapfold.states.recovery import MOST_SECONDS, compile_recovery
 from mapfold.states.resource import compile_resource
+from mapfold.states.task_token import make_token
 from mapfold.states.visit import error_details, too_large
 from mapfold.states.work import WorkState, failure_of
 
@@ -56,12 +66,16 @@ class Task(WorkState):
     heartbeat: Amount
     role: Query | None
 
+    takes_token: bool = False
+    """Whether somebody outside answers it, by a task token."""
+
     entered_type: ClassVar[str] = "TaskStateEntered"
     exited_type: ClassVar[str] = "TaskStateExited"
 
     def before_attempt(self, frame: Frame) -> None:
-        if self.resource.pattern == "waitForTaskToken":
-            frame.task_token = base64.b64encode(frame.random.randbytes(48)).decode()
+        if self.takes_token:
+            execution = frame.execution.get("Execution", {})
+            frame.task_token = make_token(execution.get("Id", ""), execution.get("RedriveCount", 0), frame.previous)
 
     def work(self, inputs: Json, arguments: Json, frame: Frame) -> Generator[Effect, Any, Json]:
         """Schedule the task, run it, and record how it ended."""
@@ -71,13 +85,17 @@ class Task(WorkState):
             raise too_large(self._subject())
         effect = RunTask(resource, arguments)
         if self.timeout is not None:
-            effect.timeout_seconds = read_amount(self.timeout, inputs, frame)
+            effect.timeout_seconds = read_whole(self.timeout, inputs, frame)
         if self.heartbeat is not None:
-            effect.heartbeat_seconds = read_amount(self.heartbeat, inputs, frame)
+            effect.heartbeat_seconds = self._read_heartbeat(effect.timeout_seconds, inputs, frame)
         if self.role is not None:
             effect.role_arn = self._read_role(self.role(inputs, frame))
         effect.token = frame.task_token
-        if resource.family == "task" and not _is_plain_invoke(resource, arguments):
+        if resource.family == "activity":
+            effect.text = text
+            if (yield FindActivity(resource.arn)) is False:
+                raise StateError("States.Runtime", f"The activity {resource.arn} does not exist.")
+        elif resource.family == "task" and not _is_plain_invoke(resource, arguments):
             refused: str | None = yield CheckTask(resource, arguments)
             if refused is not None:
                 raise StateError("States.Runtime", refused)
@@ -87,6 +105,12 @@ class Task(WorkState):
             self._record_failed(answer, frame)
             raise failure_of(answer)
         return self._take_result(answer, frame)
+
+    def _read_heartbeat(self, timeout: float | None, inputs: Json, frame: Frame) -> int | None:
+        heartbeat = read_whole(self.heartbeat, inputs, frame)
+        if heartbeat is not None and timeout is not None and heartbeat >= timeout:
+            raise StateError("States.Runtime", "HeartbeatSeconds must be smaller than TimeoutSeconds.")
+        return heartbeat
 
     def _take_result(self, answer: TaskSucceeded, frame: Frame) -> Json:
         output = answer.output
@@ -101,6 +125,8 @@ class Task(WorkState):
         details["output"] = text
         details["outputDetails"] = NOT_TRUNCATED
         frame.record(*NAMES[self.resource.family].succeeded, details)
+        if self.takes_token:
+            frame.history.keep()  # the worker was told that its answer counts: it is forgotten once it is in here
         return output
 
     def _record_scheduled(self, effect: RunTask, text: str, frame: Frame) -> None:
@@ -113,7 +139,7 @@ class Task(WorkState):
             details = {"resource": resource.arn, "input": text, "inputDetails": NOT_TRUNCATED}
         if effect.timeout_seconds is not None:
             details["timeoutInSeconds"] = effect.timeout_seconds
-        if effect.heartbeat_seconds is not None:
+        if effect.heartbeat_seconds is not None and resource.family != "lambda":  # that event has no such member
             details["heartbeatInSeconds"] = effect.heartbeat_seconds
         if effect.role_arn is not None:
             details["taskCredentials"] = {"roleArn": effect.role_arn}
@@ -128,6 +154,8 @@ class Task(WorkState):
         error = "States.Timeout" if answer.timed_out else answer.error
         details = error_details(error, answer.cause, **self._identity())
         frame.record(*(names.timed_out if answer.timed_out else names.failed), details)
+        if self.takes_token:
+            frame.history.keep()
 
     def _identity(self) -> dict[str, Any]:
         return identity_of(self.resource)
@@ -176,6 +204,7 @@ def compile_task(node: Node) -> Task:
         timeout=timeout,
         heartbeat=heartbeat,
         role=_compile_role(node),
+        takes_token=resource is not None and (resource.family == "activity" or resource.pattern == "waitForTaskToken"),
     )
 
 

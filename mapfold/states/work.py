@@ -41,8 +41,8 @@ class WorkState:
         inputs = arguments = data
         while True:
             try:
+                self.before_attempt(frame)
                 if not prepared or flow.per_attempt:
-                    self.before_attempt(frame)
                     inputs = data if flow.select is None else flow.select(data, frame)
                     arguments = inputs if flow.arguments is None else flow.arguments(inputs, frame)
                     prepared = True
@@ -63,7 +63,7 @@ class WorkState:
             frame.retry_count = (frame.retry_count or 0) + 1
 
     def before_attempt(self, frame: Frame) -> None:
-        """Called before the arguments are evaluated."""
+        """Called before each attempt, and before its arguments are evaluated."""
 
     def work(self, inputs: Json, arguments: Json, frame: Frame) -> Generator[Effect, Any, Json]:
         """Do the work once and return its result; StateError where it fails.

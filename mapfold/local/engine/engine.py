@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
@@ -18,6 +19,7 @@ import orjson
 
 from mapfold.errors import DefinitionError
 from mapfold.local.arns import execution_arn, express_arn, parse_arn
+from mapfold.local.engine.activities import Activities
 from mapfold.local.engine.children import LiveChild
 from mapfold.local.engine.clock import Clock, system_clock
 from mapfold.local.engine.closing import close_map_run
@@ -25,12 +27,15 @@ from mapfold.local.engine.execution import Execution
 from mapfold.local.engine.integrations import Clients, Integrations, Tokens
 from mapfold.local.engine.integrations.services import Services
 from mapfold.local.engine.map_runs import MapRuns
+from mapfold.local.engine.tokens import TaskTokens
 from mapfold.local.engine.world import EngineWorld
 from mapfold.local.lambda_ import LambdaService
 from mapfold.local.map_run import S3Factory, head_of, name_uuid
 from mapfold.local.store import ChildRow, ExecutionRow, MachineRow, MapRunRow, Store
+from mapfold.local.store.recovery import Unfinished
 from mapfold.states import Machine, compile_machine
 from mapfold.states.standing import StandingError
+from mapfold.states.task_token import execution_of
 
 FLUSH_SECONDS = 0.5
 COMPILED_MACHINES = 256
@@ -60,10 +65,14 @@ class Engine:
         self._store = store
         self._region = region
         self._clock = clock
+        self.tokens = TaskTokens(store.tasks)
+        self.activities = Activities(self.tokens, lambda arn: store.tasks.activity(arn) is not None)
         services = None
         if clients is not None:
-            services = Services(clients, region=region, tokens=tokens, wait_for_end=self._wait_for_end)
-        self._integrations = Integrations(lambda_service, tokens=tokens, services=services)
+            services = Services(clients, region=region, tokens=tokens or self.tokens, wait_for_end=self._wait_for_end)
+        self._integrations = Integrations(
+            lambda_service, tokens=tokens or self.tokens, activities=self.activities, services=services
+        )
         self._map_runs = MapRuns(store=store, s3=s3, clock=clock)
         self._programs: OrderedDict[int, Machine] = OrderedDict()
         self._live: dict[str, Execution] = {}
@@ -79,6 +88,7 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._integrations.close()
+        self.tokens.leave()
         for execution in list(self._live.values()):
             execution.leave()  # queues its events, so before its map runs queue anything
         self._map_runs.close()
@@ -147,6 +157,7 @@ class Engine:
         Called once, before anything is started.
         """
         unfinished = await self._store.unfinished()
+        self.tokens.forget_others(_owner_of_tokens(unfinished))
         map_runs = _by_execution(unfinished.map_runs)
         for over in map_runs.keys() - {row.arn for row, _ in unfinished.executions}:
             await self._close_map_runs(map_runs.pop(over))
@@ -274,6 +285,7 @@ class Engine:
             for execution in self._live.values():
                 execution.flush()
             self._map_runs.save()
+            self.tokens.sweep()
 
 
 def _by_execution(map_runs: list[MapRunRow]) -> dict[str | None, list[MapRunRow]]:
@@ -286,3 +298,15 @@ def _by_execution(map_runs: list[MapRunRow]) -> dict[str | None, list[MapRunRow]
             row = outer.get(head_of(parent.name or ""))
         found.setdefault(None if row is None else row.execution_arn, []).append(one)
     return found
+
+
+def _owner_of_tokens(unfinished: Unfinished) -> Callable[[str], bool]:
+    """Whether the execution of a task token goes on: a top-level one, or the child of a map run."""
+    executions = {row.arn for row, _ in unfinished.executions}
+    heads = {row.child_head for row in unfinished.map_runs}
+
+    def goes_on(token: str) -> bool:
+        arn = execution_of(token)
+        return arn in executions or ("/" in arn and head_of(parse_arn(arn).name or "") in heads)
+
+    return goes_on

@@ -14,6 +14,7 @@ from mapfold.local.engine.integrations import Integrations, Progress
 from mapfold.states.effects import (
     CheckTask,
     Effect,
+    FindActivity,
     Resource,
     RunBranches,
     RunIterations,
@@ -70,9 +71,16 @@ class EngineWorld:
                 return run_iterations(effect, frame, self)
             case CheckTask():
                 return self._integrations.check(effect)
+            case FindActivity():
+                return self._find_activity(effect.arn)
+
+    async def _find_activity(self, arn: str) -> bool:
+        return self._integrations.activities.exists(arn)
 
     async def _run_task(self, effect: RunTask, frame: Frame) -> TaskSucceeded | TaskFailed:
-        integration = self._integrations.find(effect.resource)
+        went_on = effect.went_on
+        find = self._integrations.find if went_on is None else self._integrations.going_on
+        integration = find(effect.resource)
         if integration is None:
             return TaskFailed(
                 "States.Runtime",
@@ -81,19 +89,23 @@ class EngineWorld:
             )
         limit = effect.timeout_seconds
         deadline = None if limit is None else Deadline()
-        began = False
+        began = went_on is not None or effect.resource.family == "activity"  # those wait for nothing that we have
 
         def started() -> None:
             nonlocal began
-            began = True
-            self.waiting -= 1
+            if not began:
+                began = True
+                self.waiting -= 1
             record_started(effect, frame)
             if deadline is not None and limit is not None:
                 self._deadlines.start(deadline, limit)
 
-        self.waiting += 1
+        if not began:
+            self.waiting += 1
+        elif deadline is not None and limit is not None and went_on is not None and went_on.started is not None:
+            self._deadlines.start(deadline, max(0.0, went_on.started + limit - self._clock()))
         try:
-            if effect.role_arn is not None:
+            if effect.role_arn is not None and went_on is None:
                 refused = await self._integrations.refuse_role(effect.role_arn, self._role_arn)
                 if refused is not None:
                     started()
@@ -120,17 +132,19 @@ def record_started(effect: RunTask, frame: Frame) -> None:
     end the execution. (What calls this is not ours: an exception would be lost in there.)
     """
     try:  # contextlib.suppress would cost 0.5 µs
-        _record_started(effect.resource, frame)
+        _record_started(effect.resource, effect.worker, frame)
     except HistoryFull:
         return
 
 
-def _record_started(resource: Resource, frame: Frame) -> None:
+def _record_started(resource: Resource, worker: str | None, frame: Frame) -> None:
     match resource.family:
         case "lambda":
             frame.record("LambdaFunctionStarted")
         case "activity":
-            frame.record("ActivityStarted", "activityStartedEventDetails", {})
+            details = {} if worker is None else {"workerName": worker}
+            frame.record("ActivityStarted", "activityStartedEventDetails", details)
+            frame.history.keep()  # before the worker has it: no other is to get it after a crash
         case _:
             details = {"resourceType": resource.service, "resource": resource.action + _suffix(resource.pattern)}
             frame.record("TaskStarted", "taskStartedEventDetails", details)

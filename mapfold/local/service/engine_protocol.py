@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from mapfold.local.store import ChildRow, ExecutionRow, MachineRow, MapRunRow, WireEvent
+from mapfold.local.store import ChildRow, ExecutionRow, KeptAnswer, MachineRow, MapRunRow, WireEvent
 
 
 class LiveExecution(Protocol):
@@ -25,8 +25,48 @@ class LiveExecution(Protocol):
         ...
 
 
+class TaskTokens(Protocol):
+    """The task tokens that are waited for. False: nobody waits for this one (any more)."""
+
+    def answer(self, token: str, answer: KeptAnswer, /) -> bool:
+        """Let the task that waits have its answer, which is kept once the store is flushed."""
+        ...
+
+    def beat(self, token: str, /) -> bool:
+        """Start the heartbeat's clock again."""
+        ...
+
+
+class WorkerTask(Protocol):
+    """What a worker is given: the token to answer with, and the input as JSON text."""
+
+    @property
+    def token(self) -> str: ...
+
+    @property
+    def input(self) -> str: ...
+
+
+class Activities(Protocol):
+    """The tasks that wait for workers."""
+
+    def is_crowded(self, arn: str, /) -> bool:
+        """Whether as many workers as there may be ask for tasks of an activity already."""
+        ...
+
+    async def poll(self, arn: str, worker: str | None, /) -> WorkerTask | None:
+        """The next task of an activity; None if none came in time."""
+        ...
+
+
 class Engine(Protocol):
     """Runs executions. Methods are called on the event loop's thread."""
+
+    @property
+    def tokens(self) -> TaskTokens: ...
+
+    @property
+    def activities(self) -> Activities: ...
 
     async def start_execution(
         self, machine: MachineRow, *, name: str, input_text: str, trace_header: str | None = None

@@ -1,4 +1,4 @@
-"""Tags of state machines: at most 50 each (API Reference: TagResource)."""
+"""Tags of state machines and activities: at most 50 each (API Reference: TagResource)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mapfold.local.arns import Kind
 from mapfold.local.service.context import Service
 from mapfold.local.service.faults import Fault, resource_missing
 from mapfold.local.service.request import Request
-from mapfold.local.store import MachineRow
+from mapfold.local.store import ActivityRow, MachineRow
 
 MOST_TAGS = 50
 
@@ -42,17 +42,21 @@ def tags_of(request: Request) -> dict[str, str]:
     return {str(tag.get("key", "")): str(tag.get("value", "")) for tag in tags}
 
 
-def _tagged(service: Service, request: Request) -> MachineRow:
-    arn = request.arn("resourceArn", Kind.STATE_MACHINE)
-    row = service.store.machine(str(arn))
+def _tagged(service: Service, request: Request) -> MachineRow | ActivityRow:
+    arn = request.arn("resourceArn", Kind.STATE_MACHINE, Kind.ACTIVITY)
+    tasks = service.store.tasks
+    row = tasks.activity(str(arn)) if arn.kind is Kind.ACTIVITY else service.store.machine(str(arn))
     if row is None:
         raise resource_missing(str(arn))
     return row
 
 
-async def _keep(service: Service, row: MachineRow, tags: Mapping[str, str]) -> dict[str, Any]:
+async def _keep(service: Service, row: MachineRow | ActivityRow, tags: Mapping[str, str]) -> dict[str, Any]:
     if len(tags) > MOST_TAGS:
         raise Fault("TooManyTags", f"Too many tags: at most {MOST_TAGS} are allowed, there would be {len(tags)}")
-    service.store.put_machine(replace(row, tags=tags))
+    if isinstance(row, ActivityRow):
+        service.store.tasks.put_activity(replace(row, tags=tags))
+    else:
+        service.store.put_machine(replace(row, tags=tags))
     await service.store.flush()
     return {}

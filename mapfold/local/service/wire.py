@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -12,6 +13,13 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
+from mapfold.local.service.activities import (
+    create_activity,
+    delete_activity,
+    describe_activity,
+    get_activity_task,
+    list_activities,
+)
 from mapfold.local.service.context import Service
 from mapfold.local.service.definitions import describe_state_machine_for_execution
 from mapfold.local.service.executions import describe_execution, list_executions, start_execution, stop_execution
@@ -29,6 +37,7 @@ from mapfold.local.service.state_machines import (
     validate_state_machine_definition,
 )
 from mapfold.local.service.tags import list_tags_for_resource, tag_resource, untag_resource
+from mapfold.local.service.tasks import send_task_failure, send_task_heartbeat, send_task_success
 from mapfold.local.store import StoreError
 
 log = logging.getLogger(__name__)
@@ -36,18 +45,26 @@ log = logging.getLogger(__name__)
 Action = Callable[[Service, Request], Awaitable[Mapping[str, Any]]]
 
 ACTIONS: Mapping[str, Action] = {
+    "CreateActivity": create_activity,
     "CreateStateMachine": create_state_machine,
+    "DeleteActivity": delete_activity,
     "DeleteStateMachine": delete_state_machine,
+    "DescribeActivity": describe_activity,
     "DescribeExecution": describe_execution,
     "DescribeMapRun": describe_map_run,
     "DescribeStateMachine": describe_state_machine,
     "DescribeStateMachineForExecution": describe_state_machine_for_execution,
+    "GetActivityTask": get_activity_task,
     "GetExecutionHistory": get_execution_history,
+    "ListActivities": list_activities,
     "ListExecutions": list_executions,
     "ListMapRuns": list_map_runs,
     "ListStateMachines": list_state_machines,
     "ListTagsForResource": list_tags_for_resource,
     "RedriveExecution": redrive_execution,
+    "SendTaskFailure": send_task_failure,
+    "SendTaskHeartbeat": send_task_heartbeat,
+    "SendTaskSuccess": send_task_success,
     "StartExecution": start_execution,
     "StopExecution": stop_execution,
     "TagResource": tag_resource,
@@ -56,6 +73,9 @@ ACTIONS: Mapping[str, Action] = {
     "UpdateStateMachine": update_state_machine,
     "ValidateStateMachineDefinition": validate_state_machine_definition,
 }
+
+LONG_POLLS = frozenset({"GetActivityTask"})
+"""Actions that wait for something to give, which nobody may get who has gone away."""
 
 TARGET = "AWSStepFunctions."
 BODY_BYTES = 4_000_000
@@ -97,7 +117,36 @@ async def _answer(service: Service, http: HttpRequest) -> Mapping[str, Any]:
         raise Fault("SerializationException", f"The request is not JSON: {error}") from error
     if not isinstance(members, dict):
         raise Fault("SerializationException", "The request must be a JSON object")
-    return await action(service, Request(members))
+    answer = action(service, Request(members))
+    return await (_while_there(http, answer) if target.removeprefix(TARGET) in LONG_POLLS else answer)
+
+
+async def _while_there(http: HttpRequest, answer: Awaitable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The answer, unless who asked for it goes away first: then it is cancelled."""
+    async with asyncio.TaskGroup() as tasks:
+        asking = tasks.create_task(_outcome(answer))
+        leaving = tasks.create_task(_disconnected(http))
+        await asyncio.wait({asking, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        asking.cancel()
+        leaving.cancel()
+    if asking.cancelled():
+        return {}
+    outcome = asking.result()
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+async def _outcome(answer: Awaitable[Mapping[str, Any]]) -> Mapping[str, Any] | Exception:
+    try:
+        return await answer
+    except Exception as error:  # noqa: BLE001 - to be raised outside of the group
+        return error
+
+
+async def _disconnected(http: HttpRequest) -> None:
+    while (await http.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _fault(fault: Fault, request_id: str) -> Response:

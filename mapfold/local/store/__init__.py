@@ -2,7 +2,7 @@
 
 `store.py` is what the engine and the service call; `writer.py` the thread that commits in batches; `reads.py` the
 queries; `schema.py` the tables; `recovery.py` what a crash leaves; `lock.py` keeps other processes out;
-`faults.py` says what is wrong with a file.
+`faults.py` says what is wrong with a file; `tasks.py` keeps activities and open task tokens.
 """
 
 from mapfold.local.store.faults import StoreError, naming
@@ -18,17 +18,21 @@ from mapfold.local.store.rows import (
     WireEvent,
 )
 from mapfold.local.store.store import Store, open_store
+from mapfold.local.store.tasks import ActivityRow, KeptAnswer, TaskStore
 
 __all__ = [
+    "ActivityRow",
     "ChildFilter",
     "ChildRow",
     "ExecutionRow",
+    "KeptAnswer",
     "MachineRow",
     "MapRunRow",
     "Page",
     "Redrive",
     "Store",
     "StoreError",
+    "TaskStore",
     "WireEvent",
     "lock_data_directory",
     "naming",

@@ -13,6 +13,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from mapfold.local.store import tasks
 from mapfold.local.store.faults import StoreError, naming
 
 VERSION = 2
@@ -147,10 +148,11 @@ def prepare(connection: sqlite3.Connection, file: Path) -> None:
         connection.execute("PRAGMA wal_autocheckpoint = 2000")
         connection.execute("PRAGMA cache_size = -8000")
         if version == 0:
-            connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+            connection.executescript(f"BEGIN; {TABLES} {tasks.TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
         elif version == VERSION:
             # Of nothing: a file that may only be read is refused now, not at the first write.
             connection.execute("DELETE FROM state_machines WHERE arn IS NULL")
+            connection.executescript(f"BEGIN; {tasks.TABLES} COMMIT;")
     if version not in (0, VERSION):
         raise StoreError(
             f"{file}: was written by another version of Mapfold (store version {version}, this one reads {VERSION}). "

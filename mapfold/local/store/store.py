@@ -31,6 +31,7 @@ from mapfold.local.store.rows import (
     WireEvent,
 )
 from mapfold.local.store.schema import CHILD_BITS, connect
+from mapfold.local.store.tasks import TaskStore
 from mapfold.local.store.writer import Bulk, Writer
 
 T = TypeVar("T")
@@ -62,6 +63,7 @@ class Store:
             with naming(file, "read"), closing(connect(file, read_only=True)) as connection:
                 self._machines = reads.current_machines(connection)
                 self._execution_id, self._map_run_id, self._revision = reads.last_ids(connection)
+                self.tasks = TaskStore(connection, self._writer.put)
         except BaseException:
             self._writer.discard()
             raise

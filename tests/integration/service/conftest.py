@@ -21,6 +21,8 @@ from botocore.config import Config
 
 from mapfold.errors import DefinitionError, Problem
 from mapfold.local.arns import execution_arn, express_arn
+from mapfold.local.engine.activities import Activities
+from mapfold.local.engine.tokens import TaskTokens
 from mapfold.local.moto import listen
 from mapfold.local.server import _HttpServer
 from mapfold.local.service import Service, create_app
@@ -57,6 +59,8 @@ class FakeEngine:
         self.children: dict[str, list[ChildRow]] = {}
         self.now = NOW
         self.updates: list[tuple[int | None, float | None, int | None]] = []
+        self.tokens = TaskTokens(store.tasks)
+        self.activities = Activities(self.tokens, lambda arn: store.tasks.activity(arn) is not None)
 
     async def start_execution(
         self, machine: MachineRow, *, name: str, input_text: str, trace_header: str | None = None

@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from mapfold.local.engine.activities import Activities
 from mapfold.local.engine.integrations.calls import Clients
 from mapfold.local.engine.integrations.lambda_function import (
     call_function,
@@ -30,6 +31,7 @@ from mapfold.local.engine.integrations.lambda_function import (
 from mapfold.local.engine.integrations.nested import WaitForEnd
 from mapfold.local.engine.integrations.progress import OpenToken, Progress, Started, Tokens
 from mapfold.local.engine.integrations.services import Services
+from mapfold.local.engine.tokens import wait_on
 from mapfold.local.lambda_ import LambdaService
 from mapfold.states.effects import CheckTask, Resource, RunTask, TaskFailed, TaskSucceeded
 
@@ -43,24 +45,34 @@ class Integrations:
     """The integrations of this embedded AWS. Without `services` there is Lambda alone."""
 
     def __init__(
-        self, lambda_service: LambdaService, *, tokens: Tokens | None = None, services: Services | None = None
+        self,
+        lambda_service: LambdaService,
+        *,
+        tokens: Tokens,
+        activities: Activities,
+        services: Services | None = None,
     ) -> None:
+        self.activities = activities
         self._services = services
+        self._wait_on: Integration = partial(wait_on, tokens)
         self._table: dict[tuple[str, str, str], Integration] = {
             ("lambda", "", ""): partial(call_function, lambda_service),
             ("lambda", "invoke", ""): partial(invoke_function, lambda_service),
+            ("lambda", "invoke", "waitForTaskToken"): partial(invoke_function_and_wait, lambda_service, tokens),
         }
-        if tokens is not None:
-            self._table["lambda", "invoke", "waitForTaskToken"] = partial(
-                invoke_function_and_wait, lambda_service, tokens
-            )
 
     def find(self, resource: Resource) -> Integration | None:
         """The integration for `resource`, or None where this embedded AWS has none."""
         found = self._table.get((resource.service, resource.action, resource.pattern))
-        if found is None and self._services is not None:
-            return self._services.find(resource)
-        return found
+        if found is not None:
+            return found
+        if resource.family == "activity":
+            return self.activities.run
+        return None if self._services is None else self._services.find(resource)
+
+    def going_on(self, resource: Resource) -> Integration:
+        """What goes on with a task of `resource` that was cut off while somebody outside worked on it."""
+        return self.activities.run if resource.family == "activity" else self._wait_on
 
     async def check(self, effect: CheckTask) -> str | None:
         """Why a task cannot be scheduled: the cause of its States.Runtime error, or None."""
@@ -83,6 +95,6 @@ class Integrations:
     def known(self) -> str:
         """What a Task's Resource may be here, for error messages."""
         return (
-            "a Lambda function ARN, arn:aws:states:::<service>:<action> of an optimized integration, "
+            "a Lambda function ARN, an activity ARN, arn:aws:states:::<service>:<action> of an optimized integration, "
             "or arn:aws:states:::aws-sdk:<service>:<action>"
         )
