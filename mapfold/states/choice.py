@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mapfold.states.choice_rules import NEVER, Rule, compile_rule
+from mapfold.states.choice_rules import NEVER, OPERATORS, Rule, compile_rule
 from mapfold.states.data_flow import Assign, Flow, Output, compile_assign, compile_flow
 from mapfold.states.definition import Node
 from mapfold.states.effects import Effect, Json, StateError, Transition
@@ -74,17 +74,18 @@ def compile_choice(node: Node) -> Choice:
 
 
 def _compile_option(node: Node) -> Option:
-    node.require("Next")
+    node.require(*("Condition", "Next") if node.is_jsonata else ("Next",))
+    node.string("Comment")
     matches = _compile_condition(node) if node.is_jsonata else compile_rule(node, extra=("Next", "Assign", "Comment"))
     give = node.json("Output") if node.is_jsonata else None
     return Option(matches, node.string("Next") or "", give, compile_assign(node))
 
 
 def _compile_condition(node: Node) -> Rule:
-    for name in node.fields:
-        if name not in ("Condition", "Next", "Assign", "Output", "Comment"):
-            node.problem(f"The field '{name}' is not supported when 'QueryLanguage' is 'JSONata'", name)
-    if not node.require("Condition"):
+    node.check_fields(
+        ("Condition", "Next", "Assign", "Output", "Comment"), ("Variable", "And", "Or", "Not", *OPERATORS)
+    )
+    if not node.has("Condition"):
         return NEVER
     condition = node.fields["Condition"]
     if isinstance(condition, bool):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mapfold.states import problems
 from mapfold.states.definition import Node
 from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame, encode
@@ -86,8 +87,8 @@ def compile_result_path(node: Node) -> Output | None:
         return None
     try:
         path = compile_path(text, reference=True)
-    except PathSyntaxError as error:
-        node.problem(f"Value is not a Reference Path: {error}", "ResultPath")
+    except PathSyntaxError:
+        node.problem(problems.no_reference_path(text), "ResultPath")
         return None
     if path.root != "$":
         node.problem(

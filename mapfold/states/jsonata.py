@@ -12,6 +12,7 @@ from typing import Any
 from jsonata import Jsonata  # type: ignore[import-untyped]
 from jsonata.jexception import JException  # type: ignore[import-untyped]
 
+from mapfold.states import problems
 from mapfold.states.context import build_context
 from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame, encode
@@ -26,7 +27,11 @@ TIME_LIMIT_SECONDS = 1.0
 
 
 class ExpressionSyntaxError(ValueError):
-    """An expression that is no JSONata, or that reads what it may not read."""
+    """An expression that is no JSONata, or (`code` says so) that reads what it may not read."""
+
+    def __init__(self, problem: str, *, code: str = problems.JSONATA) -> None:
+        super().__init__(problem)
+        self.code = code
 
 
 def is_expression(text: str) -> bool:
@@ -48,10 +53,10 @@ def compile_expression(text: str, *, field: str, extra: str | None = None) -> Ex
     try:
         program = Jsonata(source)
     except (JException, IndexError, AttributeError, TypeError) as error:
-        raise ExpressionSyntaxError(f"Invalid JSONata expression: {error}") from error
+        raise ExpressionSyntaxError(str(error)) from error
     problem = next(find_misuse(program.ast, extra), None)
     if problem is not None:
-        raise ExpressionSyntaxError(problem)
+        raise ExpressionSyntaxError(problem, code=problems.JSONATA_MISUSE)
     program.set_validate_input(False)
     program.set_output_convert_nulls(False)
     program.environment.bind("eval", None)  # a name bound to nothing hides the library's own
@@ -62,7 +67,7 @@ def compile_expression(text: str, *, field: str, extra: str | None = None) -> Ex
     return _evaluator(program, source, field, extra)
 
 
-def compile_json(value: Json, *, field: str, extra: str | None, report: Callable[[str, str], None]) -> Expression:
+def compile_json(value: Json, *, field: str, extra: str | None, report: Callable[..., None]) -> Expression:
     """Compile a JSON value with expressions at any depth; `report(pointer, problem)` hears of the wrong ones."""
     compiled = _compile_node(value, field, extra, report, "")
     return compiled or (lambda input_, result, frame: value)
@@ -89,7 +94,7 @@ def type_name(value: Json) -> str:
 
 
 def _compile_node(
-    value: Json, field: str, extra: str | None, report: Callable[[str, str], None], at: str
+    value: Json, field: str, extra: str | None, report: Callable[..., None], at: str
 ) -> Expression | None:
     if isinstance(value, str):
         return _compile_text(value, field, extra, report, at)
@@ -100,16 +105,14 @@ def _compile_node(
         return _object_builder(value, {key: made for key, made in members.items() if made})
     if isinstance(value, list):
         items = [
-            _compile_node(member, f"{field}[{index}]", extra, report, f"{at}/{index}")
+            _compile_node(member, f"{field}[{index}]", extra, report, f"{at}[{index}]")
             for index, member in enumerate(value)
         ]
         return _array_builder(value, items) if any(items) else None
     return None
 
 
-def _compile_text(
-    text: str, field: str, extra: str | None, report: Callable[[str, str], None], at: str
-) -> Expression | None:
+def _compile_text(text: str, field: str, extra: str | None, report: Callable[..., None], at: str) -> Expression | None:
     if is_half_open(text):
         report(at, "A JSONata expression must start with '{%' and end with '%}'")
         return None
@@ -118,7 +121,7 @@ def _compile_text(
     try:
         return compile_expression(text, field=field, extra=extra)
     except ExpressionSyntaxError as error:
-        report(at, str(error))
+        report(at, str(error), error.code)
         return None
 
 

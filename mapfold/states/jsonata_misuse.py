@@ -28,9 +28,9 @@ def find_misuse(node: Any, extra: str | None, *, inside: bool = False) -> Iterat
         yield from find_misuse(getattr(node, "group", None), extra, inside=True)
         return
     if not inside and kind in ("name", "wildcard", "descendant", "parent"):
-        yield f"Reference to '{node.value}' at the top level is not allowed: there is no input document"
+        yield f"Reference to '{node.value}' at the top level is not supported."
     if not inside and kind == "variable" and node.value in ("", "$"):
-        yield f"'${node.value}' at the top level is not allowed: there is no input document"
+        yield f"Reference to '${node.value}' at the top level is not supported."
     for name in _CHILDREN:
         yield from find_misuse(getattr(node, name, None), extra, inside=inside)
     for name in _INNER_CHILDREN:

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 import orjson
 
 from mapfold.errors import DefinitionError, Problem
+from mapfold.states import problems
 from mapfold.states.choice import compile_choice
-from mapfold.states.definition import Build, Language, Node
+from mapfold.states.definition import Build, KnowsAction, Language, Node
 from mapfold.states.effects import Effect, Json, Transition
 from mapfold.states.fail import compile_fail
 from mapfold.states.fields import KINDS, check_fields
@@ -21,11 +22,17 @@ from mapfold.states.pass_state import compile_pass
 from mapfold.states.recovery import MOST_SECONDS
 from mapfold.states.succeed import compile_succeed
 from mapfold.states.task import compile_task
-from mapfold.states.validate import assigned_names, check_names, check_transitions
+from mapfold.states.validate import all_problems, assigned_names, check_names, check_transitions
 from mapfold.states.wait import compile_wait
 
 DEFINITION_LIMIT = 1_048_576
 """Bytes that a definition may have."""
+DEPTH_LIMIT = 200
+"""How deep objects and arrays may be nested in a definition: some 50 Parallels in each other. AWS's bound is unknown."""
+
+ROOT_FIELDS = ("Comment", "StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage")
+BRANCH_FIELDS = ("Comment", "StartAt", "States")
+PROCESSOR_FIELDS = ("ProcessorConfig", *BRANCH_FIELDS)
 
 
 class State(Protocol):
@@ -57,48 +64,84 @@ class Machine:
     language: Language
 
 
-def compile_machine(definition: str | Mapping[str, Json], *, express: bool = False) -> Machine:
+def compile_machine(
+    definition: str | Mapping[str, Json], *, express: bool = False, knows_action: KnowsAction | None = None
+) -> Machine:
     """Compile a definition: its JSON text, or the object that it stands for.
 
     `express`: the machine is of type EXPRESS, which lacks activities, `.sync`, task tokens and distributed Maps.
+    `knows_action` says which actions `aws-sdk` integrations have; without it all are taken.
     Raises DefinitionError with all problems.
     """
     fields = _parse(definition)
-    language = Language.JSONATA if fields.get("QueryLanguage") == Language.JSONATA else Language.JSONPATH
-    build = Build(language=language, compile_scope=_compile_scope)
-    root = Node(fields, "", build, language, express=express)
-    machine = _compile_root(root)
-    if build.problems:
-        raise DefinitionError(build.problems)
+    build = Build(
+        language=resolve_language(fields) or Language.JSONPATH,
+        compile_scope=_compile_scope,
+        knows_action=knows_action,
+    )
+    try:
+        machine = _compile_root(Node(fields, "", build, build.language, express=express))
+    except RecursionError:  # an expression or a path that is nested deeper than its parser goes
+        raise _too_deep() from None
+    found = all_problems(build)
+    if found:
+        raise DefinitionError(found)
     return machine
+
+
+def resolve_language(fields: Mapping[str, Json]) -> Language | None:
+    """The language that a QueryLanguage stands for, None without one. Whatever is not JSONPath counts as JSONata."""
+    if "QueryLanguage" not in fields:
+        return None
+    return Language.JSONPATH if fields["QueryLanguage"] == Language.JSONPATH else Language.JSONATA
 
 
 def _parse(definition: str | Mapping[str, Json]) -> Mapping[str, Json]:
     if isinstance(definition, str):
+        if not definition.strip():
+            raise DefinitionError([Problem(problems.NO_DESCRIPTION, problems.NO_TEXT, None)])
         if len(definition.encode("utf-8", "replace")) > DEFINITION_LIMIT:
             raise _not_json(f"Definition must have at most {DEFINITION_LIMIT} bytes")
         try:
             definition = orjson.loads(definition)
         except orjson.JSONDecodeError:
-            raise _not_json("Definition must be a valid JSON object") from None
+            raise _not_json(problems.JSON_OBJECT) from None
     if not isinstance(definition, Mapping):
-        raise _not_json("Definition must be a valid JSON object")
+        raise _not_json(problems.JSON_OBJECT)
+    if _is_deeper(definition, DEPTH_LIMIT):
+        raise _too_deep()
     return definition
 
 
 def _not_json(text: str) -> DefinitionError:
-    return DefinitionError([Problem("INVALID_JSON_DESCRIPTION", text, "")])
+    return DefinitionError([Problem(problems.NOT_JSON, text, "/")])
+
+
+def _too_deep() -> DefinitionError:
+    return DefinitionError([Problem(problems.TOO_DEEP, problems.NESTED, None)])
+
+
+def _is_deeper(value: Json, limit: int) -> bool:
+    """Whether a value has more than `limit` levels; it is taken level by level, so no depth is too much."""
+    level = [value]
+    for _ in range(limit):
+        level = [
+            member
+            for holder in level
+            for member in (holder.values() if isinstance(holder, Mapping) else holder)
+            if isinstance(member, Mapping | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _compile_root(root: Node) -> Machine:
-    for name in root.fields:
-        if name not in ("Comment", "StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage"):
-            root.problem(f"The field '{name}' is not supported", name)
+    root.check_fields(ROOT_FIELDS)
     root.one_of("QueryLanguage", tuple(Language))
-    if root.has("Version") and root.string("Version") not in (None, "1.0"):
-        root.problem("The field 'Version' should have one of these values: [1.0]", "Version")
+    root.one_of("Version", ("1.0",))
     return Machine(
-        scope=_compile_scope(root),
+        scope=_compile_states(root),
         timeout_seconds=root.integer("TimeoutSeconds", least=1, most=MOST_SECONDS),
         comment=root.string("Comment"),
         language=root.language,
@@ -106,17 +149,24 @@ def _compile_root(root: Node) -> Machine:
 
 
 def _compile_scope(node: Node) -> Scope:
-    """The scope of the machine, a branch or a processor: any object with StartAt and States."""
-    missing = [name for name in ("States", "StartAt") if name not in node.fields]
-    if missing:
-        node.problem(f"These fields are required: [{', '.join(missing)}]")
+    """The scope of a branch, or of a Map's processor."""
+    is_processor = node.at.endswith(("/ItemProcessor", "/Iterator"))
+    node.check_fields(PROCESSOR_FIELDS if is_processor else BRANCH_FIELDS)
+    node.string("Comment")
+    return _compile_states(node)
+
+
+def _compile_states(node: Node) -> Scope:
+    """The scope of any object with StartAt and States."""
+    node.require("States", "StartAt")
     start = node.string("StartAt") or ""
     states = node.object("States") if node.has("States") else None
     if states is None:
         return Scope(start, {})
     if not states.fields:
-        node.problem("Value cannot be empty", "States")
+        node.problem(problems.EMPTY, "States")
     check_names(node, states.fields)
+    check_transitions(node, states.fields)
     inner = replace(
         states,
         language=node.build.language,  # not that of an enclosing Map or Parallel
@@ -124,7 +174,6 @@ def _compile_scope(node: Node) -> Scope:
         own=assigned_names(states.fields),
     )
     compiled = {name: _compile_state(inner, name) for name in states.fields}
-    check_transitions(node, states.fields)
     return Scope(start, {name: state for name, state in compiled.items() if state is not None})
 
 
@@ -141,19 +190,16 @@ def _compile_state(states: Node, name: str) -> State | None:
     if kind is None:
         return None
     check_fields(node, kind)
-    if node.has("Comment"):
-        node.string("Comment")
+    node.string("Comment")
     return _COMPILERS[kind](node)
 
 
 def _language_of(node: Node) -> Language:
-    named = node.one_of("QueryLanguage", tuple(Language))
-    if named is None:
-        return node.language
-    if node.language is Language.JSONATA and named == Language.JSONPATH:
+    node.one_of("QueryLanguage", tuple(Language))
+    named = resolve_language(node.fields)
+    if node.language is Language.JSONATA and named is Language.JSONPATH:
         node.problem("'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine")
-        return node.language
-    return Language(named)
+    return named or node.language
 
 
 _COMPILERS: dict[str, Callable[[Node], State | None]] = {

@@ -121,7 +121,7 @@ def test_jsonata_fails_with_the_service_s_cause(run_machine: RunMachine, output:
         ("{% total %}", "'total' at the top level"),
         ("{% $ %}", "'$' at the top level"),
         ("{% $$.a %}", "'$$' at the top level"),
-        ("{% 1 + %}", "Invalid JSONata expression"),
+        ("{% 1 + %}", "Unexpected end of expression"),
         ("{% 1", "must start with"),
     ],
 )
