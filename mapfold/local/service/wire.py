@@ -26,9 +26,9 @@ from mapfold.local.service.state_machines import (
     describe_state_machine,
     list_state_machines,
     update_state_machine,
-    validate_state_machine_definition,
 )
 from mapfold.local.service.tags import list_tags_for_resource, tag_resource, untag_resource
+from mapfold.local.service.validation import validate_state_machine_definition
 from mapfold.local.store import StoreError
 
 log = logging.getLogger(__name__)
