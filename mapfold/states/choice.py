@@ -73,10 +73,16 @@ def compile_choice(node: Node) -> Choice:
     )
 
 
+_JSONATA_FIELDS = ("Condition", "Output")
+
+
 def _compile_option(node: Node) -> Option:
     node.require(*("Condition", "Next") if node.is_jsonata else ("Next",))
     node.string("Comment")
-    matches = _compile_condition(node) if node.is_jsonata else compile_rule(node, extra=("Next", "Assign", "Comment"))
+    if not node.is_jsonata:
+        node.check_fields([name for name in node.fields if name not in _JSONATA_FIELDS], _JSONATA_FIELDS)
+    extra = ("Next", "Assign", "Comment", *_JSONATA_FIELDS)
+    matches = _compile_condition(node) if node.is_jsonata else compile_rule(node, extra=extra)
     give = node.json("Output") if node.is_jsonata else None
     return Option(matches, node.string("Next") or "", give, compile_assign(node))
 

@@ -544,3 +544,214 @@ def test_a_definition_compiles_from_text_too() -> None:
 
     assert (machine.timeout_seconds, machine.comment, machine.scope.start_at) == (5, "c", "S")
     assert list(machine.scope.states) == ["S"]
+
+
+@pytest.mark.parametrize("kind", ["Pass", "Wait", "Choice", "Succeed", "Fail"])
+@pytest.mark.parametrize("field", ["TimeoutSeconds", "Retry", "Catch", "Resource"])
+def test_a_field_belongs_to_some_kinds_of_states(kind: str, field: str) -> None:
+    """The service names the field, and the state as its place."""
+    assert f"SCHEMA_VALIDATION_FAILED: Field '{field}' is not supported at /States/S" in of_state(
+        {"Type": kind, field: []}
+    )
+
+
+def test_what_no_object_of_the_language_has_is_refused() -> None:
+    """At the top, in branches and processors, in retriers and rules. Only the machine and its states have a language."""
+    branch = {"StartAt": "I", "States": {"I": {"Type": "Succeed"}}, "TimeoutSeconds": 1}
+    processor = {**PROCESSOR, "QueryLanguage": "JSONata"}
+    retry = [{"ErrorEquals": ["A"], "Next": "S"}]
+    rule = {"Variable": "$.a", "IsNull": True, "Next": "E", "End": True}
+
+    assert of_state({"Type": "Succeed"}, Extra=1) == ["SCHEMA_VALIDATION_FAILED: Field 'Extra' is not supported at /"]
+    assert of_state({"Type": "Parallel", "Branches": [branch]}) == [
+        "SCHEMA_VALIDATION_FAILED: Field 'TimeoutSeconds' is not supported at /States/S/Branches[0]"
+    ]
+    assert of_state({"Type": "Map", "ItemProcessor": processor}) == [
+        "SCHEMA_VALIDATION_FAILED: Field 'QueryLanguage' is not supported at /States/S/ItemProcessor"
+    ]
+    assert of_state({"Type": "Task", "Resource": FUNCTION, "Retry": retry}) == [
+        "SCHEMA_VALIDATION_FAILED: Field 'Next' is not supported at /States/S/Retry[0]"
+    ]
+    assert "SCHEMA_VALIDATION_FAILED: A choice rule must have exactly one operator at /States/S/Choices[0]" in of_state(
+        {"Type": "Choice", "Choices": [rule]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "own", "field", "place"),
+    [
+        ({"Type": "Pass", "Output": 1}, "JSONPath", "Output", "/States/S"),
+        ({"Type": "Task", "Resource": FUNCTION, "Parameters": {}}, "JSONata", "Parameters", "/States/S"),
+        (
+            {"Type": "Choice", "Choices": [{"Condition": True, "Variable": "$", "Next": "S"}]},
+            "JSONata",
+            "Variable",
+            "/States/S/Choices[0]",
+        ),
+        (
+            {"Type": "Task", "Resource": FUNCTION, "Catch": [{"ErrorEquals": ["A"], "Output": 1, "Next": "S"}]},
+            "JSONPath",
+            "Output",
+            "/States/S/Catch[0]",
+        ),
+        (
+            {
+                "Type": "Map",
+                "ItemProcessor": DISTRIBUTED,
+                "ItemBatcher": {"MaxItemsPerBatch": 1, "MaxInputBytesPerBatchPath": "$.n"},
+            },
+            "JSONata",
+            "MaxInputBytesPerBatchPath",
+            "/States/S/ItemBatcher",
+        ),
+    ],
+)
+def test_fields_of_the_other_language(state: dict[str, Json], own: str, field: str, place: str) -> None:
+    """Named with both languages, at the object that has them."""
+    other = "JSONPath" if own == "JSONata" else "JSONata"
+
+    (found,) = of_state(state, QueryLanguage=own)
+
+    assert found == (
+        f"SCHEMA_VALIDATION_FAILED: The QueryLanguage is set to '{own}', but field '{field}' is only supported for the "
+        f"'{other}' QueryLanguage at {place}"
+    )
+
+
+def test_a_query_language_that_is_not_known_counts_as_jsonata() -> None:
+    """It is reported once, and the fields of JSONata are not."""
+    (found,) = of_state({"Type": "Pass", "Output": 1}, QueryLanguage="jsonpath")
+
+    assert found == (
+        "SCHEMA_VALIDATION_FAILED: The field 'QueryLanguage' should have one of these values: [JSONPath, JSONata] "
+        "at /QueryLanguage"
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "problem"),
+    [
+        ({"Type": "Wait", "Seconds": 10**16}, "Maximum value is 99999999 at /States/S/Seconds"),
+        ({"Type": "Wait", "Seconds": "$.n"}, "Expected value of type Integer at /States/S/Seconds"),
+        (
+            {"Type": "Map", "ItemProcessor": DISTRIBUTED, "ToleratedFailurePercentage": -1},
+            "Minimum value is 0.0 at /States/S/ToleratedFailurePercentage",
+        ),
+        (
+            {"Type": "Map", "ItemProcessor": DISTRIBUTED, "ToleratedFailurePercentage": 101},
+            "Maximum value is 100.0 at /States/S/ToleratedFailurePercentage",
+        ),
+        (
+            {"Type": "Map", "ItemProcessor": PROCESSOR, "MaxConcurrency": -1},
+            "Minimum value is 0 at /States/S/MaxConcurrency",
+        ),
+        (
+            {"Type": "Map", "ItemProcessor": PROCESSOR, "MaxConcurrencyPath": "$$.Execution.Input.n"},
+            "Value is not a Reference Path at /States/S/MaxConcurrencyPath",
+        ),
+        (
+            {"Type": "Choice", "Choices": [{"Variable": "Test", "IsNull": True, "Next": "S"}]},
+            "Value is not a Reference Path: Reference path didn't start with '$' at /States/S/Choices[0]/Variable",
+        ),
+        (
+            {"Type": "Choice", "Choices": [{"Variable": "$", "StringMatches": "Test"}]},
+            "These fields are required: [Next] at /States/S/Choices[0]",
+        ),
+        (
+            {"Type": "Task", "Resource": FUNCTION, "Catch": [{}]},
+            "These fields are required: [ErrorEquals, Next] at /States/S/Catch[0]",
+        ),
+        ({"Type": "Pass", "OutputPath": "Test"}, "Value must be a valid JSONPath. at /States/S/OutputPath"),
+        (
+            {"Type": "Pass", "Assign": {"v.$": "Test"}},
+            (
+                "The value for the field 'v.$' must be a valid JSONPath or a valid intrinsic function call "
+                "at /States/S/Assign"
+            ),
+        ),
+        ({"Type": "Pass", "Comment": 1}, "Expected value of type String at /States/S/Comment"),
+    ],
+)
+def test_words_that_others_were_told_by_the_service(state: dict[str, Json], problem: str) -> None:
+    """As people quote them in what they report."""
+    assert of_state(state) == [f"SCHEMA_VALIDATION_FAILED: {problem}"]
+
+
+def test_a_choice_has_choices() -> None:
+    """Even where it has a Default."""
+    assert problems({"StartAt": "S", "States": {"S": {"Type": "Choice", "Default": "S"}}}) == [
+        "SCHEMA_VALIDATION_FAILED: These fields are required: [Choices] at /States/S"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("expression", "problem"),
+    [
+        ("phone", "UNSUPPORTED_JSONATA_EXPRESSION: Reference to 'phone' at the top level is not supported."),
+        ("1 +", "INVALID_JSONATA_EXPRESSION: Unexpected end of expression"),
+        ('"unterminated', "INVALID_JSONATA_EXPRESSION: String literal must be terminated by a matching quote"),
+    ],
+)
+def test_an_expression_is_refused_with_the_words_of_its_parser(expression: str, problem: str) -> None:
+    """At its place, without the parser's code."""
+    state = {"Type": "Pass", "QueryLanguage": "JSONata", "Output": {"v": [f"{{% {expression} %}}"]}}
+
+    assert of_state(state) == [f"{problem} at /States/S/Output/v[0]"]
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        "lambda:invoke.waitForTaskToken",
+        "dynamodb:putItem",
+        "states:startExecution.sync:2",
+        "ecs:runTask.sync",
+        "aws-sdk:s3:listObjectsV2",
+        "aws-sdk:ssm:startAutomationExecution.waitForTaskToken",
+    ],
+)
+def test_integrations_that_there_are(resource: str) -> None:
+    """With the patterns that each has."""
+    state = {"Type": "Task", "Resource": f"arn:aws:states:::{resource}"}
+
+    assert problems(one_state(state), knows_action=lambda service, action: True) == []
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        "sqs:sendMessage.sync",
+        "sqs:receiveMessage",
+        "lambda:invoke.sync",
+        "glue:startJobRun.sync:2",
+        "nope:do",
+        "aws-sdk:s3:getObject.sync",
+        "aws-sdk:s3:nope",
+    ],
+)
+def test_integrations_that_there_are_not(resource: str) -> None:
+    """A service, an action, or a pattern that Step Functions does not have."""
+    arn = f"arn:aws:states:::{resource}"
+
+    found = problems(
+        one_state({"Type": "Task", "Resource": arn}), knows_action=lambda service, action: action != "nope"
+    )
+
+    assert found == [
+        f"SCHEMA_VALIDATION_FAILED: The resource provided {arn} is not recognized. The value is not a valid resource "
+        "ARN, or the resource is not available in this region. at /States/S/Resource"
+    ]
+
+
+def test_parameters_of_an_integration_that_it_needs_or_does_not_know() -> None:
+    """Where they are written down: a `.$` member counts as the member; what an expression gives is not known yet."""
+    arn = "arn:aws:states:::lambda:invoke"
+    written = {"FunctionName.$": "$.f", "Payload": {}, "Colour": 1}
+
+    assert of_state({"Type": "Task", "Resource": arn, "Parameters": written}) == [
+        'SCHEMA_VALIDATION_FAILED: The field "Colour" is not supported by Step Functions at /States/S/Parameters'
+    ]
+    assert of_state({"Type": "Task", "Resource": arn, "Arguments": {}}, QueryLanguage="JSONata") == [
+        "SCHEMA_VALIDATION_FAILED: The field 'FunctionName' is required but was missing at /States/S/Arguments"
+    ]
+    assert of_state({"Type": "Task", "Resource": arn, "Arguments": "{% $x %}"}, QueryLanguage="JSONata") == []
