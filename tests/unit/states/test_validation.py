@@ -732,15 +732,14 @@ def test_integrations_that_there_are(resource: str) -> None:
 def test_integrations_that_there_are_not(resource: str) -> None:
     """A service, an action, or a pattern that Step Functions does not have."""
     arn = f"arn:aws:states:::{resource}"
+    state = {"Type": "Task", "Resource": arn}
 
-    found = problems(
-        one_state({"Type": "Task", "Resource": arn}), knows_action=lambda service, action: action != "nope"
-    )
+    (found,) = problems(one_state(state), knows_action=lambda service, action: action != "nope")
 
-    assert found == [
+    assert found == (
         f"SCHEMA_VALIDATION_FAILED: The resource provided {arn} is not recognized. The value is not a valid resource "
         "ARN, or the resource is not available in this region. at /States/S/Resource"
-    ]
+    )
 
 
 def test_parameters_of_an_integration_that_it_needs_or_does_not_know() -> None:
