@@ -88,8 +88,8 @@ def _parse_path(node: Node, name: str, *, reference: bool) -> Path | None:
     text = node.string(name)
     try:
         return None if text is None else compile_path(text, reference=reference)
-    except PathSyntaxError:
-        node.problem(problems.no_reference_path(node.fields[name]), name)
+    except PathSyntaxError as error:
+        node.path_problem(error, name, reference=True)
         return None
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mapfold.states import problems
 from mapfold.states.definition import Node
 from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame, encode
@@ -87,8 +86,8 @@ def compile_result_path(node: Node) -> Output | None:
         return None
     try:
         path = compile_path(text, reference=True)
-    except PathSyntaxError:
-        node.problem(problems.no_reference_path(text), "ResultPath")
+    except PathSyntaxError as error:
+        node.path_problem(error, "ResultPath", reference=True)
         return None
     if path.root != "$":
         node.problem(

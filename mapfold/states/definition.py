@@ -197,18 +197,32 @@ class Node:
 
     # Expressions
 
-    def path(self, name: str, *, reference: bool = False, context: bool = True) -> Query | None:
-        """A Path or reference path field of a JSONPath state. Without `context` it may not start with `$$`."""
+    def path(
+        self,
+        name: str,
+        *,
+        reference: bool = False,
+        context: bool = True,
+        compile_: Callable[[str], Query] | None = None,
+    ) -> Query | None:
+        """A Path or reference path field of a JSONPath state; `compile_` where it is a reference path, but no plain one.
+
+        Without `context` it may not start with `$$`.
+        """
         text = self.string(name)
         if text is None:
             return None
         try:
-            if context or not text.startswith("$$"):
-                return compile_path_field(text, reference=reference)
-        except PathSyntaxError:
-            pass
-        self.problem(problems.no_reference_path(text) if reference else problems.NO_JSON_PATH, name)
-        return None
+            if not context and text.startswith("$$"):
+                raise PathSyntaxError("the context object is not for this field", text, 0)
+            return compile_(text) if compile_ else compile_path_field(text, reference=reference)
+        except PathSyntaxError as error:
+            self.path_problem(error, name, reference=reference or compile_ is not None)
+            return None
+
+    def path_problem(self, error: PathSyntaxError, name: str, *, reference: bool) -> None:
+        """Report a field that holds no path, in the words of the service; what is wrong in it, it does not say."""
+        self.problem(problems.no_reference_path(error.text) if reference else problems.NO_JSON_PATH, name)
 
     def template(self, name: str) -> Query | None:
         """A payload template field."""
