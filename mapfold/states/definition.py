@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mapfold.errors import Problem
 from mapfold.states import problems
 from mapfold.states.effects import Json
+from mapfold.states.inspection import Notes
 from mapfold.states.json_path import PathSyntaxError
 from mapfold.states.jsonata import (
     Expression,
@@ -50,12 +51,13 @@ class Build:
     """What all nodes of one compilation share. `compile_scope` makes the scope of a branch or processor.
 
     `problems` are those of fields, `flaws` those of names and transitions. `state_names` and `labels` are those that
-    have been seen so far, anywhere in the machine.
+    have been seen so far, anywhere in the machine. `notes` takes down the steps of a state that is tested by itself.
     """
 
     language: Language
     compile_scope: Callable[[Node], Scope]
     knows_action: KnowsAction | None = None
+    notes: Notes | None = None
     problems: list[Problem] = field(default_factory=list)
     flaws: list[Problem] = field(default_factory=list)
     state_names: set[str] = field(default_factory=set)

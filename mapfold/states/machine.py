@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import orjson
 
@@ -16,6 +16,7 @@ from mapfold.states.effects import Effect, Json, Transition
 from mapfold.states.fail import compile_fail
 from mapfold.states.fields import KINDS, check_fields
 from mapfold.states.frame import Frame
+from mapfold.states.inspection import Notes
 from mapfold.states.map_state import compile_map
 from mapfold.states.parallel import compile_parallel
 from mapfold.states.pass_state import compile_pass
@@ -33,6 +34,9 @@ DEPTH_LIMIT = 200
 ROOT_FIELDS = ("Comment", "StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage")
 BRANCH_FIELDS = ("Comment", "StartAt", "States")
 PROCESSOR_FIELDS = ("ProcessorConfig", *BRANCH_FIELDS)
+
+
+Compiled = TypeVar("Compiled")
 
 
 class State(Protocol):
@@ -65,28 +69,46 @@ class Machine:
 
 
 def compile_machine(
-    definition: str | Mapping[str, Json], *, express: bool = False, knows_action: KnowsAction | None = None
+    definition: str | Mapping[str, Json],
+    *,
+    express: bool = False,
+    knows_action: KnowsAction | None = None,
+    notes: Notes | None = None,
 ) -> Machine:
     """Compile a definition: its JSON text, or the object that it stands for.
 
     `express`: the machine is of type EXPRESS, which lacks activities, `.sync`, task tokens and distributed Maps.
-    `knows_action` says which actions `aws-sdk` integrations have; without it all are taken.
-    Raises DefinitionError with all problems.
+    `knows_action` says which actions `aws-sdk` integrations have; without it all are taken. States write what they do
+    with their data into `notes`, if there are any. Raises DefinitionError with all problems.
     """
     fields = _parse(definition)
-    build = Build(
-        language=resolve_language(fields) or Language.JSONPATH,
-        compile_scope=_compile_scope,
-        knows_action=knows_action,
-    )
+    build = Build(resolve_language(fields) or Language.JSONPATH, _compile_scope, knows_action, notes)
+    root = Node(fields, "", build, build.language, express=express)
+    return _checked(build, lambda: _compile_root(root))
+
+
+def compile_state(definition: str, name: str, *, knows_action: KnowsAction | None = None, notes: Notes) -> State:
+    """Compile one state by itself, from its JSON text. Its transitions may lead anywhere.
+
+    Raises DefinitionError with all problems; their places begin at the state.
+    """
+    fields = _parse(definition)
+    build = Build(Language.JSONPATH, _compile_scope, knows_action, notes)
+    node = Node(fields, "", build, build.language, name=name, own=assigned_names({name: fields}))
+    state = _checked(build, lambda: _compile_kind(node))
+    assert state is not None  # or there were problems
+    return state
+
+
+def _checked(build: Build, compile_: Callable[[], Compiled]) -> Compiled:
     try:
-        machine = _compile_root(Node(fields, "", build, build.language, express=express))
+        compiled = compile_()
     except RecursionError:  # an expression or a path that is nested deeper than its parser goes
         raise _too_deep() from None
     found = all_problems(build)
     if found:
         raise DefinitionError(found)
-    return machine
+    return compiled
 
 
 def resolve_language(fields: Mapping[str, Json]) -> Language | None:
@@ -182,7 +204,10 @@ def _compile_state(states: Node, name: str) -> State | None:
     if not isinstance(fields, dict):
         states.object(name)
         return None
-    node = replace(states.child(fields, name), name=name)
+    return _compile_kind(replace(states.child(fields, name), name=name))
+
+
+def _compile_kind(node: Node) -> State | None:
     node = replace(node, language=_language_of(node))
     if not node.require("Type"):
         return None
