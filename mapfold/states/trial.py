@@ -52,11 +52,14 @@ def _scopes_of(state: State) -> Sequence[Scope]:
 
 
 def try_state(
-    state: State, data: Json, frame: Frame, notes: Notes, *, retries: int = 0
+    state: State, data: Json, frame: Frame, notes: Notes, *, retries: int = 0, token: str | None = None
 ) -> Generator[Effect, Any, Outcome]:
-    """Try `state` with the input `data`. `retries` have been made already by the retrier that takes its error."""
+    """Try `state` with the input `data`.
+
+    `retries` have been made already by the retrier that takes its error; `token` is the task token of the context.
+    """
     if isinstance(state, WorkState):
-        return (yield from _try_work(state, data, frame, notes, retries))
+        return (yield from _try_work(state, data, frame, notes, retries, token))
     return _told((yield from state.run(data, frame)), frame)
 
 
@@ -76,7 +79,7 @@ def _bare(cause: str | None, frame: Frame) -> str | None:
 
 
 def _try_work(
-    state: WorkState, data: Json, frame: Frame, notes: Notes, retries: int
+    state: WorkState, data: Json, frame: Frame, notes: Notes, retries: int, token: str | None
 ) -> Generator[Effect, Any, Outcome]:
     enter(state.entered_type, state.name, data, frame)
     if state.recovery.retriers:
@@ -84,6 +87,7 @@ def _try_work(
     flow = state.flow
     try:
         state.before_attempt(frame)
+        frame.task_token = token or frame.task_token
         inputs = data if flow.select is None else flow.select(data, frame)
         arguments = inputs if flow.arguments is None else flow.arguments(inputs, frame)
         result = notes["result"] = yield from _noting_items(state, inputs, arguments, frame, notes)

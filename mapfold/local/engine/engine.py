@@ -12,7 +12,7 @@ from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import orjson
 
@@ -28,7 +28,7 @@ from mapfold.local.engine.world import EngineWorld
 from mapfold.local.lambda_ import LambdaService
 from mapfold.local.map_run import S3Factory, head_of, name_uuid
 from mapfold.local.store import ChildRow, ExecutionRow, MachineRow, MapRunRow, Store
-from mapfold.states import Machine, compile_machine
+from mapfold.states import Effect, Frame, Machine, compile_machine
 from mapfold.states.standing import StandingError
 
 FLUSH_SECONDS = 0.5
@@ -171,6 +171,10 @@ class Engine:
         if live is None or not live.children.stop(arn, error, cause):
             return None
         return self._clock()
+
+    async def perform(self, effect: Effect, frame: Frame, *, role_arn: str) -> Any:
+        """Do what a state that is tested by itself asks for: its answer, as the effect's docstring says."""
+        return await EngineWorld(self._integrations, self._clock, self._map_runs, role_arn).perform(effect, frame)
 
     def live_execution(self, arn: str) -> Execution | LiveChild | None:
         """What runs under this ARN, be it an execution or a map run's child."""

@@ -28,6 +28,7 @@ from mapfold.local.service.state_machines import (
     update_state_machine,
 )
 from mapfold.local.service.tags import list_tags_for_resource, tag_resource, untag_resource
+from mapfold.local.service.test_state import test_state
 from mapfold.local.service.validation import validate_state_machine_definition
 from mapfold.local.store import StoreError
 
@@ -51,6 +52,7 @@ ACTIONS: Mapping[str, Action] = {
     "StartExecution": start_execution,
     "StopExecution": stop_execution,
     "TagResource": tag_resource,
+    "TestState": test_state,
     "UntagResource": untag_resource,
     "UpdateMapRun": update_map_run,
     "UpdateStateMachine": update_state_machine,
