@@ -1,4 +1,4 @@
-"""Which actions `aws-sdk` integrations have: those of botocore's own service models.
+"""Which actions `aws-sdk` integrations have, and what they answer with: those of botocore's own service models.
 
 Step Functions names a service as the AWS SDK for Java does: the service's id without blanks, without `Amazon` or `AWS`
 before it and `Service` behind it, all in lower case (`EventBridge` -> `eventbridge`, `CloudWatch Logs` ->
@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import botocore
 
@@ -43,15 +44,33 @@ def service_models() -> Mapping[str, Path]:
 @cache
 def action_names(model: Path) -> frozenset[str]:
     """The actions of a service model, as Step Functions writes them."""
-    with gzip.open(model) as file:
-        operations = json.load(file)["operations"]
-    return frozenset(name[0].lower() + name[1:] for name in operations)
+    return frozenset(_action(name) for name in _load(model)["operations"])
+
+
+def result_shape(service: str, action: str) -> tuple[Mapping[str, Any], str] | None:
+    """All shapes of the service, and the name of that which the action answers with; None where it has no answer."""
+    path = service_models().get(service)
+    model = {} if path is None else _load(path)
+    for name, operation in model.get("operations", {}).items():
+        if _action(name) == action:
+            output = operation.get("output")
+            return None if output is None else (model["shapes"], output["shape"])
+    return None
 
 
 def integration_name(service_id: str) -> str:
     """What Step Functions calls the service with this id: `Cost and Usage Report Service` is `costandusagereport`."""
     name = re.sub(r"[^A-Za-z0-9]", "", service_id)
     return re.sub(r"^(?:Amazon|AWS)|Service$", "", name).lower()
+
+
+def _action(operation: str) -> str:
+    return operation[0].lower() + operation[1:]
+
+
+def _load(model: Path) -> Any:
+    with gzip.open(model) as file:
+        return json.load(file)
 
 
 def _service_id(model: Path) -> str | None:

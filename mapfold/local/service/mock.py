@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from mapfold.local.service.faults import Fault
+from mapfold.local.service.mock_schema import MODES
+from mapfold.local.service.request import DEFINITION_LENGTH, PAYLOAD_BYTES, Request
 from mapfold.states import Json, RunBranches, RunIterations, RunMap, RunTask, TaskFailed, TaskSucceeded
 from mapfold.states.inspection import Notes
 from mapfold.states.trial import note_items
@@ -30,6 +31,7 @@ class Mock:
     cause: str | None = None
     failures: int | None = None
     read: Json = None
+    mode: str = MODES[0]
 
     def answer(self, effect: object, notes: Notes) -> Any:
         """What the state is told when it asks for `effect`."""
@@ -64,26 +66,26 @@ class Mock:
         return TaskFailed(self.error, self.cause, catchable=self.error != "States.Runtime")
 
 
-def read_mock(members: Mapping[str, Any], configuration: Mapping[str, Any]) -> Mock:
-    """The mock of a request, whose members have the types of the model."""
-    result, error = members.get("result"), members.get("errorOutput")
-    if result is not None and error is not None:
+def read_mock(request: Request) -> Mock | None:
+    """The mock of a request; None where nothing is mocked. Checks everything asked for before it, too."""
+    members, configuration = request.part("mock"), request.part("stateConfiguration")
+    result = members.optional_text("result", most=PAYLOAD_BYTES)
+    mode = members.choice("fieldValidationMode", MODES, MODES[0])
+    output = members.part("errorOutput")
+    error, cause = output.optional_text("error", most=256), output.optional_text("cause", most=32_768)
+    failures = configuration.whole("mapIterationFailureCount", least=0)
+    read = configuration.optional_text("mapItemReaderData", most=DEFINITION_LENGTH)
+    configuration.optional_text("errorCausedByState", most=80)
+    request.done()
+    if not request.has("mock"):
+        return None
+    failed = members.has("errorOutput")
+    if failed and result is not None:
         raise Fault(
             "ValidationException", "A test mock should have only one of the following fields: [result, errorOutput]."
         )
-    if error is not None:
-        mock = Mock(True, error=error.get("error"), cause=error.get("cause"))
-    else:
-        mock = Mock(result=_parse(result, "Mocked result must be valid JSON"))
-    read = configuration.get("mapItemReaderData")
-    return Mock(
-        mock.failed,
-        mock.result,
-        mock.error,
-        mock.cause,
-        configuration.get("mapIterationFailureCount"),
-        _parse(read, "mapItemReaderData must be valid JSON"),
-    )
+    told = _parse(result, "Mocked result must be valid JSON")
+    return Mock(failed, told, error, cause, failures, _parse(read, "mapItemReaderData must be valid JSON"), mode)
 
 
 def _parse(text: str | None, problem: str) -> Json:

@@ -18,6 +18,7 @@ from mapfold.local.sdk_actions import knows_action
 from mapfold.local.service.context import Service
 from mapfold.local.service.faults import Fault
 from mapfold.local.service.mock import Mock, read_mock
+from mapfold.local.service.mock_schema import check_result
 from mapfold.local.service.request import DEFINITION_LENGTH, PAYLOAD_BYTES, Request
 from mapfold.states import Effect, Frame, Json, State, compile_machine, encode, format_timestamp
 from mapfold.states.inspection import Notes
@@ -44,23 +45,24 @@ async def test_state(service: Service, request: Request) -> dict[str, Any]:
     level = request.choice("inspectionLevel", ("INFO", "DEBUG", "TRACE"), "INFO")
     name = request.optional_text("stateName", most=80)
     reveals = request.flag("revealSecrets", default=False)
-    request.done()
-    configuration = _object(request, "stateConfiguration")
-    mock = read_mock(_object(request, "mock"), configuration) if request.has("mock") else None
+    retries = request.part("stateConfiguration").whole("retrierRetryCount", least=0) or 0
+    mock = read_mock(request)
     variables = _parse_object(request.optional_text("variables"), "variables")
     context = _parse_object(request.optional_text("context"), "context")
     data = _parse_input(input_text)
-    _check_mock(mock, reveals=reveals, has_context=request.has("context"), configuration=configuration)
+    _check_mock(mock, request, reveals=reveals)
     notes: Notes = {}
     state = await asyncio.to_thread(_compile, definition, name, _member(context, "State", "Name") or NAME, notes)
     _check_state(state, mock, role_arn)
+    if mock is not None and not mock.failed and isinstance(state, Task):
+        await asyncio.to_thread(check_result, mock.result, state.resource, mock.mode)
     frame = _make_frame(service, data, context, variables)
     trial = try_state(
         state,
         data,
         frame,
         notes,
-        retries=configuration.get("retrierRetryCount", 0),
+        retries=retries,
         token=_member(context, "Task", "Token"),
     )
     outcome = await _run(service, trial, frame, mock, notes, role_arn or "")
@@ -71,13 +73,6 @@ async def test_state(service: Service, request: Request) -> dict[str, Any]:
 
 
 # --- the request --------------------------------------------------------------------------------------------
-
-
-def _object(request: Request, name: str) -> Mapping[str, Any]:
-    value = request.members.get(name) or {}
-    if not isinstance(value, dict):
-        raise Fault("SerializationException", f"{name}: must be an object, not {type(value).__name__}")
-    return value
 
 
 def _parse_object(text: str | None, name: str) -> dict[str, Json]:
@@ -97,12 +92,12 @@ def _parse_input(text: str | None) -> Json:
         raise Fault("InvalidExecutionInput", f"Invalid State Machine Execution Input: '{error}'") from None
 
 
-def _check_mock(mock: Mock | None, *, reveals: bool, has_context: bool, configuration: Mapping[str, Any]) -> None:
+def _check_mock(mock: Mock | None, request: Request, *, reveals: bool) -> None:
     if mock is not None and reveals:
         raise Fault("ValidationException", "TestState does not support RevealSecrets when a mock is specified.")
-    if mock is None and has_context:
+    if mock is None and request.has("context"):
         raise Fault("ValidationException", "State context can only be specified when a mock is specified.")
-    if mock is None and configuration:
+    if mock is None and request.has("stateConfiguration"):
         raise Fault("ValidationException", "State configuration can only be specified when a mock is specified.")
 
 

@@ -246,7 +246,7 @@ def sfn_client(url: str, **config: Any) -> SFNClient:
     client: SFNClient = _session().client(
         "stepfunctions",
         endpoint_url=url,
-        config=Config(retries={"max_attempts": 0}, proxies={}, inject_host_prefix=False, **config),
+        config=Config(**{"retries": {"max_attempts": 0}, "proxies": {}, "inject_host_prefix": False, **config}),
     )
     return client
 

@@ -9,7 +9,7 @@ import pytest
 
 from mapfold.states import Json, RunTask, TaskFailed, TaskSucceeded
 
-from .conftest import ROLE, Running, error_of
+from .conftest import ROLE, Running, error_of, sfn_client
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:work"
 TASK: dict[str, Json] = {"Type": "Task", "Resource": FUNCTION, "Next": "After"}
@@ -253,6 +253,19 @@ class TestWithMock:
 
         assert (told["status"], told["error"]) == ("FAILED", "States.ExceedToleratedFailureThreshold")
 
+    def test_a_result_is_one_that_the_api_could_give(self, service: Running) -> None:
+        """By the names and types of its model, unless that is not asked for."""
+        state = {**TASK, "Resource": "arn:aws:states:::aws-sdk:sfn:startExecution"}
+
+        error = error_of(lambda: try_state(service, state, {}, mock={"result": "{}"}))
+        told = try_state(service, state, {}, mock={"result": "{}", "fieldValidationMode": "NONE"})
+
+        assert error == (
+            "ValidationException",
+            "Mock result schema validation error: Required field 'ExecutionArn' is missing",
+        )
+        assert told["output"] == {}
+
 
 @pytest.mark.parametrize(
     ("state", "members", "error"),
@@ -316,3 +329,28 @@ def test_a_task_without_a_mock_needs_a_role(service: Running) -> None:
 
     assert error == ("ValidationException", "RoleArn must be specified when testing a Task state")
     assert fine["output"] == "{}"
+
+
+@pytest.mark.parametrize(
+    ("members", "error"),
+    [
+        ({"mock": {"errorOutput": {"error": 5}}}, ("SerializationException", "error: must be a string, not int")),
+        (
+            {"mock": {"result": "1", "fieldValidationMode": "x"}, "stateConfiguration": {"retrierRetryCount": -1}},
+            (
+                "ValidationException",
+                (
+                    "2 validation errors detected: Value '-1' at 'stateConfiguration.retrierRetryCount' failed to "
+                    "satisfy constraint: Member must have value greater than or equal to 0; "
+                    "Value 'x' at 'mock.fieldValidationMode' failed to satisfy constraint: "
+                    "Member must satisfy enum value set: [STRICT, PRESENT, NONE]"
+                ),
+            ),
+        ),
+    ],
+)
+def test_members_are_those_of_the_api(service: Running, members: dict[str, Any], error: tuple[str, str]) -> None:
+    """In objects, too."""
+    client = sfn_client(service.url, parameter_validation=False)
+
+    assert error_of(lambda: client.test_state(definition=json.dumps(TASK), roleArn=ROLE, **members)) == error
