@@ -133,7 +133,6 @@ PARAMETERS: Mapping[tuple[str, str], Parameters] = {
                 "MessageBody",
                 "DelaySeconds",
                 "MessageAttributes",
-                "MessageSystemAttributes",
                 "MessageDeduplicationId",
                 "MessageGroupId",
             }
@@ -174,10 +173,8 @@ PARAMETERS: Mapping[tuple[str, str], Parameters] = {
     ("dynamodb", "updateItem"): Parameters(
         ("TableName", "Key"), _ITEM_CALL | {"Key", "AttributeUpdates", "UpdateExpression"}
     ),
-    ("states", "startExecution"): Parameters(
-        ("StateMachineArn",), frozenset({"StateMachineArn", "Input", "Name", "TraceHeader"})
-    ),
-    ("events", "putEvents"): Parameters(("Entries",), frozenset({"Entries", "EndpointId"})),
+    ("states", "startExecution"): Parameters(("StateMachineArn",), frozenset({"StateMachineArn", "Input", "Name"})),
+    ("events", "putEvents"): Parameters(("Entries",), frozenset({"Entries"})),
     ("batch", "submitJob"): Parameters(("JobName", "JobQueue", "JobDefinition")),
     ("ecs", "runTask"): Parameters(("TaskDefinition",)),
     ("glue", "startJobRun"): Parameters(("JobName",)),
