@@ -26,19 +26,20 @@ class Problem:
     """One thing that is wrong with a definition.
 
     `code` and `text` follow the wording of AWS's CreateStateMachine where a recording shows it;
-    `at` is a JSON pointer such as `/States/Map/ItemBatcher/MaxItemsPerBatch`.
+    `at` is a place such as `/States/Map/Catch[0]/Next` (`/` for the whole), or None for what has no place.
     """
 
     code: str
     text: str
-    at: str
+    at: str | None
 
     def __str__(self) -> str:
-        return f"{self.code}: {self.text} at {self.at}" if self.at else f"{self.code}: {self.text}"
+        """As the service puts it into an InvalidDefinition, `null` included."""
+        return f"{self.code}: {self.text} at {'null' if self.at is None else self.at}"
 
 
 class DefinitionError(MapfoldError):
-    """A state machine definition breaks the States Language. `problems` holds all of them, in document order."""
+    """A state machine definition breaks the States Language. `problems` holds all of them, in the order of the service."""
 
     exit_code = 2
 

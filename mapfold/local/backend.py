@@ -51,6 +51,7 @@ async def open_backend(data: Path, store: Store, endpoints: Endpoints) -> AsyncI
     from mapfold.local.engine import Engine as RealEngine
     from mapfold.local.lambda_ import LambdaService, default_max_workers
     from mapfold.local.map_run import PatientS3, identity, patience_of
+    from mapfold.local.sdk_actions import knows_action
     from mapfold.states import compile_machine
 
     clients = SharedClient(endpoints)
@@ -77,7 +78,7 @@ async def open_backend(data: Path, store: Store, endpoints: Endpoints) -> AsyncI
             yield Backend(
                 engine=engine,
                 children=identity,
-                check_definition=lambda text, express: _compile(compile_machine, text, express),
+                check_definition=lambda text, express: _compile(compile_machine, text, express, knows_action),
                 routes=[*lambda_service.routes(), *api_gateway.routes(lambda_service)],
                 resume=engine.resume,
                 after_ready=lambda_service.event_sources.start,
@@ -87,5 +88,7 @@ async def open_backend(data: Path, store: Store, endpoints: Endpoints) -> AsyncI
             patient.give_up()  # nobody waits for S3 while everything ends
 
 
-def _compile(compile_machine: Callable[..., object], text: str, express: bool) -> None:
-    compile_machine(text, express=express)
+def _compile(
+    compile_machine: Callable[..., object], text: str, express: bool, knows_action: Callable[[str, str], bool]
+) -> None:
+    compile_machine(text, express=express, knows_action=knows_action)

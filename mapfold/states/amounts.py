@@ -38,8 +38,7 @@ def compile_amount(
 ) -> Amount:
     """Compile the field `name` or its twin `<name>Path`; `check` judges values that come at run time."""
     twin = f"{name}Path"
-    if node.has(name) and node.has(twin):
-        node.problem(f"Only one of '{name}' and '{twin}' may be given")
+    node.only_one_of(name, twin)
     judge = check or (lambda value: f"{name} must be at least {least}." if value < least else None)
     if not node.is_jsonata and node.has(twin):
         return _compile_twin(node, twin, whole=whole, check=judge)
@@ -51,7 +50,7 @@ def compile_amount(
 
 
 def _compile_twin(node: Node, twin: str, *, whole: bool, check: Check) -> Amount:
-    find = node.path(twin, reference=True)
+    find = node.path(twin, reference=True, context=False)
     if find is None:
         return None
     text = node.fields[twin]

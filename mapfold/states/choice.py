@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mapfold.states.choice_rules import NEVER, Rule, compile_rule
+from mapfold.states.choice_rules import NEVER, OPERATORS, Rule, compile_rule
 from mapfold.states.data_flow import Assign, Flow, Output, compile_assign, compile_flow
 from mapfold.states.definition import Node
 from mapfold.states.effects import Effect, Json, StateError, Transition
@@ -73,18 +73,25 @@ def compile_choice(node: Node) -> Choice:
     )
 
 
+_JSONATA_FIELDS = ("Condition", "Output")
+
+
 def _compile_option(node: Node) -> Option:
-    node.require("Next")
-    matches = _compile_condition(node) if node.is_jsonata else compile_rule(node, extra=("Next", "Assign", "Comment"))
+    node.require(*("Condition", "Next") if node.is_jsonata else ("Next",))
+    node.string("Comment")
+    if not node.is_jsonata:
+        node.check_fields([name for name in node.fields if name not in _JSONATA_FIELDS], _JSONATA_FIELDS)
+    extra = ("Next", "Assign", "Comment", *_JSONATA_FIELDS)
+    matches = _compile_condition(node) if node.is_jsonata else compile_rule(node, extra=extra)
     give = node.json("Output") if node.is_jsonata else None
     return Option(matches, node.string("Next") or "", give, compile_assign(node))
 
 
 def _compile_condition(node: Node) -> Rule:
-    for name in node.fields:
-        if name not in ("Condition", "Next", "Assign", "Output", "Comment"):
-            node.problem(f"The field '{name}' is not supported when 'QueryLanguage' is 'JSONata'", name)
-    if not node.require("Condition"):
+    node.check_fields(
+        ("Condition", "Next", "Assign", "Output", "Comment"), ("Variable", "And", "Or", "Not", *OPERATORS)
+    )
+    if not node.has("Condition"):
         return NEVER
     condition = node.fields["Condition"]
     if isinstance(condition, bool):

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from mapfold.states import problems
 from mapfold.states.definition import Node
 from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame
@@ -38,7 +39,7 @@ def compile_rule(node: Node, *, extra: tuple[str, ...] = ("Comment",)) -> Rule:
     if name in _BOOLEANS:
         return _BOOLEANS[name](node)
     if name not in OPERATORS:
-        node.problem(f"The field '{name}' is not a comparison operator", name)
+        node.problem(problems.unsupported(name))
         return NEVER
     variable = _compile_variable(node, must_exist=name != "IsPresent")
     expected = _compile_expected(node, name)
@@ -88,7 +89,7 @@ def _parse_path(node: Node, name: str, *, reference: bool) -> Path | None:
     try:
         return None if text is None else compile_path(text, reference=reference)
     except PathSyntaxError as error:
-        node.problem(f"Value is not a {'Reference ' if reference else ''}Path: {error}", name)
+        node.path_problem(error, name, reference=True)
         return None
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from mapfold.states.definition import Node
 from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame, encode
+from mapfold.states.inspection import note_arguments, note_input, note_placed, note_selected
 from mapfold.states.json_path import Path, PathSyntaxError, compile_path
 from mapfold.states.queries import Query
 from mapfold.states.templates import compile_template, uses_attempt
@@ -45,14 +46,14 @@ def compile_flow(node: Node, *, extra: str | None = None, has_arguments: bool = 
     """
     if node.is_jsonata:
         return Flow(
-            arguments=_compile_arguments(node),
+            arguments=note_arguments(node, _compile_arguments(node)),
             give=node.json("Output", extra=extra),
             assign=compile_assign(node, extra=extra),
             per_attempt=uses_attempt(node.fields.get("Arguments")),
         )
     return Flow(
-        select=_compile_slice(node, "InputPath"),
-        arguments=node.template("Parameters") if has_arguments else None,
+        select=note_input(node, _compile_slice(node, "InputPath")),
+        arguments=note_arguments(node, node.template("Parameters") if has_arguments else None),
         give=_compile_give(node),
         assign=compile_assign(node, extra=extra),
         per_attempt=uses_attempt(node.fields.get("Parameters")),
@@ -87,7 +88,7 @@ def compile_result_path(node: Node) -> Output | None:
     try:
         path = compile_path(text, reference=True)
     except PathSyntaxError as error:
-        node.problem(f"Value is not a Reference Path: {error}", "ResultPath")
+        node.path_problem(error, "ResultPath", reference=True)
         return None
     if path.root != "$":
         node.problem(
@@ -128,8 +129,8 @@ def _compile_slice(node: Node, name: str) -> Query | None:
 
 
 def _compile_give(node: Node) -> Output | None:
-    selector = node.template("ResultSelector")
-    place = compile_result_path(node)
+    selector = note_selected(node, node.template("ResultSelector"))
+    place = note_placed(node, compile_result_path(node))
     cut = _compile_slice(node, "OutputPath")
     if selector is None and place is None:
         return None if cut is None else lambda raw, result, frame: cut(result, frame)

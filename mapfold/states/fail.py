@@ -47,8 +47,7 @@ def compile_fail(node: Node) -> Fail:
 
 def _compile_text(node: Node, name: str) -> Query | None:
     twin = f"{name}Path"
-    if node.has(name) and node.has(twin):
-        node.problem(f"Only one of '{name}' and '{twin}' may be given")
+    node.only_one_of(name, twin)
     if not node.is_jsonata and node.has(twin):
         return _compile_path(node, twin)
     if node.holds_expression(name):

@@ -69,22 +69,14 @@ _JSONATA: dict[str, frozenset[str]] = {
 def check_fields(node: Node, kind: str) -> None:
     """Report every field of a state that its kind and query language do not have."""
     own, other = (_JSONATA, _JSONPATH) if node.language is Language.JSONATA else (_JSONPATH, _JSONATA)
-    allowed = _COMMON | _EITHER[kind] | own[kind]
-    for name in node.fields:
-        if name in allowed:
-            continue
-        if name in other[kind]:
-            node.problem(f"The field '{name}' is not supported when 'QueryLanguage' is '{node.language}'", name)
-        else:
-            node.problem(f"The field '{name}' is not supported", name)
+    node.check_fields(_COMMON | _EITHER[kind] | own[kind], other[kind])
 
 
 def compile_next(node: Node) -> str | None:
     """The state that follows; None for the end of the scope. Reports both or neither of Next and End."""
-    has_next = node.has("Next")
     ends = node.boolean("End") if node.has("End") else None
-    if has_next and ends:
-        node.problem("Only one of 'Next' and 'End' may be given")
-    if not has_next and not ends:
-        node.problem("One of the fields 'Next' or 'End' is required but was missing")
-    return node.string("Next") if has_next else None
+    if ends:
+        node.only_one_of("Next", "End")
+    elif ends is False or not node.has("End"):
+        node.require("Next")
+    return node.string("Next") if node.has("Next") else None

@@ -41,9 +41,7 @@ def compile_batcher(state: Node) -> ItemBatcher | None:
     node = state.object("ItemBatcher") if state.has("ItemBatcher") else None
     if node is None:
         return None
-    for name in node.fields:
-        if name not in FIELDS or (node.is_jsonata and name.endswith("Path")):
-            node.problem(f"The field '{name}' is not supported", name)
+    node.check_fields([name for name in FIELDS if not (node.is_jsonata and name.endswith("Path"))], FIELDS)
     if not node.has(*FIELDS[:4]):
         node.problem("At least one of 'MaxItemsPerBatch' and 'MaxInputBytesPerBatch' is required")
     return ItemBatcher(

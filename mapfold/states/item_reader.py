@@ -43,10 +43,9 @@ def compile_reader(state: Node) -> ItemReader | None:
     if node is None:
         return None
     _check_fields(node)
-    node.require("Resource")
     resource = node.one_of("Resource", tuple(RESOURCES))
     name = "Arguments" if node.is_jsonata else "Parameters"
-    node.require(name)
+    node.require("Resource", name)
     config = node.object("ReaderConfig") if node.has("ReaderConfig") else node.child({}, "ReaderConfig")
     config = config or node.child({}, "ReaderConfig")
     check_config(config, RESOURCES.get(resource or "", ""))
@@ -67,7 +66,7 @@ def compile_call_arguments(node: Node, *, required: tuple[str, ...]) -> Query:
     call = node.object(name) if literal else None
     for member in required:
         if call is not None and not call.has(f"{member}.$"):
-            call.require(member)
+            call.require_parameter(member)
     if literal and call is None:
         return lambda data, frame: {}  # the problem has been reported
     if not node.is_jsonata:
@@ -77,9 +76,8 @@ def compile_call_arguments(node: Node, *, required: tuple[str, ...]) -> Query:
 
 
 def _check_fields(node: Node) -> None:
-    for name in node.fields:
-        if name not in ("Resource", "ReaderConfig", "Arguments" if node.is_jsonata else "Parameters"):
-            node.problem(f"The field '{name}' is not supported", name)
+    own, other = ("Arguments", "Parameters") if node.is_jsonata else ("Parameters", "Arguments")
+    node.check_fields(("Resource", "ReaderConfig", own), (other,))
 
 
 def _check_version(node: Node, name: str, config: Node) -> None:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from mapfold.states import problems
 from mapfold.states.context import build_context
 from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame, encode
@@ -34,8 +35,6 @@ Expression = Callable[[Json, Json, Frame], Json]
 Report = Callable[[str, str, str], None]
 """Hears of a problem: where it is below the field (`/a[0]`), its text, and its code."""
 
-INVALID = "INVALID_JSONATA_EXPRESSION"
-UNSUPPORTED = "UNSUPPORTED_JSONATA_EXPRESSION"
 LARGEST_EXACT = 2**53
 LARGEST_INTEGER = 2**63
 """Up to here a double is written as a whole number, with the digits that JavaScript gives it."""
@@ -74,12 +73,12 @@ def compile_expression(text: str, *, field: str, extra: str | None = None) -> Ex
     try:
         program = compile_program(source, FUNCTIONS)
     except JsonataError as error:
-        raise ExpressionSyntaxError(INVALID, error.message) from error
+        raise ExpressionSyntaxError(problems.JSONATA, error.message) from error
     except RecursionError:
         return _overflowing(about, field)
-    problems = find_misuse(program.tree, extra)
-    if problems:
-        raise ExpressionSyntaxError(UNSUPPORTED, *map(_refusal, problems))
+    misused = find_misuse(program.tree, extra)
+    if misused:
+        raise ExpressionSyntaxError(problems.JSONATA_MISUSE, *map(_refusal, misused))
     evaluate = _evaluator(program, about, field, extra)
     return _direct(program.tree, extra, evaluate) or evaluate
 
@@ -146,7 +145,7 @@ def _compile_node(value: Json, field: str, extra: str | None, report: Report, at
 
 def _compile_text(text: str, field: str, extra: str | None, report: Report, at: str) -> Expression | None:
     if is_half_open(text):
-        report(at, HALF_OPEN, INVALID)
+        report(at, HALF_OPEN, problems.JSONATA)
         return None
     if not is_expression(text):
         return None

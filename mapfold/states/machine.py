@@ -4,28 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import orjson
 
 from mapfold.errors import DefinitionError, Problem
+from mapfold.states import problems
 from mapfold.states.choice import compile_choice
-from mapfold.states.definition import Build, Language, Node
+from mapfold.states.definition import Build, KnowsAction, Language, Node
 from mapfold.states.effects import Effect, Json, Transition
 from mapfold.states.fail import compile_fail
 from mapfold.states.fields import KINDS, check_fields
 from mapfold.states.frame import Frame
+from mapfold.states.inspection import Notes
 from mapfold.states.map_state import compile_map
 from mapfold.states.parallel import compile_parallel
 from mapfold.states.pass_state import compile_pass
 from mapfold.states.recovery import MOST_SECONDS
 from mapfold.states.succeed import compile_succeed
 from mapfold.states.task import compile_task
-from mapfold.states.validate import assigned_names, check_names, check_transitions
+from mapfold.states.validate import all_problems, assigned_names, check_names, check_transitions
 from mapfold.states.wait import compile_wait
 
 DEFINITION_LIMIT = 1_048_576
 """Bytes that a definition may have."""
+DEPTH_LIMIT = 200
+"""How deep objects and arrays may be nested in a definition: some 50 Parallels in each other. AWS's bound is unknown."""
+
+ROOT_FIELDS = ("Comment", "StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage")
+BRANCH_FIELDS = ("Comment", "StartAt", "States")
+PROCESSOR_FIELDS = ("ProcessorConfig", *BRANCH_FIELDS)
+
+
+Compiled = TypeVar("Compiled")
 
 
 class State(Protocol):
@@ -57,48 +68,102 @@ class Machine:
     language: Language
 
 
-def compile_machine(definition: str | Mapping[str, Json], *, express: bool = False) -> Machine:
+def compile_machine(
+    definition: str | Mapping[str, Json],
+    *,
+    express: bool = False,
+    knows_action: KnowsAction | None = None,
+    notes: Notes | None = None,
+) -> Machine:
     """Compile a definition: its JSON text, or the object that it stands for.
 
     `express`: the machine is of type EXPRESS, which lacks activities, `.sync`, task tokens and distributed Maps.
-    Raises DefinitionError with all problems.
+    `knows_action` says which actions `aws-sdk` integrations have; without it all are taken. States write what they do
+    with their data into `notes`, if there are any. Raises DefinitionError with all problems.
     """
     fields = _parse(definition)
-    language = Language.JSONATA if fields.get("QueryLanguage") == Language.JSONATA else Language.JSONPATH
-    build = Build(language=language, compile_scope=_compile_scope)
-    root = Node(fields, "", build, language, express=express)
-    machine = _compile_root(root)
-    if build.problems:
-        raise DefinitionError(build.problems)
-    return machine
+    build = Build(resolve_language(fields) or Language.JSONPATH, _compile_scope, knows_action, notes)
+    root = Node(fields, "", build, build.language, express=express)
+    return _checked(build, lambda: _compile_root(root))
+
+
+def compile_state(definition: str, name: str, *, knows_action: KnowsAction | None = None, notes: Notes) -> State:
+    """Compile one state by itself, from its JSON text. Its transitions may lead anywhere.
+
+    Raises DefinitionError with all problems; their places begin at the state.
+    """
+    fields = _parse(definition)
+    build = Build(Language.JSONPATH, _compile_scope, knows_action, notes)
+    node = Node(fields, "", build, build.language, name=name, own=assigned_names({name: fields}))
+    state = _checked(build, lambda: _compile_kind(node))
+    assert state is not None  # or there were problems
+    return state
+
+
+def _checked(build: Build, compile_: Callable[[], Compiled]) -> Compiled:
+    try:
+        compiled = compile_()
+    except RecursionError:  # an expression or a path that is nested deeper than its parser goes
+        raise _too_deep() from None
+    found = all_problems(build)
+    if found:
+        raise DefinitionError(found)
+    return compiled
+
+
+def resolve_language(fields: Mapping[str, Json]) -> Language | None:
+    """The language that a QueryLanguage stands for, None without one. Whatever is not JSONPath counts as JSONata."""
+    if "QueryLanguage" not in fields:
+        return None
+    return Language.JSONPATH if fields["QueryLanguage"] == Language.JSONPATH else Language.JSONATA
 
 
 def _parse(definition: str | Mapping[str, Json]) -> Mapping[str, Json]:
     if isinstance(definition, str):
+        if not definition.strip():
+            raise DefinitionError([Problem(problems.NO_DESCRIPTION, problems.NO_TEXT, None)])
         if len(definition.encode("utf-8", "replace")) > DEFINITION_LIMIT:
             raise _not_json(f"Definition must have at most {DEFINITION_LIMIT} bytes")
         try:
             definition = orjson.loads(definition)
         except orjson.JSONDecodeError:
-            raise _not_json("Definition must be a valid JSON object") from None
+            raise _not_json(problems.JSON_OBJECT) from None
     if not isinstance(definition, Mapping):
-        raise _not_json("Definition must be a valid JSON object")
+        raise _not_json(problems.JSON_OBJECT)
+    if _is_deeper(definition, DEPTH_LIMIT):
+        raise _too_deep()
     return definition
 
 
 def _not_json(text: str) -> DefinitionError:
-    return DefinitionError([Problem("INVALID_JSON_DESCRIPTION", text, "")])
+    return DefinitionError([Problem(problems.NOT_JSON, text, "/")])
+
+
+def _too_deep() -> DefinitionError:
+    return DefinitionError([Problem(problems.TOO_DEEP, problems.NESTED, None)])
+
+
+def _is_deeper(value: Json, limit: int) -> bool:
+    """Whether a value has more than `limit` levels; it is taken level by level, so no depth is too much."""
+    level = [value]
+    for _ in range(limit):
+        level = [
+            member
+            for holder in level
+            for member in (holder.values() if isinstance(holder, Mapping) else holder)
+            if isinstance(member, Mapping | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _compile_root(root: Node) -> Machine:
-    for name in root.fields:
-        if name not in ("Comment", "StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage"):
-            root.problem(f"The field '{name}' is not supported", name)
+    root.check_fields(ROOT_FIELDS)
     root.one_of("QueryLanguage", tuple(Language))
-    if root.has("Version") and root.string("Version") not in (None, "1.0"):
-        root.problem("The field 'Version' should have one of these values: [1.0]", "Version")
+    root.one_of("Version", ("1.0",))
     return Machine(
-        scope=_compile_scope(root),
+        scope=_compile_states(root),
         timeout_seconds=root.integer("TimeoutSeconds", least=1, most=MOST_SECONDS),
         comment=root.string("Comment"),
         language=root.language,
@@ -106,17 +171,24 @@ def _compile_root(root: Node) -> Machine:
 
 
 def _compile_scope(node: Node) -> Scope:
-    """The scope of the machine, a branch or a processor: any object with StartAt and States."""
-    missing = [name for name in ("States", "StartAt") if name not in node.fields]
-    if missing:
-        node.problem(f"These fields are required: [{', '.join(missing)}]")
+    """The scope of a branch, or of a Map's processor."""
+    is_processor = node.at.endswith(("/ItemProcessor", "/Iterator"))
+    node.check_fields(PROCESSOR_FIELDS if is_processor else BRANCH_FIELDS)
+    node.string("Comment")
+    return _compile_states(node)
+
+
+def _compile_states(node: Node) -> Scope:
+    """The scope of any object with StartAt and States."""
+    node.require("States", "StartAt")
     start = node.string("StartAt") or ""
     states = node.object("States") if node.has("States") else None
     if states is None:
         return Scope(start, {})
     if not states.fields:
-        node.problem("Value cannot be empty", "States")
+        node.problem(problems.EMPTY, "States")
     check_names(node, states.fields)
+    check_transitions(node, states.fields)
     inner = replace(
         states,
         language=node.build.language,  # not that of an enclosing Map or Parallel
@@ -124,7 +196,6 @@ def _compile_scope(node: Node) -> Scope:
         own=assigned_names(states.fields),
     )
     compiled = {name: _compile_state(inner, name) for name in states.fields}
-    check_transitions(node, states.fields)
     return Scope(start, {name: state for name, state in compiled.items() if state is not None})
 
 
@@ -133,7 +204,10 @@ def _compile_state(states: Node, name: str) -> State | None:
     if not isinstance(fields, dict):
         states.object(name)
         return None
-    node = replace(states.child(fields, name), name=name)
+    return _compile_kind(replace(states.child(fields, name), name=name))
+
+
+def _compile_kind(node: Node) -> State | None:
     node = replace(node, language=_language_of(node))
     if not node.require("Type"):
         return None
@@ -141,19 +215,16 @@ def _compile_state(states: Node, name: str) -> State | None:
     if kind is None:
         return None
     check_fields(node, kind)
-    if node.has("Comment"):
-        node.string("Comment")
+    node.string("Comment")
     return _COMPILERS[kind](node)
 
 
 def _language_of(node: Node) -> Language:
-    named = node.one_of("QueryLanguage", tuple(Language))
-    if named is None:
-        return node.language
-    if node.language is Language.JSONATA and named == Language.JSONPATH:
+    node.one_of("QueryLanguage", tuple(Language))
+    named = resolve_language(node.fields)
+    if node.language is Language.JSONATA and named is Language.JSONPATH:
         node.problem("'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine")
-        return node.language
-    return Language(named)
+    return named or node.language
 
 
 _COMPILERS: dict[str, Callable[[Node], State | None]] = {

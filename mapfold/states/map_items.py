@@ -58,8 +58,7 @@ def _compile_jsonata_items(node: Node, *, distributed: bool) -> Items:
 
 def compile_selector(node: Node) -> Selector | None:
     """ItemSelector, or Parameters as it was called before; None where items go as they are."""
-    if node.has("ItemSelector") and node.has("Parameters"):
-        node.problem("Only one of 'ItemSelector' and 'Parameters' may be given")
+    node.only_one_of("ItemSelector", "Parameters")
     if not node.is_jsonata:
         return node.template("ItemSelector" if node.has("ItemSelector") else "Parameters")
     evaluate = node.json("ItemSelector")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from mapfold.states import problems
 from mapfold.states.amounts import compile_amount
 from mapfold.states.data_flow import compile_flow
 from mapfold.states.definition import Node
@@ -42,8 +43,7 @@ def compile_map(node: Node) -> InlineMap | DistributedMap | None:
 
 
 def _find_processor(node: Node) -> Node | None:
-    if node.has("ItemProcessor") and node.has("Iterator"):
-        node.problem("Only one of 'ItemProcessor' and 'Iterator' may be given")
+    node.only_one_of("ItemProcessor", "Iterator")
     if node.has("Iterator"):
         return node.object("Iterator")
     return node.object("ItemProcessor") if node.require("ItemProcessor") else None
@@ -51,7 +51,9 @@ def _find_processor(node: Node) -> Node | None:
 
 def _find_config(processor: Node) -> Node:
     config = processor.object("ProcessorConfig") if processor.has("ProcessorConfig") else None
-    return config or processor.child({}, "ProcessorConfig")
+    config = config or processor.child({}, "ProcessorConfig")
+    config.check_fields(("Mode", "ExecutionType"))
+    return config
 
 
 def _compile_inline(node: Node, processor: Node) -> InlineMap:
@@ -75,8 +77,7 @@ def _compile_distributed(node: Node, processor: Node, config: Node) -> Distribut
         config.problem("Express state machine does not support Map state in 'DISTRIBUTED' mode", "Mode")
     config.require("ExecutionType")
     child_type = config.one_of("ExecutionType", ("STANDARD", "EXPRESS")) or "STANDARD"
-    if node.has("ItemReader") and node.has("ItemsPath", "Items"):
-        node.problem("Only one of 'ItemReader' and 'ItemsPath' or 'Items' may be given")
+    node.only_one_of("ItemReader", "Items" if node.is_jsonata else "ItemsPath")
     # Children are executions of their own: they neither see nor share the variables of this one.
     children = replace(processor, express=child_type == "EXPRESS", outer=frozenset(), own=frozenset())
     return DistributedMap(
@@ -118,10 +119,10 @@ def _compile_label(node: Node) -> str | None:
     if not label:
         node.problem("Value cannot be empty", "Label")
     elif len(label) > LABEL_LIMIT:
-        node.problem(f"Label must have at most {LABEL_LIMIT} characters", "Label")
+        node.problem(f"Label must have at most {LABEL_LIMIT} characters", "Label", code=problems.LABEL)
     elif _NOT_IN_LABELS.search(label):
-        node.problem("Label has a character that is not allowed", "Label")
+        node.problem("Label has a character that is not allowed", "Label", code=problems.LABEL)
     elif label in node.build.labels:
-        node.problem(f"Label '{label}' is not unique in the definition", "Label")
+        node.problem(f"Label '{label}' is not unique in the definition", "Label", code=problems.LABEL_TWICE)
     node.build.labels.add(label)
     return label

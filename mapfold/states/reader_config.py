@@ -14,9 +14,7 @@ FIELDS = ("InputType", *CSV_FIELDS, "ItemsPointer", "ManifestType", "Transformat
 
 def check_config(config: Node, resource: str) -> None:
     """Report what is wrong with a ReaderConfig. `resource` is s3:getObject, s3:listObjectsV2, or "" where it is neither."""
-    for name in config.fields:
-        if name not in FIELDS or (config.is_jsonata and name.endswith("Path")):
-            config.problem(f"The field '{name}' is not supported", name)
+    config.check_fields([name for name in FIELDS if not (config.is_jsonata and name.endswith("Path"))], FIELDS)
     config.one_of("CSVDelimiter", DELIMITERS)
     manifest = config.one_of("ManifestType", MANIFEST_TYPES)
     transformation = config.one_of("Transformation", ("NONE", "LOAD_AND_FLATTEN"))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
+from mapfold.states import problems
 from mapfold.states.data_flow import Assign, Output, compile_assign, compile_result_path
 from mapfold.states.definition import Node
 from mapfold.states.effects import Json, StateError
@@ -14,6 +15,7 @@ DEFAULT_MAX_ATTEMPTS = 3
 MOST_SECONDS = 99_999_999
 MOST_DELAY_SECONDS = 31_622_400
 
+ALL = "States.ALL"
 STATES_ERRORS = frozenset(
     f"States.{name}"
     for name in (
@@ -36,7 +38,7 @@ STATES_ERRORS = frozenset(
         "Timeout",
     )
 )
-"""All names that start with `States.`; definitions may not invent others."""
+"""All names that start with `States.`, but for those of HTTP tasks; definitions may not invent others."""
 
 _NOT_TASK_FAILED = frozenset({"States.Timeout", "States.DataLimitExceeded"})
 
@@ -134,19 +136,22 @@ def _is_filled(node: Node, name: str) -> bool:
     return name in node.fields and node.fields[name] != []
 
 
+_RETRIER_FIELDS = (
+    "ErrorEquals",
+    "IntervalSeconds",
+    "MaxAttempts",
+    "BackoffRate",
+    "MaxDelaySeconds",
+    "JitterStrategy",
+    "Comment",
+)
+_CATCHER_FIELDS = ("ErrorEquals", "Next", "Assign", "Comment")
+
+
 def _compile_retrier(node: Node, *, is_last: bool) -> Retrier:
-    _check_fields(
-        node,
-        (
-            "ErrorEquals",
-            "IntervalSeconds",
-            "MaxAttempts",
-            "BackoffRate",
-            "MaxDelaySeconds",
-            "JitterStrategy",
-            "Comment",
-        ),
-    )
+    node.check_fields(_RETRIER_FIELDS)
+    node.require("ErrorEquals")
+    node.string("Comment")
     errors = _compile_errors(node, is_last=is_last)
     interval = node.integer("IntervalSeconds", least=1, most=MOST_SECONDS)
     attempts = node.integer("MaxAttempts", least=0, most=MOST_SECONDS)
@@ -165,27 +170,22 @@ def _compile_retrier(node: Node, *, is_last: bool) -> Retrier:
 
 
 def _compile_catcher(node: Node, *, is_last: bool) -> Catcher:
-    own = ("Output",) if node.is_jsonata else ("ResultPath",)
-    _check_fields(node, ("ErrorEquals", "Next", "Assign", "Comment", *own))
+    own, other = ("Output", "ResultPath") if node.is_jsonata else ("ResultPath", "Output")
+    node.check_fields((*_CATCHER_FIELDS, own), (other,))
+    node.require("ErrorEquals", "Next")
+    node.string("Comment")
     errors = _compile_errors(node, is_last=is_last)
-    node.require("Next")
     give = node.json("Output", extra="errorOutput") if node.is_jsonata else compile_result_path(node)
     return Catcher(errors, node.string("Next") or "", give, compile_assign(node, extra="errorOutput"))
 
 
-def _check_fields(node: Node, allowed: tuple[str, ...]) -> None:
-    for name in node.fields:
-        if name not in allowed:
-            node.problem(f"The field '{name}' is not supported", name)
-
-
 def _compile_errors(node: Node, *, is_last: bool) -> Matcher:
-    names = node.array("ErrorEquals") if node.require("ErrorEquals") else []
+    names = node.array("ErrorEquals") if node.has("ErrorEquals") else []
     for index, name in enumerate(names):
         if not isinstance(name, str):
-            node.problem("Expected value of type String", "ErrorEquals", index)
-        elif name.startswith("States.") and name not in STATES_ERRORS:
+            node.problem(problems.expected("String"), "ErrorEquals", index)
+        elif name == ALL and (len(names) > 1 or not is_last):
+            node.problem("States.ALL must appear alone and at end of list", "ErrorEquals", index)
+        elif name.startswith("States.") and name not in STATES_ERRORS and not name.startswith("States.Http."):
             node.problem(f"The error name '{name}' is not one of the States Language", "ErrorEquals", index)
-    if "States.ALL" in names and (len(names) > 1 or not is_last):
-        node.problem("'States.ALL' must be alone in ErrorEquals and in the last element of the array", "ErrorEquals")
     return Matcher(frozenset(name for name in names if isinstance(name, str)))

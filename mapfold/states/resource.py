@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
-from mapfold.states.definition import Node
+from mapfold.states import problems
+from mapfold.states.definition import KnowsAction, Node
 from mapfold.states.effects import Resource
+from mapfold.states.integration_names import PARAMETERS, SDK, SDK_PATTERNS, has_pattern
 
 _PARTITION = r"arn:aws(?:-[a-z-]+)?"
 _FUNCTION = re.compile(_PARTITION + r":lambda:[a-z0-9-]+:\d{12}:function:[\w-]+(?::[\w$-]+)?")
@@ -18,7 +20,7 @@ _INTEGRATION = re.compile(
 
 
 def parse_resource(arn: str) -> Resource | None:
-    """The parts of a Task's Resource; None for what the service does not know."""
+    """The parts of a Task's Resource; None for what is no ARN of a function, an activity or an integration."""
     if _FUNCTION.fullmatch(arn):
         return Resource(arn, "lambda", "lambda", "", "")
     if _ACTIVITY.fullmatch(arn):
@@ -31,13 +33,11 @@ def parse_resource(arn: str) -> Resource | None:
 
 def compile_resource(node: Node) -> Resource | None:
     """The Resource of the Task `node`, which an Express machine may restrict."""
-    if not node.require("Resource"):
-        return None
-    arn = node.string("Resource")
+    arn = node.string("Resource") if node.require("Resource") else None
     if arn is None:
         return None
     resource = parse_resource(arn)
-    if resource is None:
+    if resource is None or not is_integrated(resource, node.build.knows_action):
         node.problem(
             f"The resource provided {arn} is not recognized. The value is not a valid resource ARN, "
             "or the resource is not available in this region.",
@@ -46,7 +46,19 @@ def compile_resource(node: Node) -> Resource | None:
         return None
     if node.express:
         _check_express(node, resource)
+    _check_parameters(node, resource)
     return resource
+
+
+def is_integrated(resource: Resource, knows_action: KnowsAction | None) -> bool:
+    """Whether Step Functions has the integration: the service, its action, and the pattern with it."""
+    if resource.family != "task":
+        return True
+    if not resource.service.startswith(SDK):
+        return has_pattern(resource.service, resource.action, resource.pattern)
+    if resource.pattern not in SDK_PATTERNS:
+        return False
+    return knows_action is None or knows_action(resource.service.removeprefix(SDK), resource.action)
 
 
 def _check_express(node: Node, resource: Resource) -> None:
@@ -57,3 +69,22 @@ def _check_express(node: Node, resource: Resource) -> None:
     elif resource.pattern:
         # The service's own message ends with this blank.
         node.problem("Express state machine does not support '.waitForTaskToken' service integration ", "Resource")
+
+
+def _check_parameters(node: Node, resource: Resource) -> None:
+    """Report members that an optimized integration must have and has not, or does not know, where they are written."""
+    field = "Arguments" if node.is_jsonata else "Parameters"
+    expected = PARAMETERS.get((resource.service, resource.action)) if resource.family == "task" else None
+    if expected is None or not isinstance(node.fields.get(field), dict):
+        return
+    given = node.child({_named(name, node): None for name in node.fields[field]}, field)
+    for name in expected.required:
+        given.require_parameter(name)
+    for name in given.fields:
+        if expected.known is not None and name not in expected.known:
+            given.problem(problems.unsupported_parameter(name))
+
+
+def _named(name: str, node: Node) -> str:
+    """The member that a field of the parameters stands for."""
+    return name if node.is_jsonata else name.removesuffix(".$")

@@ -50,21 +50,16 @@ def compile_writer(state: Node) -> ResultWriter | None:
     node = state.object("ResultWriter") if state.has("ResultWriter") else None
     if node is None:
         return None
-    name = "Arguments" if node.is_jsonata else "Parameters"
-    for field in node.fields:
-        if field not in ("Resource", name, "WriterConfig"):
-            node.problem(f"The field '{field}' is not supported", field)
+    name, other = ("Arguments", "Parameters") if node.is_jsonata else ("Parameters", "Arguments")
+    node.check_fields(("Resource", name, "WriterConfig"), (other,))
     if not node.fields:
         state.problem("Value cannot be empty", "ResultWriter")
     exports = node.has("Resource", name)
     if exports:
-        node.require("Resource")
-        node.require(name)
+        node.require("Resource", name)
         node.one_of("Resource", (RESOURCE,))
     config = (node.object("WriterConfig") if node.has("WriterConfig") else None) or node.child({}, "WriterConfig")
-    for field in config.fields:
-        if field not in ("OutputType", "Transformation"):
-            config.problem(f"The field '{field}' is not supported", field)
+    config.check_fields(("OutputType", "Transformation"))
     if node.has("WriterConfig"):
         config.require("OutputType")
     return ResultWriter(

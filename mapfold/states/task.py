@@ -221,7 +221,7 @@ def _compile_role(node: Node) -> Query | None:
         except PathSyntaxError:
             credentials.problem("The value for the field 'RoleArn.$' must be a valid JSONPath", "RoleArn.$")
             return None
-    if not credentials.require("RoleArn"):
+    if not credentials.require_parameter("RoleArn"):
         return None
     if credentials.holds_expression("RoleArn"):
         return compile_text_expression(credentials, "RoleArn")

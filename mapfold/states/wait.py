@@ -54,8 +54,9 @@ class Wait:
 def compile_wait(node: Node) -> Wait:
     """The Wait state `node`."""
     given = [name for name in FIELDS if node.has(name)]
-    if len(given) != 1:
-        allowed = FIELDS[::2] if node.is_jsonata else FIELDS
+    allowed = FIELDS[::2] if node.is_jsonata else FIELDS
+    node.only_one_of(*allowed)
+    if not given:
         node.problem(f"Exactly one of these fields is required: [{', '.join(allowed)}]")
     compiled = _COMPILERS[given[0]](node) if given else None
     return Wait(node.name, compile_next(node), compile_flow(node), compiled or (lambda data, frame: 0.0))

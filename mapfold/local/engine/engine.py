@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import orjson
 
@@ -33,7 +33,7 @@ from mapfold.local.lambda_ import LambdaService
 from mapfold.local.map_run import S3Factory, head_of, name_uuid
 from mapfold.local.store import ChildRow, ExecutionRow, MachineRow, MapRunRow, Store
 from mapfold.local.store.recovery import Unfinished
-from mapfold.states import Machine, compile_machine
+from mapfold.states import Effect, Frame, Machine, compile_machine
 from mapfold.states.standing import StandingError
 from mapfold.states.task_token import execution_of
 
@@ -192,6 +192,10 @@ class Engine:
         if live is None or not live.children.stop(arn, error, cause):
             return None
         return self._clock()
+
+    async def perform(self, effect: Effect, frame: Frame, *, role_arn: str) -> Any:
+        """Do what a state that is tested by itself asks for: its answer, as the effect's docstring says."""
+        return await EngineWorld(self._integrations, self._clock, self._map_runs, role_arn).perform(effect, frame)
 
     def live_execution(self, arn: str) -> Execution | LiveChild | None:
         """What runs under this ARN, be it an execution or a map run's child."""

@@ -6,9 +6,10 @@ What has ended is in the store; what runs is in the engine's memory, with the ne
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from mapfold.local.store import ChildRow, ExecutionRow, KeptAnswer, MachineRow, MapRunRow, WireEvent
+from mapfold.states import Effect, Frame
 
 
 class LiveExecution(Protocol):
@@ -83,6 +84,10 @@ class Engine(Protocol):
 
     async def stop_execution(self, arn: str, *, error: str | None, cause: str | None) -> float | None:
         """Abort an execution and everything under it; the time it stopped, or None if no such execution runs."""
+        ...
+
+    async def perform(self, effect: Effect, frame: Frame, *, role_arn: str) -> Any:
+        """Do what a state that is tested by itself asks for, and answer as the effect's docstring says."""
         ...
 
     def live_execution(self, arn: str) -> LiveExecution | None:

@@ -23,6 +23,7 @@ class Request:
     def __init__(self, members: Mapping[str, Any]) -> None:
         self.members = members
         self._problems: list[str] = []
+        self._path = ""
 
     def has(self, name: str) -> bool:
         """Whether the member was given (null counts as not given, as SDKs leave it out)."""
@@ -83,6 +84,15 @@ class Request:
             raise _wrong_type(name, "true or false", value)
         return value
 
+    def part(self, name: str) -> Request:
+        """An object member, as a request whose problems are noted here; without members where it is missing."""
+        value = self.members.get(name)
+        if not isinstance(value, dict | None):
+            raise _wrong_type(name, "an object", value)
+        part = Request(value or {})
+        part._problems, part._path = self._problems, f"{self._path}{name}."
+        return part
+
     def arn(self, name: str, *kinds: Kind) -> Arn:
         """An ARN member of one of `kinds`. Checks everything asked for before it, too."""
         value = self.text(name, least=1, most=ARN_LENGTH)
@@ -113,7 +123,7 @@ class Request:
 
     def _problem(self, value: object, name: str, rule: str) -> None:
         shown = "null" if value == "null" else f"'{str(value)[:1024]}'"
-        self._problems.append(f"Value {shown} at '{name}' failed to satisfy constraint: {rule}")
+        self._problems.append(f"Value {shown} at '{self._path}{name}' failed to satisfy constraint: {rule}")
 
 
 def _wrong_type(name: str, expected: str, value: object) -> Fault:

@@ -1,4 +1,4 @@
-"""Create, describe, update, delete, list and validate state machines (service-api 2)."""
+"""Create, describe, update, delete and list state machines (service-api 2)."""
 
 from __future__ import annotations
 
@@ -127,26 +127,6 @@ async def list_state_machines(service: Service, request: Request) -> Answer:
         for _, row in page
     ]
     return with_token({"stateMachines": items}, token)
-
-
-async def validate_state_machine_definition(service: Service, request: Request) -> Answer:
-    """ValidateStateMachineDefinition: all that is wrong, each with its JSON pointer."""
-    definition = request.text("definition", least=1, most=DEFINITION_LENGTH)
-    kind = request.choice("type", TYPES, "STANDARD")
-    request.choice("severity", ("ERROR", "WARNING"), "ERROR")
-    most = request.whole("maxResults", least=0, most=100) or 100
-    request.done()
-    try:
-        await asyncio.to_thread(service.check_definition, definition, kind == "EXPRESS")
-    except DefinitionError as error:
-        problems = error.problems
-    else:
-        return {"result": "OK", "diagnostics": [], "truncated": False}
-    diagnostics = [
-        {"severity": "ERROR", "code": problem.code, "message": problem.text, "location": problem.at}
-        for problem in problems[:most]
-    ]
-    return {"result": "FAIL", "diagnostics": diagnostics, "truncated": len(problems) > most}
 
 
 def find_machine(service: Service, arn: Arn) -> MachineRow:

@@ -34,10 +34,11 @@ from mapfold.local.service.state_machines import (
     describe_state_machine,
     list_state_machines,
     update_state_machine,
-    validate_state_machine_definition,
 )
 from mapfold.local.service.tags import list_tags_for_resource, tag_resource, untag_resource
 from mapfold.local.service.tasks import send_task_failure, send_task_heartbeat, send_task_success
+from mapfold.local.service.test_state import test_state
+from mapfold.local.service.validation import validate_state_machine_definition
 from mapfold.local.store import StoreError
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ ACTIONS: Mapping[str, Action] = {
     "StartExecution": start_execution,
     "StopExecution": stop_execution,
     "TagResource": tag_resource,
+    "TestState": test_state,
     "UntagResource": untag_resource,
     "UpdateMapRun": update_map_run,
     "UpdateStateMachine": update_state_machine,

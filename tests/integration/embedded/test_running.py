@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.config import Config
 
 from tests.e2e.embedded import EmbeddedAws, until_ended
+from tests.e2e.embedded import session as aws_session
 from tests.integration.embedded.server import ROLE, create_function, session, until, write_code
 
 AT_ONCE = 2
@@ -26,6 +28,11 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
 @pytest.fixture(scope="module")
 def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_code(tmp_path_factory.mktemp("code"))
+
+
+@pytest.fixture(scope="module")
+def echo(aws: EmbeddedAws, code: Path) -> str:
+    return create_function(aws, code, "echo")
 
 
 @dataclass(frozen=True)
@@ -179,9 +186,8 @@ class TestAMapRunThatHasEnded:
 
 
 class TestJsonata:
-    def test_a_machine_with_variables_from_end_to_end(self, aws: EmbeddedAws, code: Path) -> None:
+    def test_a_machine_with_variables_from_end_to_end(self, aws: EmbeddedAws, echo: str) -> None:
         """Assign, Arguments, Items, Output and a Choice's Condition in JSONata, around a real function."""
-        function = create_function(aws, code, "echo")
         sfn: Any = aws.stepfunctions
         states = {
             "Set": {"Type": "Pass", "Assign": {"by": "{% $states.input.by %}"}, "Next": "Each"},
@@ -195,7 +201,7 @@ class TestJsonata:
                         "Echo": {
                             "Type": "Task",
                             "Resource": "arn:aws:states:::lambda:invoke",
-                            "Arguments": {"FunctionName": function, "Payload": {"got": "{% $states.input.n %}"}},
+                            "Arguments": {"FunctionName": echo, "Payload": {"got": "{% $states.input.n %}"}},
                             "Output": "{% $states.result.Payload.got %}",
                             "End": True,
                         }
@@ -224,6 +230,26 @@ class TestJsonata:
             if event["type"] in ("PassStateExited", "MapStateExited")
         ]
         assert [exit_["assignedVariables"] for exit_ in exits] == [{"by": "10"}, {"total": "60"}]
+
+
+class TestWithoutExecution:
+    def test_a_state_by_itself(self, aws: EmbeddedAws, echo: str) -> None:
+        """TestState calls the real function and keeps nothing."""
+        state = {"Type": "Task", "Resource": echo, "ResultPath": "$.got", "Next": "After"}
+        local = Config(inject_host_prefix=False)
+        sfn: Any = aws_session().client("stepfunctions", endpoint_url=f"http://127.0.0.1:{aws.port}", config=local)
+
+        told = sfn.test_state(definition=json.dumps(state), roleArn=ROLE, input='{"n": 1}', inspectionLevel="DEBUG")
+
+        assert (told["status"], told["nextState"]) == ("SUCCEEDED", "After")
+        assert json.loads(told["output"]) == {"n": 1, "got": {"n": 1}}
+        assert json.loads(told["inspectionData"]["result"]) == {"n": 1}
+
+    def test_a_machine_whose_action_there_is_not(self, aws: EmbeddedAws) -> None:
+        """The actions of services are those of botocore's models."""
+        sfn: Any = aws.stepfunctions
+        with pytest.raises(sfn.exceptions.InvalidDefinition, match=r"aws-sdk:s3:nope is not recognized"):
+            start(sfn, "nope", {"A": {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:nope", "End": True}}, {})
 
 
 def start(sfn: Any, name: str, states: dict[str, Any], data: Any, **top: Any) -> str:

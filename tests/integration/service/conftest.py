@@ -27,6 +27,7 @@ from mapfold.local.moto import listen
 from mapfold.local.server import _HttpServer
 from mapfold.local.service import Service, create_app
 from mapfold.local.store import ChildRow, ExecutionRow, MachineRow, MapRunRow, Store, WireEvent, open_store
+from mapfold.states import Effect, Frame
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -61,6 +62,9 @@ class FakeEngine:
         self.updates: list[tuple[int | None, float | None, int | None]] = []
         self.tokens = TaskTokens(store.tasks)
         self.activities = Activities(self.tokens, lambda arn: store.tasks.activity(arn) is not None)
+        self.performed: list[Effect] = []
+        self.answers: list[Any] = []
+        """What the effects of tested states are answered with, in order."""
 
     async def start_execution(
         self, machine: MachineRow, *, name: str, input_text: str, trace_header: str | None = None
@@ -93,6 +97,10 @@ class FakeEngine:
             return None
         await self.end(arn, status="ABORTED", error=error, cause=cause)
         return 2000.0
+
+    async def perform(self, effect: Effect, frame: Frame, *, role_arn: str) -> Any:
+        self.performed.append(effect)
+        return self.answers.pop(0)
 
     def live_execution(self, arn: str) -> Live | None:
         return self.live.get(arn)
@@ -240,7 +248,9 @@ def _session() -> Any:
 
 def sfn_client(url: str, **config: Any) -> SFNClient:
     client: SFNClient = _session().client(
-        "stepfunctions", endpoint_url=url, config=Config(retries={"max_attempts": 0}, proxies={}, **config)
+        "stepfunctions",
+        endpoint_url=url,
+        config=Config(**{"retries": {"max_attempts": 0}, "proxies": {}, "inject_host_prefix": False, **config}),
     )
     return client
 

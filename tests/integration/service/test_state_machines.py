@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.integration.service.conftest import PASS, ROLE, Running, error_of
 
 ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:jobs"
@@ -140,6 +142,34 @@ def test_validating_tells_problems_without_making_anything(service: Running) -> 
             "location": "/States",
         }
     ]
+
+
+def test_validating_can_tell_warnings_too(service: Running) -> None:
+    """They do not keep a machine from being made; without `severity` they are not told."""
+    odd = json.dumps({"StartAt": "A", "States": {"A": {"Type": "Pass", "Parameters": {"a": "$.b"}, "End": True}}})
+
+    silent = service.client.validate_state_machine_definition(definition=odd)
+    told = service.client.validate_state_machine_definition(definition=odd, severity="WARNING")
+
+    assert silent["diagnostics"] == []
+    assert (told["result"], told["truncated"]) == ("OK", False)
+    assert [(found["severity"], found["code"], found["location"]) for found in told["diagnostics"]] == [
+        ("WARNING", "NO_DOLLAR", "/States/A/Parameters/a")
+    ]
+
+
+def test_validating_tells_as_much_as_it_is_asked_for(service: Running) -> None:
+    """`truncated` says that there is more; 0 is as good as 100."""
+    parameters = {"a": "$.b", "c": "$.d"}
+    odd = json.dumps({"StartAt": "A", "States": {"A": {"Type": "Pass", "Parameters": parameters, "End": True}}})
+
+    one, all_ = (
+        service.client.validate_state_machine_definition(definition=odd, severity="WARNING", maxResults=most)
+        for most in (1, 0)
+    )
+
+    assert (len(one["diagnostics"]), one["truncated"]) == (1, True)
+    assert (len(all_["diagnostics"]), all_["truncated"]) == (2, False)
 
 
 def test_tags_come_and_go(service: Running) -> None:

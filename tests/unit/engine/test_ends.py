@@ -14,6 +14,12 @@ from tests.unit.engine.fakes import Gate
 from tests.unit.engine.world import ALL, World, distributed_map, inline_map, parallel, pass_, task, wait
 
 FAIL = {"F": {"Type": "Fail", "Error": "Broken"}}
+ENDLESS = {
+    "A": pass_(Next="B"),
+    "B": {"Type": "Choice", "Choices": [{"Variable": "$.enough", "IsPresent": True, "Next": "C"}], "Default": "A"},
+    "C": {"Type": "Succeed"},
+}
+"""It has an end, or it would be refused."""
 
 
 class TestTimeouts:
@@ -122,7 +128,7 @@ class TestTheEventLimit:
 
     async def test_an_endless_machine_fails_with_event_25_000(self, world: World) -> None:
         """ExecutionFailed is the last event, with States.Runtime and the reason alone as cause."""
-        ended = await world.run({"A": pass_(Next="B"), "B": pass_(Next="A")})
+        ended = await world.run(ENDLESS)
 
         assert len(ended.events) == 25_000
         assert ended.types[-1] == "ExecutionFailed"
@@ -155,9 +161,7 @@ class TestTheEventLimit:
 
     async def test_branches_that_fill_the_history_while_others_wait(self, world: World, limit: int) -> None:
         """Those that wait are cancelled, though no event of theirs has room."""
-        loop = {"A": pass_(Next="B"), "B": pass_(Next="A")}
-
-        ended = await world.run({"All": parallel({"W": wait()}, loop)})
+        ended = await world.run({"All": parallel({"W": wait()}, ENDLESS)})
 
         assert len(ended.events) == limit
         assert "maximum number of history events" in (ended.row.cause or "")

@@ -30,7 +30,7 @@ def of_state(state: dict[str, Json], **more: Json) -> list[str]:
 
 
 def test_all_problems_are_reported_at_once() -> None:
-    """A bad field does not hide the next one, not even in a nested scope."""
+    """A bad field does not hide the next one, not even in a nested scope. Transitions are looked at once all is well."""
     definition = {
         "StartAt": "X",
         "States": {
@@ -47,35 +47,69 @@ def test_all_problems_are_reported_at_once() -> None:
             "SCHEMA_VALIDATION_FAILED: The field 'Type' should have one of these values: "
             "[Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map] at /States/B/Type"
         ),
-        "SCHEMA_VALIDATION_FAILED: One of the fields 'Next' or 'End' is required but was missing at /States/C",
-        (
-            "SCHEMA_VALIDATION_FAILED: Value is not a Path: a path starts with '$' at character 1 of 'a' "
-            "at /States/C/InputPath"
-        ),
+        "SCHEMA_VALIDATION_FAILED: These fields are required: [Next] at /States/C",
+        "SCHEMA_VALIDATION_FAILED: Value must be a valid JSONPath. at /States/C/InputPath",
         (
             "SCHEMA_VALIDATION_FAILED: The value for the field 'x.$' must be a valid JSONPath or a valid intrinsic "
             "function call at /States/C/Parameters"
         ),
-        "MISSING_TRANSITION_TARGET: Missing 'StartAt' target: X at /StartAt",
-        "MISSING_TRANSITION_TARGET: Missing 'Next' target: Nowhere at /States/A/Next",
     ]
 
 
-@pytest.mark.parametrize("definition", ["", "{", "[]", "5", '{"StartAt": NaN}', 7])
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "{",
+        "[]",
+        "5",
+        "null",
+        '"x"',
+        '{"StartAt": NaN}',
+        '{"a": 1,}',
+        "{'a': 1}",
+        "// no",
+        '{"Comment": "\\ud800"}',
+        '{"Comment": "\ud800"}',
+        "[" * 2_000,
+        7,
+    ],
+)
 def test_what_is_no_json_object_is_no_definition(definition: Any) -> None:
     """As text or as a value."""
-    assert problems(definition) == ["INVALID_JSON_DESCRIPTION: Definition must be a valid JSON object"]
+    assert problems(definition) == ["INVALID_JSON_DESCRIPTION: Definition must be a valid JSON object at /"]
+
+
+@pytest.mark.parametrize("definition", ["", " \n"])
+def test_a_definition_may_not_be_blank(definition: str) -> None:
+    """What has no place in the definition is `at null`, as on the service."""
+    assert problems(definition) == ["MISSING_DESCRIPTION: Received a null or empty workflow input. at null"]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"Type": "Pass", "Result": json.loads("[" * 300 + "]" * 300)},
+        {"Type": "Pass", "InputPath": "$[?(" + "(" * 20_000 + "@.a == 1" + ")" * 20_000 + ")]"},
+        {"Type": "Pass", "QueryLanguage": "JSONata", "Output": "{% " + "(" * 20_000 + "1" + ")" * 20_000 + " %}"},
+    ],
+    ids=["JSON", "a path", "an expression"],
+)
+def test_what_is_nested_too_deeply_is_refused(state: dict[str, Json]) -> None:
+    """Objects and arrays, and what stands in paths and expressions."""
+    (found,) = of_state(state)
+
+    assert found.startswith(("TOO_DEEPLY_NESTED: ", "SCHEMA_VALIDATION_FAILED: ", "INVALID_JSONATA_EXPRESSION: "))
 
 
 def test_an_empty_object_lacks_two_fields() -> None:
     """In the order in which the service lists them."""
-    assert problems({}) == ["SCHEMA_VALIDATION_FAILED: These fields are required: [States, StartAt]"]
+    assert problems({}) == ["SCHEMA_VALIDATION_FAILED: These fields are required: [States, StartAt] at /"]
 
 
 @pytest.mark.parametrize(
     ("state", "problem"),
     [
-        ({"Type": "Task"}, "The field 'Resource' is required but was missing at /States/S"),
+        ({"Type": "Task"}, "These fields are required: [Resource] at /States/S"),
         (
             {"Type": "Task", "Resource": "arn:aws:nope"},
             (
@@ -93,45 +127,48 @@ def test_an_empty_object_lacks_two_fields() -> None:
         ),
         (
             {"Type": "Task", "Resource": FUNCTION, "TimeoutSeconds": "50"},
-            'Expected value of type Integer, but was "50" at /States/S/TimeoutSeconds',
+            "Expected value of type Integer at /States/S/TimeoutSeconds",
         ),
         (
             {"Type": "Task", "Resource": FUNCTION, "Arguments": {}},
-            "The field 'Arguments' is not supported when 'QueryLanguage' is 'JSONPath' at /States/S/Arguments",
+            "The QueryLanguage is set to 'JSONPath', but field 'Arguments' is only supported for the 'JSONata' QueryLanguage at /States/S",
         ),
         (
             {"Type": "Pass", "QueryLanguage": "JSONata", "Result": 1},
-            "The field 'Result' is not supported when 'QueryLanguage' is 'JSONata' at /States/S/Result",
+            "The QueryLanguage is set to 'JSONata', but field 'Result' is only supported for the 'JSONPath' QueryLanguage at /States/S",
         ),
-        ({"Type": "Pass", "Retry": []}, "The field 'Retry' is not supported at /States/S/Retry"),
+        ({"Type": "Pass", "Retry": []}, "Field 'Retry' is not supported at /States/S"),
         ({"Type": "Choice", "Choices": []}, "Value cannot be empty at /States/S/Choices"),
         ({"Type": "Parallel", "Branches": []}, "Value cannot be empty at /States/S/Branches"),
-        ({"Type": "Map"}, "The field 'ItemProcessor' is required but was missing at /States/S"),
+        ({"Type": "Map"}, "These fields are required: [ItemProcessor] at /States/S"),
         (
             {"Type": "Wait", "Timestamp": "soon"},
             "String does not match RFC3339 timestamp at /States/S/Timestamp",
         ),
         (
             {"Type": "Wait", "Seconds": 1, "SecondsPath": "$.a"},
-            "Exactly one of these fields is required: [Seconds, SecondsPath, Timestamp, TimestampPath] at /States/S",
+            "There should only be one of the following fields: [Seconds, SecondsPath, Timestamp, TimestampPath] at /States/S",
         ),
-        ({"Type": "Fail", "Error": "a", "ErrorPath": "$.a"}, "Only one of 'Error' and 'ErrorPath' may be given"),
+        (
+            {"Type": "Fail", "Error": "a", "ErrorPath": "$.a"},
+            "There should only be one of the following fields: [Error, ErrorPath] at /States/S",
+        ),
         ({"Type": "Fail", "CausePath": "States.MathAdd(1, 2)"}, "Value is not a Reference Path"),
         ({"Type": "Pass", "ResultPath": "$$.a"}, "ResultPath must point into the state's input"),
         ({"Type": "Pass", "Assign": {"states": 1}}, "The variable name 'states' is reserved"),
         ({"Type": "Pass", "Assign": {"a.b": 1}}, "Invalid variable name 'a.b' at /States/S/Assign/a.b"),
         ({"Type": "Pass", "Parameters": {"a": 1, "a.$": "$"}}, "The field 'a' is given twice"),
         ({"Type": "Map", "ItemProcessor": PROCESSOR, "Label": "x"}, "only supported when the Map's mode is"),
-        ({"Type": "Map", "ItemProcessor": DISTRIBUTED, "Label": "a b"}, "Label has a character"),
+        ({"Type": "Map", "ItemProcessor": DISTRIBUTED, "Label": "a b"}, "INVALID_LABEL_NAME: Label has a character"),
         ({"Type": "Map", "ItemProcessor": DISTRIBUTED, "ResultWriter": {}}, "Value cannot be empty"),
         ({"Type": "Map", "ItemProcessor": DISTRIBUTED, "ItemBatcher": {}}, "At least one of 'MaxItemsPerBatch'"),
         (
             {"Type": "Map", "ItemProcessor": DISTRIBUTED, "ItemBatcher": {"MaxItemsPerBatch": 0}},
-            "0 must be greater than or equal to 1 at /States/S/ItemBatcher/MaxItemsPerBatch",
+            "Minimum value is 1 at /States/S/ItemBatcher/MaxItemsPerBatch",
         ),
         (
             {"Type": "Map", "ItemProcessor": {**PROCESSOR, "ProcessorConfig": {"Mode": "DISTRIBUTED"}}},
-            "The field 'ExecutionType' is required but was missing at /States/S/ItemProcessor/ProcessorConfig",
+            "These fields are required: [ExecutionType] at /States/S/ItemProcessor/ProcessorConfig",
         ),
         (
             {
@@ -143,7 +180,7 @@ def test_an_empty_object_lacks_two_fields() -> None:
                     "Parameters": {"Bucket": "b", "Key": "k"},
                 },
             },
-            "The field 'CSVHeaders' is required but was missing at /States/S/ItemReader/ReaderConfig",
+            "These fields are required: [CSVHeaders] at /States/S/ItemReader/ReaderConfig",
         ),
         (
             {
@@ -155,7 +192,7 @@ def test_an_empty_object_lacks_two_fields() -> None:
                     "Arguments": "bucket",
                 },
             },
-            'Expected value of type Object, but was "bucket" at /States/S/ItemReader/Arguments',
+            "Expected value of type Object at /States/S/ItemReader/Arguments",
         ),
         (
             {
@@ -168,7 +205,7 @@ def test_an_empty_object_lacks_two_fields() -> None:
                     "Arguments": {"Bucket": "b"},
                 },
             },
-            "The field 'MaxItemsPath' is not supported at /States/S/ItemReader/ReaderConfig/MaxItemsPath",
+            "The QueryLanguage is set to 'JSONata', but field 'MaxItemsPath' is only supported for the 'JSONPath' QueryLanguage at /States/S/ItemReader/ReaderConfig",
         ),
         (
             {
@@ -188,7 +225,6 @@ def test_a_state_is_refused(state: dict[str, Json], problem: str) -> None:
     """One problem each, at its place."""
     (found,) = of_state(state)
 
-    assert found.startswith("SCHEMA_VALIDATION_FAILED: ")
     assert problem in found
 
 
@@ -236,9 +272,9 @@ def test_reader_configs_of_all_datasets(resource: str, config: dict[str, Json]) 
 @pytest.mark.parametrize(
     ("resource", "config", "problem"),
     [
-        ("getObject", {}, "The field 'InputType' is required but was missing"),
-        ("getObject", ATHENA, "The field 'InputType' is required but was missing"),
-        ("listObjectsV2", FLATTEN, "The field 'InputType' is required but was missing"),
+        ("getObject", {}, "These fields are required: [InputType]"),
+        ("getObject", ATHENA, "These fields are required: [InputType]"),
+        ("listObjectsV2", FLATTEN, "These fields are required: [InputType]"),
         (
             "getObject",
             {"InputType": "XML"},
@@ -270,9 +306,9 @@ def test_reader_configs_of_all_datasets(resource: str, config: dict[str, Json]) 
             {"InputType": "JSONL"} | FLATTEN,
             "The field 'Transformation' is only supported with s3:listObjectsV2",
         ),
-        ("getObject", {"InputType": "CSV"}, "The field 'CSVHeaderLocation' is required but was missing"),
-        ("getObject", ATHENA | {"InputType": "CSV"}, "The field 'CSVHeaderLocation' is required but was missing"),
-        ("listObjectsV2", FLATTEN | {"InputType": "CSV"}, "The field 'CSVHeaderLocation' is required but was missing"),
+        ("getObject", {"InputType": "CSV"}, "These fields are required: [CSVHeaderLocation]"),
+        ("getObject", ATHENA | {"InputType": "CSV"}, "These fields are required: [CSVHeaderLocation]"),
+        ("listObjectsV2", FLATTEN | {"InputType": "CSV"}, "These fields are required: [CSVHeaderLocation]"),
         (
             "getObject",
             CSV | {"CSVHeaders": ["a"]},
@@ -305,19 +341,19 @@ def test_reader_configs_of_all_datasets(resource: str, config: dict[str, Json]) 
             {"InputType": "JSON", "ItemsPointer": "$.a"},
             "ItemsPointer must be a JSON Pointer such as /results/items",
         ),
-        ("getObject", {"InputType": "JSON", "MaxItems": -1}, "-1 must be greater than or equal to 0"),
+        ("getObject", {"InputType": "JSON", "MaxItems": -1}, "Minimum value is 0"),
         (
             "getObject",
             {"InputType": "JSON", "MaxItems": 100_000_001},
-            "100000001 must be less than or equal to 100000000",
+            "Maximum value is 100000000",
         ),
-        ("getObject", {"InputType": "JSON", "MaxItems": "5"}, 'Expected value of type Integer, but was "5"'),
+        ("getObject", {"InputType": "JSON", "MaxItems": "5"}, "Expected value of type Integer"),
         (
             "getObject",
             {"InputType": "JSON", "MaxItems": 1, "MaxItemsPath": "$.n"},
-            "Only one of 'MaxItems' and 'MaxItemsPath' may be given",
+            "There should only be one of the following fields: [MaxItems, MaxItemsPath]",
         ),
-        ("getObject", {"InputType": "JSON", "Encoding": "utf-8"}, "The field 'Encoding' is not supported"),
+        ("getObject", {"InputType": "JSON", "Encoding": "utf-8"}, "Field 'Encoding' is not supported"),
     ],
 )
 def test_a_reader_config_is_refused(resource: str, config: dict[str, Json], problem: str) -> None:
@@ -328,8 +364,8 @@ def test_a_reader_config_is_refused(resource: str, config: dict[str, Json], prob
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ({}, "One of the fields 'Next' or 'End' is required but was missing"),
-        ({"Next": "S", "End": True}, "Only one of 'Next' and 'End' may be given"),
+        ({}, "These fields are required: [Next]"),
+        ({"Next": "S", "End": True}, "There should only be one of the following fields: [Next, End]"),
     ],
 )
 def test_a_state_goes_on_or_ends(fields: dict[str, Json], problem: str) -> None:
@@ -342,11 +378,14 @@ def test_a_state_goes_on_or_ends(fields: dict[str, Json], problem: str) -> None:
 @pytest.mark.parametrize(
     ("retrier", "problem"),
     [
-        ({}, "The field 'ErrorEquals' is required but was missing at /States/S/Retry/0"),
-        ({"ErrorEquals": []}, "Value cannot be empty at /States/S/Retry/0/ErrorEquals"),
-        ({"ErrorEquals": ["States.ALL", "A"]}, "'States.ALL' must be alone in ErrorEquals"),
+        ({}, "These fields are required: [ErrorEquals] at /States/S/Retry[0]"),
+        ({"ErrorEquals": []}, "Value cannot be empty at /States/S/Retry[0]/ErrorEquals"),
+        (
+            {"ErrorEquals": ["States.ALL", "A"]},
+            "States.ALL must appear alone and at end of list at /States/S/Retry[0]/ErrorEquals[0]",
+        ),
         ({"ErrorEquals": ["States.Mine"]}, "The error name 'States.Mine' is not one of the States Language"),
-        ({"ErrorEquals": ["A"], "BackoffRate": 0.5}, "0.5 must be greater than or equal to 1.0"),
+        ({"ErrorEquals": ["A"], "BackoffRate": 0.5}, "Minimum value is 1.0"),
         ({"ErrorEquals": ["A"], "IntervalSeconds": 5, "MaxDelaySeconds": 5}, "MaxDelaySeconds must be greater"),
         ({"ErrorEquals": ["A"], "JitterStrategy": "SOME"}, "should have one of these values: [NONE, FULL]"),
     ],
@@ -364,7 +403,7 @@ def test_states_all_comes_last() -> None:
 
     (found,) = of_state({"Type": "Task", "Resource": FUNCTION, "Retry": retry})
 
-    assert found.endswith("at /States/S/Retry/0/ErrorEquals")
+    assert found.endswith("at /States/S/Retry[0]/ErrorEquals[0]")
 
 
 def test_unknown_targets_and_unreachable_states() -> None:
@@ -388,9 +427,41 @@ def test_unknown_targets_and_unreachable_states() -> None:
     }
 
     assert problems(definition) == [
-        "MISSING_TRANSITION_TARGET: Missing 'Next' target: X at /States/S/Choices/0/Next",
-        "MISSING_TRANSITION_TARGET: Missing 'Next' target: Y at /States/T/Catch/0/Next",
+        "MISSING_TRANSITION_TARGET: Missing 'Next' target: X at /States/S/Choices[0]/Next",
+        "MISSING_TRANSITION_TARGET: Missing 'Next' target: Y at /States/T/Catch[0]/Next",
         'MISSING_TRANSITION_TARGET: State "Lost" is not reachable. at /States/Lost',
+    ]
+
+
+def test_whatever_field_names_a_state_that_is_not_there_it_is_called_next() -> None:
+    """StartAt and Default too. A state that another one leads to is not told to be out of reach."""
+    states = {
+        "A": {"Type": "Choice", "Choices": [{"Variable": "$", "IsNull": True, "Next": "B"}], "Default": "Y"},
+        "B": {"Type": "Succeed"},
+    }
+
+    assert problems({"StartAt": "X", "States": states}) == [
+        "MISSING_TRANSITION_TARGET: Missing 'Next' target: X at /StartAt",
+        "MISSING_TRANSITION_TARGET: Missing 'Next' target: Y at /States/A/Default",
+        'MISSING_TRANSITION_TARGET: State "A" is not reachable. at /States/A',
+    ]
+
+
+def test_a_workflow_ends_somewhere() -> None:
+    """Without an end nothing is said of states that are not reached; with one that is not reached, nothing of the end."""
+    loop: dict[str, Json] = {"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Pass", "Next": "A"}}
+    lost = {"C": {"Type": "Pass", "Next": "A"}}
+    end = {"C": {"Type": "Pass", "End": True}}
+    no_end = "MISSING_END_STATE: Workflow has no terminal state at null"
+
+    assert problems({"StartAt": "A", "States": loop}) == [no_end]
+    assert problems({"StartAt": "A", "States": loop | lost}) == [no_end]
+    assert problems({"StartAt": "A", "States": loop | end}) == [
+        'MISSING_TRANSITION_TARGET: State "C" is not reachable. at /States/C'
+    ]
+    assert problems({"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "NOPE"}}}) == [
+        "MISSING_TRANSITION_TARGET: Missing 'Next' target: NOPE at /States/A/Next",
+        no_end,
     ]
 
 
@@ -398,11 +469,19 @@ def test_state_names_are_unique_in_the_whole_machine() -> None:
     """Nested scopes included."""
     branch = {"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}
 
-    (found,) = of_state({"Type": "Parallel", "Branches": [branch]})
+    assert of_state({"Type": "Parallel", "Branches": [branch]}) == [
+        "DUPLICATE_STATE_NAME: Duplicate State name: S at /States/S/Branches[0]/States/S"
+    ]
 
-    assert found == (
-        "DUPLICATE_STATE_NAME: Duplicate State name: S, also at /States/S at /States/S/Branches/0/States/S"
-    )
+
+def test_a_state_name_has_at_most_80_characters() -> None:
+    """One more is refused by name."""
+    fits, long = "n" * 80, "n" * 81
+
+    assert problems({"StartAt": fits, "States": {fits: {"Type": "Succeed"}}}) == []
+    (found,) = problems({"StartAt": long, "States": {long: {"Type": "Succeed"}}})
+    told = f"Invalid State name: State '{long}' exceeds the 80-character limit allowed by the service"
+    assert found == f"INVALID_STATE_NAME: {told} at /States/{long}"
 
 
 def test_an_inner_scope_may_not_assign_an_outer_variable() -> None:
@@ -465,3 +544,213 @@ def test_a_definition_compiles_from_text_too() -> None:
 
     assert (machine.timeout_seconds, machine.comment, machine.scope.start_at) == (5, "c", "S")
     assert list(machine.scope.states) == ["S"]
+
+
+@pytest.mark.parametrize("kind", ["Pass", "Wait", "Choice", "Succeed", "Fail"])
+@pytest.mark.parametrize("field", ["TimeoutSeconds", "Retry", "Catch", "Resource"])
+def test_a_field_belongs_to_some_kinds_of_states(kind: str, field: str) -> None:
+    """The service names the field, and the state as its place."""
+    assert f"SCHEMA_VALIDATION_FAILED: Field '{field}' is not supported at /States/S" in of_state(
+        {"Type": kind, field: []}
+    )
+
+
+def test_what_no_object_of_the_language_has_is_refused() -> None:
+    """At the top, in branches and processors, in retriers and rules. Only the machine and its states have a language."""
+    branch = {"StartAt": "I", "States": {"I": {"Type": "Succeed"}}, "TimeoutSeconds": 1}
+    processor = {**PROCESSOR, "QueryLanguage": "JSONata"}
+    retry = [{"ErrorEquals": ["A"], "Next": "S"}]
+    rule = {"Variable": "$.a", "IsNull": True, "Next": "E", "End": True}
+
+    assert of_state({"Type": "Succeed"}, Extra=1) == ["SCHEMA_VALIDATION_FAILED: Field 'Extra' is not supported at /"]
+    assert of_state({"Type": "Parallel", "Branches": [branch]}) == [
+        "SCHEMA_VALIDATION_FAILED: Field 'TimeoutSeconds' is not supported at /States/S/Branches[0]"
+    ]
+    assert of_state({"Type": "Map", "ItemProcessor": processor}) == [
+        "SCHEMA_VALIDATION_FAILED: Field 'QueryLanguage' is not supported at /States/S/ItemProcessor"
+    ]
+    assert of_state({"Type": "Task", "Resource": FUNCTION, "Retry": retry}) == [
+        "SCHEMA_VALIDATION_FAILED: Field 'Next' is not supported at /States/S/Retry[0]"
+    ]
+    assert "SCHEMA_VALIDATION_FAILED: A choice rule must have exactly one operator at /States/S/Choices[0]" in of_state(
+        {"Type": "Choice", "Choices": [rule]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "own", "field", "place"),
+    [
+        ({"Type": "Pass", "Output": 1}, "JSONPath", "Output", "/States/S"),
+        ({"Type": "Task", "Resource": FUNCTION, "Parameters": {}}, "JSONata", "Parameters", "/States/S"),
+        (
+            {"Type": "Choice", "Choices": [{"Condition": True, "Variable": "$", "Next": "S"}]},
+            "JSONata",
+            "Variable",
+            "/States/S/Choices[0]",
+        ),
+        (
+            {"Type": "Task", "Resource": FUNCTION, "Catch": [{"ErrorEquals": ["A"], "Output": 1, "Next": "S"}]},
+            "JSONPath",
+            "Output",
+            "/States/S/Catch[0]",
+        ),
+        (
+            {
+                "Type": "Map",
+                "ItemProcessor": DISTRIBUTED,
+                "ItemBatcher": {"MaxItemsPerBatch": 1, "MaxInputBytesPerBatchPath": "$.n"},
+            },
+            "JSONata",
+            "MaxInputBytesPerBatchPath",
+            "/States/S/ItemBatcher",
+        ),
+    ],
+)
+def test_fields_of_the_other_language(state: dict[str, Json], own: str, field: str, place: str) -> None:
+    """Named with both languages, at the object that has them."""
+    other = "JSONPath" if own == "JSONata" else "JSONata"
+
+    (found,) = of_state(state, QueryLanguage=own)
+
+    assert found == (
+        f"SCHEMA_VALIDATION_FAILED: The QueryLanguage is set to '{own}', but field '{field}' is only supported for the "
+        f"'{other}' QueryLanguage at {place}"
+    )
+
+
+def test_a_query_language_that_is_not_known_counts_as_jsonata() -> None:
+    """It is reported once, and the fields of JSONata are not."""
+    (found,) = of_state({"Type": "Pass", "Output": 1}, QueryLanguage="jsonpath")
+
+    assert found == (
+        "SCHEMA_VALIDATION_FAILED: The field 'QueryLanguage' should have one of these values: [JSONPath, JSONata] "
+        "at /QueryLanguage"
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "problem"),
+    [
+        ({"Type": "Wait", "Seconds": 10**16}, "Maximum value is 99999999 at /States/S/Seconds"),
+        ({"Type": "Wait", "Seconds": "$.n"}, "Expected value of type Integer at /States/S/Seconds"),
+        (
+            {"Type": "Map", "ItemProcessor": DISTRIBUTED, "ToleratedFailurePercentage": -1},
+            "Minimum value is 0.0 at /States/S/ToleratedFailurePercentage",
+        ),
+        (
+            {"Type": "Map", "ItemProcessor": DISTRIBUTED, "ToleratedFailurePercentage": 101},
+            "Maximum value is 100.0 at /States/S/ToleratedFailurePercentage",
+        ),
+        (
+            {"Type": "Map", "ItemProcessor": PROCESSOR, "MaxConcurrency": -1},
+            "Minimum value is 0 at /States/S/MaxConcurrency",
+        ),
+        (
+            {"Type": "Map", "ItemProcessor": PROCESSOR, "MaxConcurrencyPath": "$$.Execution.Input.n"},
+            "Value is not a Reference Path at /States/S/MaxConcurrencyPath",
+        ),
+        (
+            {"Type": "Choice", "Choices": [{"Variable": "Test", "IsNull": True, "Next": "S"}]},
+            "Value is not a Reference Path: Reference path didn't start with '$' at /States/S/Choices[0]/Variable",
+        ),
+        (
+            {"Type": "Choice", "Choices": [{"Variable": "$", "StringMatches": "Test"}]},
+            "These fields are required: [Next] at /States/S/Choices[0]",
+        ),
+        (
+            {"Type": "Task", "Resource": FUNCTION, "Catch": [{}]},
+            "These fields are required: [ErrorEquals, Next] at /States/S/Catch[0]",
+        ),
+        ({"Type": "Pass", "OutputPath": "Test"}, "Value must be a valid JSONPath. at /States/S/OutputPath"),
+        (
+            {"Type": "Pass", "Assign": {"v.$": "Test"}},
+            (
+                "The value for the field 'v.$' must be a valid JSONPath or a valid intrinsic function call "
+                "at /States/S/Assign"
+            ),
+        ),
+        ({"Type": "Pass", "Comment": 1}, "Expected value of type String at /States/S/Comment"),
+    ],
+)
+def test_words_that_others_were_told_by_the_service(state: dict[str, Json], problem: str) -> None:
+    """As people quote them in what they report."""
+    assert of_state(state) == [f"SCHEMA_VALIDATION_FAILED: {problem}"]
+
+
+def test_a_choice_has_choices() -> None:
+    """Even where it has a Default."""
+    assert problems({"StartAt": "S", "States": {"S": {"Type": "Choice", "Default": "S"}}}) == [
+        "SCHEMA_VALIDATION_FAILED: These fields are required: [Choices] at /States/S"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("expression", "problem"),
+    [
+        ("phone", "UNSUPPORTED_JSONATA_EXPRESSION: Reference to 'phone' at the top level is not supported."),
+        ("1 +", "INVALID_JSONATA_EXPRESSION: Unexpected end of expression"),
+        ('"unterminated', "INVALID_JSONATA_EXPRESSION: String literal must be terminated by a matching quote"),
+    ],
+)
+def test_an_expression_is_refused_with_the_words_of_its_parser(expression: str, problem: str) -> None:
+    """At its place, without the parser's code."""
+    state = {"Type": "Pass", "QueryLanguage": "JSONata", "Output": {"v": [f"{{% {expression} %}}"]}}
+
+    assert of_state(state) == [f"{problem} at /States/S/Output/v[0]"]
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        "lambda:invoke.waitForTaskToken",
+        "dynamodb:putItem",
+        "states:startExecution.sync:2",
+        "ecs:runTask.sync",
+        "aws-sdk:s3:listObjectsV2",
+        "aws-sdk:ssm:startAutomationExecution.waitForTaskToken",
+    ],
+)
+def test_integrations_that_there_are(resource: str) -> None:
+    """With the patterns that each has."""
+    state = {"Type": "Task", "Resource": f"arn:aws:states:::{resource}"}
+
+    assert problems(one_state(state), knows_action=lambda service, action: True) == []
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        "sqs:sendMessage.sync",
+        "sqs:receiveMessage",
+        "lambda:invoke.sync",
+        "glue:startJobRun.sync:2",
+        "nope:do",
+        "aws-sdk:s3:getObject.sync",
+        "aws-sdk:s3:nope",
+    ],
+)
+def test_integrations_that_there_are_not(resource: str) -> None:
+    """A service, an action, or a pattern that Step Functions does not have."""
+    arn = f"arn:aws:states:::{resource}"
+    state = {"Type": "Task", "Resource": arn}
+
+    (found,) = problems(one_state(state), knows_action=lambda service, action: action != "nope")
+
+    assert found == (
+        f"SCHEMA_VALIDATION_FAILED: The resource provided {arn} is not recognized. The value is not a valid resource "
+        "ARN, or the resource is not available in this region. at /States/S/Resource"
+    )
+
+
+def test_parameters_of_an_integration_that_it_needs_or_does_not_know() -> None:
+    """Where they are written down: a `.$` member counts as the member; what an expression gives is not known yet."""
+    arn = "arn:aws:states:::lambda:invoke"
+    written = {"FunctionName.$": "$.f", "Payload": {}, "Colour": 1}
+
+    assert of_state({"Type": "Task", "Resource": arn, "Parameters": written}) == [
+        'SCHEMA_VALIDATION_FAILED: The field "Colour" is not supported by Step Functions at /States/S/Parameters'
+    ]
+    assert of_state({"Type": "Task", "Resource": arn, "Arguments": {}}, QueryLanguage="JSONata") == [
+        "SCHEMA_VALIDATION_FAILED: The field 'FunctionName' is required but was missing at /States/S/Arguments"
+    ]
+    assert of_state({"Type": "Task", "Resource": arn, "Arguments": "{% $x %}"}, QueryLanguage="JSONata") == []

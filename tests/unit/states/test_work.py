@@ -107,7 +107,7 @@ class TestTask:
         state = {
             "Type": "Task",
             "Resource": resource,
-            "Parameters": {"Payload": {"token.$": "$$.Task.Token"}},
+            "Parameters": {"FunctionName": "f", "Payload": {"token.$": "$$.Task.Token"}},
             "Retry": retry,
         }
 
