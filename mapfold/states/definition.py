@@ -158,16 +158,25 @@ class Node:
 
     # Expressions
 
-    def path(self, name: str, *, reference: bool = False) -> Query | None:
-        """A Path or reference path field of a JSONPath state."""
+    def path(
+        self, name: str, *, reference: bool = False, compile_: Callable[[str], Query] | None = None
+    ) -> Query | None:
+        """A Path or reference path field of a JSONPath state; `compile_` where it is no plain one."""
         text = self.string(name)
         if text is None:
             return None
         try:
-            return compile_path_field(text, reference=reference)
+            return compile_(text) if compile_ else compile_path_field(text, reference=reference)
         except PathSyntaxError as error:
-            self.problem(f"Value is not a {'Reference ' if reference else ''}Path: {error}", name)
+            self.path_problem(error, name, reference=reference or compile_ is not None)
             return None
+
+    def path_problem(self, error: PathSyntaxError, name: str, *, reference: bool) -> None:
+        """Report a field that holds no path, in the words of the service; what is wrong in it, it does not say."""
+        if reference and error.text.startswith("$"):
+            self.problem(f"Value is not a Reference Path: {error}", name)
+        else:
+            self.problem("Value must be a valid JSONPath.", name)
 
     def template(self, name: str) -> Query | None:
         """A payload template field."""
