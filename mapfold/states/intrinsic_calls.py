@@ -9,7 +9,7 @@ import orjson
 
 from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame
-from mapfold.states.intrinsics import INTRINSICS, IntrinsicError
+from mapfold.states.intrinsics import INTRINSICS, IntrinsicError, InvalidArguments
 from mapfold.states.json_path import PathSyntaxError
 from mapfold.states.queries import MissingArgument, Query, compile_argument, compile_member
 
@@ -149,10 +149,15 @@ def _constant(value: Json) -> Query:
 
 def _compile_call(name: str, arguments: list[Query]) -> Query:
     call = INTRINSICS[name].call
-    if len(arguments) == 1:
-        only = arguments[0]
-        return lambda data, frame: call((only(data, frame),), frame.random)
-    return lambda data, frame: call([argument(data, frame) for argument in arguments], frame.random)
+
+    def run(data: Json, frame: Frame) -> Json:
+        values = [argument(data, frame) for argument in arguments]
+        try:
+            return call(values, frame.random)
+        except InvalidArguments as error:
+            raise IntrinsicError(f"Invalid arguments in States.{name}") from error
+
+    return run
 
 
 def _naming(text: str, call: Query) -> Query:

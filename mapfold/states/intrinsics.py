@@ -13,7 +13,8 @@ import math
 import re
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from random import Random
 
 import orjson
@@ -59,26 +60,35 @@ def render_format(arguments: Sequence[Json], random: Random) -> str:
 
     A brace that is neither escaped nor half of a `{}` is an error, as are more or fewer arguments than there are `{}`.
     """
-    template = _text(arguments[0])
-    values = iter(arguments[1:])
-    count = 0
-
-    def replace(match: re.Match[str]) -> str:
-        nonlocal count
-        escaped = match.group(1)
-        if escaped is not None:
-            return escaped if escaped in "'{}\\" else f"\\{escaped}"
-        if match.group(2) is None:
-            raise IntrinsicError(_bad_template(match.group()))
-        count += 1
-        return java_text(next(values, None))
-
-    text = _FORMAT_PIECE.sub(replace, template)
-    if count != len(arguments) - 1:
+    pieces = _split_template(_text(arguments[0]))
+    if len(pieces) != len(arguments):
         raise IntrinsicError(
             "Invalid arguments in States.Format: number of arguments do not match the occurrences of {}."
         )
+    text = pieces[0]
+    for value, piece in zip(arguments[1:], pieces[1:], strict=True):
+        text += java_text(value) + piece
     return text
+
+
+@lru_cache(maxsize=64)
+def _split_template(template: str) -> tuple[str, ...]:
+    """The text before, between and after the `{}` of a template, unescaped. Most templates come again and again."""
+    pieces: list[str] = []
+    text = ""
+    end = 0
+    for match in _FORMAT_PIECE.finditer(template):
+        text += template[end : match.start()]
+        end = match.end()
+        escaped = match.group(1)
+        if escaped is not None:
+            text += escaped if escaped in "'{}\\" else f"\\{escaped}"
+        elif match.group(2) is not None:
+            pieces.append(text)
+            text = ""
+        else:
+            raise IntrinsicError(_bad_template(match.group()))
+    return (*pieces, text + template[end:])
 
 
 def _bad_template(found: str) -> str:
@@ -201,11 +211,7 @@ def _identity(value: Json) -> str:
 
 def math_add(arguments: Sequence[Json], random: Random) -> int:
     """States.MathAdd: of whole numbers of 32 bits; others are rounded, halves up (-1.5 is -1, seen on the service)."""
-    first, second = (math.floor(_number(argument) + 0.5) for argument in arguments)
-    total = first + second
-    if any(not -(2**31) <= number < 2**31 for number in (first, second, total)):
-        raise InvalidArguments
-    return total
+    return _int32(_int32(_nearest(arguments[0])) + _int32(_nearest(arguments[1])))
 
 
 def math_random(arguments: Sequence[Json], random: Random) -> int:
@@ -251,24 +257,23 @@ def _number(value: Json) -> float:
     return value
 
 
+def _nearest(value: Json) -> int:
+    number = _number(value)
+    return number if isinstance(number, int) else math.floor(number + 0.5)
+
+
+def _int32(number: int) -> int:
+    if not -(2**31) <= number < 2**31:
+        raise InvalidArguments
+    return number
+
+
 def _cut(value: Json) -> int:
     """A number without its fraction. The guide says that it is rounded; the service has been seen to cut it off."""
     return int(_number(value))
 
 
-def _checked(name: str, function: Function) -> Function:
-    """The function, which says its name where it is given what it does not take."""
-
-    def call(arguments: Sequence[Json], random: Random) -> Json:
-        try:
-            return function(arguments, random)
-        except InvalidArguments as error:
-            raise IntrinsicError(f"Invalid arguments in States.{name}") from error
-
-    return call
-
-
-_FUNCTIONS: dict[str, Intrinsic] = {
+INTRINSICS: dict[str, Intrinsic] = {
     "Format": Intrinsic(1, None, render_format),
     "StringToJson": Intrinsic(1, 1, parse_json),
     "JsonToString": Intrinsic(1, 1, lambda arguments, random: java_json(arguments[0])),
@@ -287,9 +292,5 @@ _FUNCTIONS: dict[str, Intrinsic] = {
     "MathAdd": Intrinsic(2, 2, math_add),
     "StringSplit": Intrinsic(2, 2, split_string),
     "UUID": Intrinsic(0, 0, lambda arguments, random: new_uuid(random)),
-}
-
-INTRINSICS: dict[str, Intrinsic] = {
-    name: replace(intrinsic, call=_checked(name, intrinsic.call)) for name, intrinsic in _FUNCTIONS.items()
 }
 """All functions by their names after `States.`."""

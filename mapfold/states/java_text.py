@@ -14,6 +14,8 @@ def java_text(value: Json) -> str:
     """A value as Java's `toString`: strings bare, objects `{a=1, b=[x, y]}`, numbers as `java_number`."""
     if isinstance(value, str):
         return value
+    if value.__class__ is int:
+        return str(value)
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}={java_text(member)}" for key, member in value.items()) + "}"
     if isinstance(value, list):

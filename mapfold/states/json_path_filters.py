@@ -27,6 +27,8 @@ _REGEX_FLAGS = {"i": re.IGNORECASE, "d": 0, "s": re.DOTALL, "m": re.MULTILINE, "
 
 
 def _equal(a: Json, b: Json) -> bool:
+    if a.__class__ is b.__class__:  # first, and without isinstance: most comparisons end here
+        return bool(a == b)
     if isinstance(a, bool) or isinstance(b, bool):
         return a is b
     if isinstance(a, str) and _is_number(b):
