@@ -105,21 +105,16 @@ def compile_path(text: str, *, reference: bool = False) -> Path:
         raise PathSyntaxError("the filter is nested too deeply", text, 0) from None
     if reference and not all(_may_be_in_reference(step) for step in steps):
         raise PathSyntaxError("a reference path names one place: only names and indexes may stand in it", text, 0)
+    too_early = next((at for at, step in enumerate(steps[:-1]) if isinstance(step, Names)), None)
+    if too_early is not None:
+        trail = "".join(map(str, steps[: too_early + 1]))
+        return Path(text, root, steps, False, _refuse(f"Multi properties can only be used as path leafs: ${trail}"))
     definite = is_definite(steps)
-    return Path(text, root, steps, definite, _compile_find(steps, definite=definite))
+    return Path(text, root, steps, definite, find_definite(steps) if definite else find_indefinite(steps))
 
 
 def _may_be_in_reference(step: Step) -> bool:
     return isinstance(step, Index) or (isinstance(step, Name) and not step.name.endswith("()"))
-
-
-def _compile_find(steps: tuple[Step, ...], *, definite: bool) -> Callable[[Json], Json]:
-    for position, step in enumerate(steps[:-1]):
-        if isinstance(step, Names):
-            return _refuse(
-                f"Multi properties can only be used as path leafs: ${''.join(map(str, steps[: position + 1]))}"
-            )
-    return find_definite(steps) if definite else find_indefinite(steps)
 
 
 def _refuse(problem: str) -> Callable[[Json], Json]:

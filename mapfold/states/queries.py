@@ -21,6 +21,9 @@ Explain = Callable[[Json, Frame], StateError]
 """Takes the document that a path found nothing in; gives the error that this is."""
 
 
+_NO_INPUT = "Unable to apply Path transformation to null or empty input."
+
+
 class MissingArgument(StateError):
     """A path in an intrinsic call found nothing: the error of the whole call, which says in which call it was."""
 
@@ -30,6 +33,8 @@ def compile_path_field(text: str, *, reference: bool = False) -> Query:
     path = compile_path(text, reference=reference)
 
     def missing(document: Json, frame: Frame) -> StateError:
+        if document is None:
+            return StateError("States.Runtime", _NO_INPUT)
         return StateError("States.Runtime", f"Invalid path '{text}' : {_explain(path, document)}")
 
     return _read(path, missing)
@@ -73,7 +78,7 @@ def compile_member(text: str, field: str) -> Query:
 
     def missing(document: Json, frame: Frame) -> StateError:
         if document is None:
-            return StateError("States.Runtime", "Unable to apply Path transformation to null or empty input.")
+            return StateError("States.Runtime", _NO_INPUT)
         return StateError(
             "States.Runtime",
             f"The JSONPath '{text}' specified for the field '{field}' could not be found in the input "
