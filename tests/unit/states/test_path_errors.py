@@ -129,7 +129,7 @@ def test_a_path_into_a_variable_is_looked_for_in_its_value(run_machine: RunMachi
         {"Type": "Succeed", "OutputPath": "$.a"},
     ],
 )
-def test_no_path_is_applied_to_null(run_machine: RunMachine, state: dict[str, Json]) -> None:
+def test_no_path_is_applied_to_null(state: dict[str, Json]) -> None:
     """A task that returned nothing leaves null to the next state, which cannot pick anything from it."""
     world = World()
 
