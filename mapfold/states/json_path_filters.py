@@ -12,7 +12,15 @@ from typing import Any
 
 from mapfold.states.effects import Json
 from mapfold.states.json_path_reader import Reader
-from mapfold.states.json_path_steps import MISSING, InvalidPathError, Step, find_definite, find_indefinite, is_definite
+from mapfold.states.json_path_steps import (
+    MISSING,
+    InvalidPathError,
+    Names,
+    Step,
+    find_definite,
+    find_indefinite,
+    is_definite,
+)
 
 Predicate = Callable[[Json, Json], bool]
 """Takes a member and the whole document."""
@@ -187,6 +195,8 @@ class FilterReader(Reader):
 
     def inner_path(self) -> Callable[[Json], Json]:
         steps = tuple(self.steps())
+        if any(isinstance(step, Names) for step in steps[:-1]):
+            self.fail("several names may only end a path")
         if not steps:
             return lambda value: value if isinstance(value, dict | list) else MISSING
         return find_definite(steps) if is_definite(steps) else _lenient(find_indefinite(steps))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from mapfold.states.effects import Json
 from mapfold.states.java_text import java_text
@@ -111,13 +111,31 @@ def find_definite(steps: tuple[Step, ...]) -> Callable[[Json], Json]:
         only = steps[0].name
         return lambda document: document.get(only, MISSING) if isinstance(document, dict) else MISSING
 
+    if isinstance(steps[-1], Names):
+        return _find_names(steps)
+    keys: tuple[Any, ...] = tuple(step.name if isinstance(step, Name) else getattr(step, "index", 0) for step in steps)
+
     def find(document: Json) -> Json:
         value = document
-        for step in steps:
-            value = step_into(value, step)
-            if value is MISSING:
+        for key in keys:  # without a call for each: a text is a member's name, a number an index
+            if key.__class__ is str:
+                if not isinstance(value, dict):
+                    return MISSING
+                value = value.get(key, MISSING)
+            elif isinstance(value, list) and -len(value) <= key < len(value):
+                value = value[key]
+            else:
                 return MISSING
         return value
+
+    return find
+
+
+def _find_names(steps: tuple[Step, ...]) -> Callable[[Json], Json]:
+    lead, last = find_definite(steps[:-1]), steps[-1]
+
+    def find(document: Json) -> Json:
+        return step_into(lead(document), last)
 
     return find
 

@@ -12,6 +12,7 @@ from mapfold.states.context import build_context
 from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame, encode
 from mapfold.states.json_path import MISSING, InvalidPathError, Path, PathConflict, compile_path
+from mapfold.states.json_path_steps import Name
 from mapfold.states.variables import read_variable
 from mapfold.states.visit import WorkFailed
 
@@ -176,6 +177,17 @@ def _read_data(path: Path, find: Callable[[Json], Json], missing: Explain, *, ta
             return data
 
         return whole
+
+    if len(path.steps) == 1 and isinstance(path.steps[0], Name):
+        only = path.steps[0].name
+
+        def member(data: Json, frame: Frame) -> Json:  # most paths are this: without a call of `find`
+            value = data.get(only, MISSING) if isinstance(data, dict) else MISSING
+            if value is MISSING:
+                raise missing(data, frame)
+            return value
+
+        return member
 
     def from_data(data: Json, frame: Frame) -> Json:
         value = find(data)
