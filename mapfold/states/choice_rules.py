@@ -88,8 +88,7 @@ def _parse_path(node: Node, name: str, *, reference: bool) -> Path | None:
     try:
         return None if text is None else compile_path(text, reference=reference)
     except PathSyntaxError as error:
-        problem = str(error) if error.text.startswith("$") else "Reference path didn't start with '$'"
-        node.problem(f"Value is not a Reference Path: {problem}", name)
+        node.path_problem(error, name, reference=True)
         return None
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mapfold.errors import Problem
 from mapfold.states.effects import Json
 from mapfold.states.frame import encode
-from mapfold.states.json_path import PathSyntaxError
+from mapfold.states.json_path import REFERENCE_PROBLEMS, PathSyntaxError
 from mapfold.states.jsonata import (
     Expression,
     ExpressionSyntaxError,
@@ -172,11 +172,12 @@ class Node:
             return None
 
     def path_problem(self, error: PathSyntaxError, name: str, *, reference: bool) -> None:
-        """Report a field that holds no path, in the words of the service; what is wrong in it, it does not say."""
-        if reference and error.text.startswith("$"):
-            self.problem(f"Value is not a Reference Path: {error}", name)
-        else:
+        """Report a field that holds no path, in the words of the service, which gives few reasons."""
+        if not reference:
             self.problem("Value must be a valid JSONPath.", name)
+            return
+        reason = error.problem if error.problem in REFERENCE_PROBLEMS else ""
+        self.problem(f"Value is not a Reference Path{reason and f': {reason}'}", name)
 
     def template(self, name: str) -> Query | None:
         """A payload template field."""

@@ -129,7 +129,9 @@ class CallParser:
         start, depth, quote = self.at, 0, ""
         while self.at < len(self.text):
             character = self.text[self.at]
-            if quote:
+            if quote and character == "\\":
+                self.at += 1  # whatever it escapes does not end the quote
+            elif quote:
                 quote = "" if character == quote else quote
             elif character in "'\"":
                 quote = character

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mapfold.states.effects import Json
-from mapfold.states.json_path_parser import PathParser
+from mapfold.states.json_path_parser import NO_DOLLAR, NO_STEP, PathParser
 from mapfold.states.json_path_reader import PathSyntaxError
 from mapfold.states.json_path_steps import (
     MISSING,
@@ -27,7 +27,18 @@ from mapfold.states.json_path_steps import (
     step_into,
 )
 
-__all__ = ["MISSING", "InvalidPathError", "Path", "PathConflict", "PathSyntaxError", "compile_path"]
+__all__ = [
+    "MISSING",
+    "REFERENCE_PROBLEMS",
+    "InvalidPathError",
+    "Path",
+    "PathConflict",
+    "PathSyntaxError",
+    "compile_path",
+]
+
+REFERENCE_PROBLEMS = (NO_DOLLAR, NO_STEP)
+"""What the service is known to say of reference paths: the `problem` of a PathSyntaxError is one of these, or ours."""
 
 
 class PathConflict(Exception):
@@ -97,8 +108,6 @@ class Path:
 
 def compile_path(text: str, *, reference: bool = False) -> Path:
     """Compile a path; with `reference`, only names and indexes may stand in it. Raises PathSyntaxError."""
-    if reference and not text.startswith("$"):
-        raise PathSyntaxError("a path starts with '$'", text, 0)
     try:
         root, steps = PathParser(text).parse()
     except RecursionError:

@@ -7,6 +7,10 @@ import re
 from mapfold.states.json_path_filters import FilterReader
 from mapfold.states.json_path_steps import Deep, Filter, Index, Indexes, Name, Names, Slice, Step, Wildcard
 
+NO_DOLLAR = "Reference path didn't start with '$'"
+"""The service's words for a path, of either kind, that starts with something else."""
+NO_STEP = "'[' must be followed by ' or '['"
+"""The service's words for a bracket with neither a name in quotes nor an index in it."""
 _NAME = re.compile(r"(?:\\.|[^\s.\[\]()'\",*\\])+(?:\(\))?")
 """A name after a dot. What looks like a function is one: the service knows no functions, and finds no such member."""
 _NAME_IN_FILTER = re.compile(r"(?:\\.|[^\s.\[\]()'\"*@,:?&|!=<>\\$])+")
@@ -38,7 +42,7 @@ class PathParser(FilterReader):
         if variable is not None:
             return variable
         if not self.take("$"):
-            self.fail("a path starts with '$'")
+            self.fail(NO_DOLLAR)
         return "$"
 
     def steps(self) -> list[Step]:
@@ -102,7 +106,7 @@ class PathParser(FilterReader):
         if self.take(":"):
             return self.slice(first)
         if first is None:
-            self.fail("'[' must be followed by ' or '['")
+            self.fail(NO_STEP)
         members = [int(first or 0)]
         while self.take(","):
             self.blanks()

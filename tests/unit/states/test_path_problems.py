@@ -20,7 +20,7 @@ def problem_of(state: dict[str, Json]) -> str:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"InputPath": "a"}, {"OutputPath": "$.a["}, {"InputPath": "$.a b"}, {"OutputPath": ""}, {"ResultPath": "a"}],
+    [{"InputPath": "a"}, {"OutputPath": "$.a["}, {"InputPath": "$.a b"}, {"OutputPath": ""}],
 )
 def test_a_path_must_be_one(fields: dict[str, Json]) -> None:
     """The service says no more than that."""
@@ -33,7 +33,21 @@ def test_a_reference_path_names_one_place(state: dict[str, Json], path: str) -> 
     """No wildcard, descent, slice, filter, union or function may stand in it."""
     field = "ResultPath" if state["Type"] == "Pass" else "SecondsPath"
 
-    assert problem_of({**state, field: path}).startswith("SCHEMA_VALIDATION_FAILED: Value is not a Reference Path: ")
+    assert problem_of({**state, field: path}) == "SCHEMA_VALIDATION_FAILED: Value is not a Reference Path"
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"ResultPath": "a"}, "Reference path didn't start with '$'"),
+        ({"ResultPath": "$.a[$$.b]"}, "'[' must be followed by ' or '['"),
+    ],
+)
+def test_the_service_gives_some_reasons(fields: dict[str, Json], reason: str) -> None:
+    """As issue threads quote them."""
+    text = f"SCHEMA_VALIDATION_FAILED: Value is not a Reference Path: {reason}"
+
+    assert problem_of({"Type": "Pass", **fields}) == text
 
 
 @pytest.mark.parametrize("field", ["Variable", "StringEqualsPath"])
