@@ -13,7 +13,7 @@ NO_STEP = "'[' must be followed by ' or '['"
 """The service's words for a bracket with neither a name in quotes nor an index in it."""
 _NAME = re.compile(r"(?:\\.|[^\s.\[\]()'\",*\\])+(?:\(\))?")
 """A name after a dot. What looks like a function is one: the service knows no functions, and finds no such member."""
-_NAME_IN_FILTER = re.compile(r"(?:\\.|[^\s.\[\]()'\"*@,:?&|!=<>\\$])+")
+_NAME_IN_FILTER = re.compile(r"(?:\\.|[^\s.\[\]()'\"*@,:?&|!=<>\\$])+(?:\(\))?")
 """A name in a filter ends where an operator may begin."""
 _INTEGER = re.compile(r"-?\d+")
 _VARIABLE = re.compile(r"\$[^\W\d]\w*")
