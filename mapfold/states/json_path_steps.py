@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mapfold.states.effects import Json
+from mapfold.states.effects import Json, StateError
 from mapfold.states.java_text import java_text
 
 
@@ -17,6 +17,10 @@ class _Missing:
 
 MISSING: Final = _Missing()
 """What a definite path gives for a document that does not have it."""
+
+
+MATCH_LIMIT = 1_000_000
+"""Values that a path may match on its way: four times what fits into a payload. `$..*..*..*` could be without end."""
 
 
 class InvalidPathError(Exception):
@@ -167,10 +171,19 @@ def find_indefinite(steps: tuple[Step, ...]) -> Callable[[Json], Json]:
         check_elements(start, rest[0])
         values = [start]
         for step in rest:
-            values = [found for value in values for found in _expand(value, step, document)]
+            values = _expand_all(values, step, document)
         return values
 
     return find
+
+
+def _expand_all(values: list[Json], step: Step, document: Json) -> list[Json]:
+    found: list[Json] = []
+    for value in values:
+        found.extend(_expand(value, step, document))
+        if len(found) > MATCH_LIMIT:
+            raise StateError("States.Runtime", f"The path matches more than {MATCH_LIMIT} values.")
+    return found
 
 
 def check_elements(value: Json, step: Step) -> None:

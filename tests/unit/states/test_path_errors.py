@@ -209,3 +209,14 @@ def test_a_result_is_written_into_the_input(run_machine: RunMachine, path: str, 
     end, _ = run_machine(one_state({"Type": "Pass", "Result": {"r": 1}, "ResultPath": path}), data)
 
     assert end == EndScope(output)
+
+
+def test_a_path_cannot_match_without_end(run_machine: RunMachine) -> None:
+    """Each `..*` multiplies what the one before found: a million values are the most, and a failure of the state."""
+    deep: Json = 0
+    for _ in range(200):
+        deep = [deep]
+
+    end, _ = run_machine(one_state({"Type": "Pass", "InputPath": "$" + "..*" * 8}), deep)
+
+    assert end == failure("The path matches more than 1000000 values.")
