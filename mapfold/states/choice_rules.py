@@ -100,6 +100,9 @@ def _compile_expected(node: Node, name: str) -> Query | None:
         return None if path is None else _present(compile_maybe(path), node.fields[name])
     value = node.fields[name]
     type_, accepts = _literal_type(name)
+    if name.startswith("Timestamp") and isinstance(value, str) and not accepts(value):
+        node.problem("String does not match RFC3339 timestamp", name)
+        return None
     if not accepts(value):
         node.problem(f"Expected value of type {type_}", name)
         return None
@@ -112,7 +115,7 @@ def _literal_type(name: str) -> tuple[str, Callable[[Json], bool]]:
     if name.startswith("Numeric"):
         return "Number", lambda value: _number_key(value) is not None
     if name.startswith("Timestamp"):
-        return "RFC3339 timestamp", lambda value: parse_timestamp(value) is not None
+        return "String", lambda value: parse_timestamp(value) is not None
     return "Boolean", lambda value: isinstance(value, bool)
 
 

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mapfold.states.definition import Node
-from mapfold.states.effects import Json, StateError
-from mapfold.states.frame import Frame, encode
+from mapfold.states.effects import Json
+from mapfold.states.frame import Frame
 from mapfold.states.inspection import note_arguments, note_input, note_placed, note_selected
-from mapfold.states.json_path import Path, PathSyntaxError, compile_path
-from mapfold.states.queries import Query
+from mapfold.states.json_path import Path, PathConflict, PathSyntaxError, compile_path
+from mapfold.states.queries import Query, conflict_error
 from mapfold.states.templates import compile_template, uses_attempt
 from mapfold.states.variables import is_variable_name
 
@@ -102,11 +102,9 @@ def _result_writer(path: Path) -> Output:
     def place(raw: Json, result: Json, frame: Frame) -> Json:
         try:
             return path.write(raw, result)
-        except LookupError as error:
-            raise StateError(
-                "States.ResultPathMatchFailure",
-                f"Unable to apply ReferencePath {path.text} to input {encode(raw)}",
-            ) from error
+        except PathConflict as conflict:
+            # The specification's States.ResultPathMatchFailure is not what the service reports.
+            raise conflict_error(path, conflict, raw, frame) from conflict
 
     return place
 
@@ -148,8 +146,9 @@ def _compile_give(node: Node) -> Output | None:
 def _check_variable(node: Node, key: str) -> None:
     name = key[:-2] if key.endswith(".$") and not node.is_jsonata else key
     if name == "states":
-        node.problem("The variable name 'states' is reserved", "Assign", key)
+        node.problem("Cannot assign to reserved variable '$states'.", "Assign", key, code="RESERVED_VARIABLE_NAME")
     elif not is_variable_name(name):
-        node.problem(f"Invalid variable name '{name}'", "Assign", key)
+        problem = f"Invalid variable name '{name}': the variable name contains invalid characters."
+        node.problem(problem, "Assign", key, code="INVALID_VARIABLE_NAME")
     elif name in node.outer:
         node.problem(f"The variable '{name}' is assigned in an outer scope and can not be assigned here", "Assign", key)

@@ -16,7 +16,7 @@ from mapfold.errors import Problem
 from mapfold.states import problems
 from mapfold.states.effects import Json
 from mapfold.states.inspection import Notes
-from mapfold.states.json_path import PathSyntaxError
+from mapfold.states.json_path import REFERENCE_PROBLEMS, PathSyntaxError
 from mapfold.states.jsonata import (
     HALF_OPEN,
     Expression,
@@ -225,8 +225,12 @@ class Node:
             return None
 
     def path_problem(self, error: PathSyntaxError, name: str, *, reference: bool) -> None:
-        """Report a field that holds no path, in the words of the service; what is wrong in it, it does not say."""
-        self.problem(problems.no_reference_path(error.text) if reference else problems.NO_JSON_PATH, name)
+        """Report a field that holds no path, in the words of the service, which gives few reasons."""
+        if not reference:
+            self.problem(problems.NO_JSON_PATH, name)
+            return
+        reason = error.problem if error.problem in REFERENCE_PROBLEMS else ""
+        self.problem(problems.no_reference_path(reason), name)
 
     def template(self, name: str) -> Query | None:
         """A payload template field."""

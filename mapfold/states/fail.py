@@ -66,7 +66,9 @@ def _compile_path(node: Node, twin: str) -> Query | None:
     except PathSyntaxError:
         find = None
     if find is None:
-        node.problem("Value is not a Reference Path or an intrinsic function that gives a string", twin)
+        node.problem(
+            f"The value for the field '{twin}' must be a valid JSONPath or a valid intrinsic function call", twin
+        )
         return None
 
     def read(data: Json, frame: Frame) -> Json:

@@ -9,9 +9,9 @@ import orjson
 
 from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame
-from mapfold.states.intrinsics import INTRINSICS, IntrinsicError
+from mapfold.states.intrinsics import INTRINSICS, IntrinsicError, InvalidArguments
 from mapfold.states.json_path import PathSyntaxError
-from mapfold.states.queries import Query, compile_argument
+from mapfold.states.queries import MissingArgument, Query, compile_argument, compile_member
 
 NESTING_LIMIT = 10
 """Intrinsic functions that one field may have."""
@@ -19,9 +19,12 @@ NESTING_LIMIT = 10
 
 def compile_value(text: str, field: str) -> Query:
     """The value of a `field` that ends in `.$`, or of ErrorPath: a path or an intrinsic. Raises PathSyntaxError."""
-    if not text.startswith("$"):
-        return CallParser(text, field).parse()
-    return compile_argument(text, field)
+    if text.startswith("$"):
+        return compile_member(text, field)
+    try:
+        return CallParser(text).parse()
+    except RecursionError:
+        raise PathSyntaxError("the calls are nested too deeply", text, 0) from None
 
 
 _FUNCTION = re.compile(r"States\.(\w+)\s*\(")
@@ -33,20 +36,20 @@ _WORDS: dict[str, Json] = {"true": True, "false": False, "null": None}
 class CallParser:
     """Reads `States.Name(argument, …)`; arguments are strings in '…', numbers, words, paths, and calls."""
 
-    def __init__(self, text: str, field: str) -> None:
-        self.text, self.field, self.at, self.calls = text.strip(), field, 0, 0
+    def __init__(self, text: str) -> None:
+        self.text, self.at, self.calls = text.strip(), 0, 0
 
     def parse(self) -> Query:
-        query = self.call()
+        """The query of the whole call. Its errors name it as it is written, whichever inner call they come from."""
+        call = self.call()
         if self.at != len(self.text):
             self.fail("unexpected character")
-        return query
+        return _naming(self.text, call)
 
     def fail(self, problem: str) -> Any:
         raise PathSyntaxError(problem, self.text, self.at)
 
     def call(self) -> Query:
-        start = self.at
         match = _FUNCTION.match(self.text, self.at)
         if match is None or match.group(1) not in INTRINSICS:
             self.fail("an intrinsic function expected")
@@ -60,7 +63,7 @@ class CallParser:
         intrinsic = INTRINSICS[name]
         if len(arguments) < intrinsic.least or (intrinsic.most is not None and len(arguments) > intrinsic.most):
             self.fail(f"wrong number of arguments for States.{name}")
-        return _compile_call(self.text[start : self.at], name, arguments)
+        return _compile_call(name, arguments)
 
     def arguments(self, *, keep_escapes: bool) -> list[Query]:
         arguments: list[Query] = []
@@ -87,7 +90,7 @@ class CallParser:
         if self.text.startswith("'", self.at):
             return _constant(self.string(keep_escapes=keep_escapes))
         if self.text.startswith("$", self.at):
-            return compile_argument(self.path(), self.field)
+            return compile_argument(self.path())
         if self.text.startswith("States.", self.at):
             return self.call()
         for pattern in (_WORD, _NUMBER):
@@ -126,7 +129,9 @@ class CallParser:
         start, depth, quote = self.at, 0, ""
         while self.at < len(self.text):
             character = self.text[self.at]
-            if quote:
+            if quote and character == "\\":
+                self.at += 1  # whatever it escapes does not end the quote
+            elif quote:
                 quote = "" if character == quote else quote
             elif character in "'\"":
                 quote = character
@@ -144,16 +149,26 @@ def _constant(value: Json) -> Query:
     return lambda data, frame: value
 
 
-def _compile_call(text: str, name: str, arguments: list[Query]) -> Query:
+def _compile_call(name: str, arguments: list[Query]) -> Query:
     call = INTRINSICS[name].call
 
     def run(data: Json, frame: Frame) -> Json:
         values = [argument(data, frame) for argument in arguments]
         try:
             return call(values, frame.random)
-        except IntrinsicError as error:
-            raise StateError(
-                "States.IntrinsicFailure", f"The function '{text}' had the following error: {error}"
-            ) from error
+        except InvalidArguments as error:
+            raise IntrinsicError(f"Invalid arguments in States.{name}") from error
+
+    return run
+
+
+def _naming(text: str, call: Query) -> Query:
+    def run(data: Json, frame: Frame) -> Json:
+        try:
+            return call(data, frame)
+        except (IntrinsicError, MissingArgument) as error:
+            problem = error.cause if isinstance(error, MissingArgument) else error
+            # The specification's States.IntrinsicFailure is not what the service reports.
+            raise StateError("States.Runtime", f"The function '{text}' had the following error: {problem}") from error
 
     return run

@@ -1,7 +1,7 @@
 """Intrinsic functions: what each `States.X(...)` does with arguments that are already values.
 
-The syntax around them is in `templates.py`. A function raises `IntrinsicError` with what is wrong; the caller says
-in which call.
+The syntax around them is in `intrinsic_calls.py`. A function raises `IntrinsicError` with what is wrong; the caller
+says in which call.
 """
 
 from __future__ import annotations
@@ -9,18 +9,19 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
 import math
 import re
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from random import Random
 
 import orjson
 
 from mapfold.states.effects import Json
-from mapfold.states.frame import encode
+from mapfold.states.java_random import JavaRandom
+from mapfold.states.java_text import java_json, java_text
 
 TEXT_LIMIT = 10_000
 """Characters that Base64… and Hash take."""
@@ -28,8 +29,16 @@ RANGE_LIMIT = 1_000
 ALGORITHMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
 
 
+Function = Callable[[Sequence[Json], Random], Json]
+"""Takes the values of the arguments, and randomness for the functions that draw."""
+
+
 class IntrinsicError(Exception):
-    """An intrinsic function was given what it does not take."""
+    """Why an intrinsic function has no value, in the words of the service."""
+
+
+class InvalidArguments(Exception):
+    """An intrinsic function was given what it does not take. The service says no more than which function it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,69 +47,74 @@ class Intrinsic:
 
     least: int
     most: int | None
-    call: Callable[[Sequence[Json], Random], Json]
+    call: Function
 
 
 # --- strings ------------------------------------------------------------------------------------------------
 
-_FORMAT_PIECE = re.compile(r"\\(.)|(\{\})|(\\$)", re.DOTALL)
+_FORMAT_PIECE = re.compile(r"\\(.)|(\{\})|([{}])|(\\$)", re.DOTALL)
 
 
 def render_format(arguments: Sequence[Json], random: Random) -> str:
-    """States.Format: each `{}` of the template takes the next argument; a backslash escapes ' { } and itself."""
-    template = _text(arguments[0], "the template")
-    values = iter(arguments[1:])
-    count = 0
+    """States.Format: each `{}` of the template takes the next argument; a backslash escapes ' { } and itself.
 
-    def replace(match: re.Match[str]) -> str:
-        nonlocal count
-        if match.group(3) is not None:
-            raise IntrinsicError("the template ends with an open escape")
-        escaped = match.group(1)
-        if escaped is not None:
-            return escaped if escaped in "'{}\\" else f"\\{escaped}"
-        count += 1
-        try:
-            return render_plainly(next(values))
-        except StopIteration:
-            raise IntrinsicError(_placeholders(template, len(arguments) - 1)) from None
-
-    text = _FORMAT_PIECE.sub(replace, template)
-    if count != len(arguments) - 1:
-        raise IntrinsicError(_placeholders(template, len(arguments) - 1))
+    A brace that is neither escaped nor half of a `{}` is an error, as are more or fewer arguments than there are `{}`.
+    """
+    pieces = _split_template(_text(arguments[0]))
+    if len(pieces) != len(arguments):
+        raise IntrinsicError(
+            "Invalid arguments in States.Format: number of arguments do not match the occurrences of {}."
+        )
+    text = pieces[0]
+    for value, piece in zip(arguments[1:], pieces[1:], strict=True):
+        text += java_text(value) + piece
     return text
 
 
-def _placeholders(template: str, given: int) -> str:
-    return f"the number of '{{}}' in '{template}' is not the number of arguments after it, which is {given}"
+@lru_cache(maxsize=64)
+def _split_template(template: str) -> tuple[str, ...]:
+    """The text before, between and after the `{}` of a template, unescaped. Most templates come again and again."""
+    pieces: list[str] = []
+    text = ""
+    end = 0
+    for match in _FORMAT_PIECE.finditer(template):
+        text += template[end : match.start()]
+        end = match.end()
+        escaped = match.group(1)
+        if escaped is not None:
+            text += escaped if escaped in "'{}\\" else f"\\{escaped}"
+        elif match.group(2) is not None:
+            pieces.append(text)
+            text = ""
+        else:
+            raise IntrinsicError(_bad_template(match.group()))
+    return (*pieces, text + template[end:])
 
 
-def render_plainly(value: Json) -> str:
-    """A value inside Format: strings bare, scalars as JSON; AWS writes objects and arrays as Java does."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}={render_plainly(member)}" for key, member in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(render_plainly(member) for member in value) + "]"
-    return encode(value)
+def _bad_template(found: str) -> str:
+    problem = {
+        "{": "matching '}' not found for '{'.",
+        "}": "matching '{' not found for '}'.",
+        "\\": "open escape backslash found.",
+    }[found]
+    return f"Invalid template in States.Format: {problem}"
 
 
 def parse_json(arguments: Sequence[Json], random: Random) -> Json:
     """States.StringToJson: blank text is null, and "-0" is 0 (seen on the service)."""
-    text = _text(arguments[0], "the argument")
+    text = _text(arguments[0])
     if not text.strip():
         return None
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise IntrinsicError(f"the string is not JSON: {error}") from error
+        raise InvalidArguments from error
     return 0 if text.strip() == "-0" else value
 
 
 def split_string(arguments: Sequence[Json], random: Random) -> list[str]:
     """States.StringSplit: every character of the second argument splits; empty tokens are dropped."""
-    text, delimiters = _text(arguments[0], "the string"), _text(arguments[1], "the delimiters")
+    text, delimiters = _text(arguments[0]), _text(arguments[1])
     if not delimiters:
         return [text] if text else []
     return [token for token in re.split(f"[{re.escape(delimiters)}]", text) if token]
@@ -111,18 +125,21 @@ def encode_base64(arguments: Sequence[Json], random: Random) -> str:
 
 
 def decode_base64(arguments: Sequence[Json], random: Random) -> str:
+    """States.Base64Decode: padding may be missing, and what is no UTF-8 becomes U+FFFD, as Java decodes both."""
+    text = _short_text(arguments[0])
+    padding = "" if "=" in text else "=" * (-len(text) % 4)
     try:
-        return base64.b64decode(_short_text(arguments[0]), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
-        raise IntrinsicError("the string is not Base64") from error
+        return base64.b64decode(text + padding, validate=True).decode(errors="replace")
+    except (binascii.Error, ValueError) as error:
+        raise InvalidArguments from error
 
 
 def hash_value(arguments: Sequence[Json], random: Random) -> str:
     """States.Hash: lower-case hex over the string, or over the JSON text of any other value."""
     data, algorithm = arguments
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
-        raise IntrinsicError(f"the algorithm must be one of {', '.join(ALGORITHMS)}, not {encode(algorithm)}")
-    text = _short_text(data if isinstance(data, str) else encode(data))
+        raise InvalidArguments
+    text = _short_text(data if isinstance(data, str) else java_json(data))
     return hashlib.new(ALGORITHMS[algorithm], text.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -130,9 +147,10 @@ def hash_value(arguments: Sequence[Json], random: Random) -> str:
 
 
 def partition_array(arguments: Sequence[Json], random: Random) -> list[Json]:
-    array, size = _array(arguments[0]), _whole(arguments[1], "the chunk size")
+    """States.ArrayPartition: chunks of the given size, the last one shorter where it does not divide."""
+    array, size = _array(arguments[0]), _cut(arguments[1])
     if size <= 0:
-        raise IntrinsicError("the chunk size must be positive")
+        raise InvalidArguments
     return [array[start : start + size] for start in range(0, len(array), size)]
 
 
@@ -142,19 +160,19 @@ def array_contains(arguments: Sequence[Json], random: Random) -> bool:
 
 def array_range(arguments: Sequence[Json], random: Random) -> list[int]:
     """States.ArrayRange: from the first to the last, both included where the step hits it; at most 1,000 numbers."""
-    first, last, step = (_whole(argument, "a bound or step") for argument in arguments)
+    first, last, step = (_cut(argument) for argument in arguments)
     if step == 0:
-        raise IntrinsicError("the step must not be 0")
+        raise InvalidArguments
     numbers = range(first, last + (1 if step > 0 else -1), step)
     if len(numbers) > RANGE_LIMIT:
-        raise IntrinsicError(f"the range has more than {RANGE_LIMIT} elements")
+        raise InvalidArguments
     return list(numbers)
 
 
 def array_item(arguments: Sequence[Json], random: Random) -> Json:
-    array, index = _array(arguments[0]), _whole(arguments[1], "the index")
+    array, index = _array(arguments[0]), _cut(arguments[1])
     if not 0 <= index < len(array):
-        raise IntrinsicError(f"the index {index} is outside of the array of {len(array)}")
+        raise InvalidArguments
     return array[index]
 
 
@@ -163,56 +181,47 @@ def array_length(arguments: Sequence[Json], random: Random) -> int:
 
 
 def array_unique(arguments: Sequence[Json], random: Random) -> list[Json]:
+    """States.ArrayUnique: the first of all that are the same, in their order."""
     seen: dict[str, Json] = {}
     for member in _array(arguments[0]):
-        seen.setdefault(json.dumps(_normal(member), sort_keys=True), member)
+        seen.setdefault(_identity(member), member)
     return list(seen.values())
 
 
 def merge_objects(arguments: Sequence[Json], random: Random) -> dict[str, Json]:
+    """States.JsonMerge: only shallow merging exists, so that the third argument must be false."""
     first, second, deep = arguments
-    if deep is not False:
-        raise IntrinsicError("only shallow merging is supported: the third argument must be false")
-    if not isinstance(first, dict) or not isinstance(second, dict):
-        raise IntrinsicError("the first and second argument must be objects")
+    if deep is not False or not isinstance(first, dict) or not isinstance(second, dict):
+        raise InvalidArguments
     return {**first, **second}
 
 
 def same(left: Json, right: Json) -> bool:
-    """Deep equality of JSON: 1 is 1.0, but not true."""
-    return bool(left == right and _normal(left) == _normal(right))
+    """Deep equality as Java's `equals`: neither 1.0 nor true is 1, and the order of members does not count."""
+    return bool(left == right and _identity(left) == _identity(right))
 
 
-def _normal(value: Json) -> Json:
-    """A form in which equal JSON values are equal in Python: true stays apart from 1, and 1.0 becomes 1."""
-    if isinstance(value, bool):
-        return {"": value}
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list):
-        return [_normal(member) for member in value]
-    if isinstance(value, dict):
-        return {f".{key}": _normal(member) for key, member in value.items()}
-    return value
+def _identity(value: Json) -> str:
+    """A text that equal values share: in it, 1, 1.0 and true differ as they do in Java."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
 # --- numbers ------------------------------------------------------------------------------------------------
 
 
 def math_add(arguments: Sequence[Json], random: Random) -> int:
-    total = _whole(arguments[0], "a number") + _whole(arguments[1], "a number")
-    if not -(2**31) <= total < 2**31:
-        raise IntrinsicError("the sum is outside of -2147483648 … 2147483647")
-    return total
+    """States.MathAdd: of whole numbers of 32 bits; others are rounded, halves up (-1.5 is -1, seen on the service)."""
+    return _int32(_int32(_nearest(arguments[0])) + _int32(_nearest(arguments[1])))
 
 
 def math_random(arguments: Sequence[Json], random: Random) -> int:
     """States.MathRandom: a whole number from the first to below the second; the same seed gives the same number."""
-    start, stop = _whole(arguments[0], "the start"), _whole(arguments[1], "the end")
+    start, stop = _cut(arguments[0]), _cut(arguments[1])
     if start >= stop:
-        raise IntrinsicError("the start must be below the end")
-    source = Random(_whole(arguments[2], "the seed")) if len(arguments) == 3 else random
-    return source.randrange(start, stop)
+        raise InvalidArguments
+    if len(arguments) == 3:
+        return JavaRandom(_cut(arguments[2])).between(start, stop)
+    return random.randrange(start, stop)
 
 
 def new_uuid(random: Random) -> str:
@@ -223,38 +232,51 @@ def new_uuid(random: Random) -> str:
 # --- arguments ----------------------------------------------------------------------------------------------
 
 
-def _text(value: Json, name: str) -> str:
+def _text(value: Json) -> str:
     if not isinstance(value, str):
-        raise IntrinsicError(f"{name} must be a string, not {encode(value)}")
+        raise InvalidArguments
     return value
 
 
 def _short_text(value: Json) -> str:
-    text = _text(value, "the argument")
+    text = _text(value)
     if len(text) > TEXT_LIMIT:
-        raise IntrinsicError(f"the argument is longer than {TEXT_LIMIT} characters")
+        raise InvalidArguments
     return text
 
 
 def _array(value: Json) -> list[Json]:
     if not isinstance(value, list):
-        raise IntrinsicError(f"the first argument must be an array, not {encode(value)}")
+        raise InvalidArguments
     return value
 
 
-def _whole(value: Json, name: str) -> int:
-    """A number as a whole one: halves go up, towards +infinity (-1.5 is -1, as seen on the service)."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise IntrinsicError(f"{name} must be a number, not {encode(value)}")
-    if abs(value) >= 2**63:
-        raise IntrinsicError(f"{name} is out of range: {value}")
-    return value if isinstance(value, int) else math.floor(value + 0.5)
+def _number(value: Json) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) >= 2**63:
+        raise InvalidArguments
+    return value
+
+
+def _nearest(value: Json) -> int:
+    number = _number(value)
+    return number if isinstance(number, int) else math.floor(number + 0.5)
+
+
+def _int32(number: int) -> int:
+    if not -(2**31) <= number < 2**31:
+        raise InvalidArguments
+    return number
+
+
+def _cut(value: Json) -> int:
+    """A number without its fraction. The guide says that it is rounded; the service has been seen to cut it off."""
+    return int(_number(value))
 
 
 INTRINSICS: dict[str, Intrinsic] = {
     "Format": Intrinsic(1, None, render_format),
     "StringToJson": Intrinsic(1, 1, parse_json),
-    "JsonToString": Intrinsic(1, 1, lambda arguments, random: encode(arguments[0])),
+    "JsonToString": Intrinsic(1, 1, lambda arguments, random: java_json(arguments[0])),
     "Array": Intrinsic(0, None, lambda arguments, random: list(arguments)),
     "ArrayPartition": Intrinsic(2, 2, partition_array),
     "ArrayContains": Intrinsic(2, 2, array_contains),
@@ -271,3 +293,4 @@ INTRINSICS: dict[str, Intrinsic] = {
     "StringSplit": Intrinsic(2, 2, split_string),
     "UUID": Intrinsic(0, 0, lambda arguments, random: new_uuid(random)),
 }
+"""All functions by their names after `States.`."""

@@ -1,6 +1,6 @@
 """JSONPath as the States Language uses it: parsed once, compiled into a closure.
 
-The dialect is the part of Jayway JsonPath that the service documents: children, indexes, slices, unions, wildcards,
+The dialect is that of Jayway JsonPath, the library of the service: children, indexes, slices, unions, wildcards,
 `..` and filters. A *reference path* has names and indexes only. A definite path (names and indexes) finds one value
 or `MISSING`; an indefinite one gives the list of all that it matches, which may be empty.
 """
@@ -11,10 +11,42 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mapfold.states.effects import Json
-from mapfold.states.json_path_parser import PathParser, PathSyntaxError
-from mapfold.states.json_path_steps import MISSING, Index, Name, Step, find_definite, find_indefinite, step_into
+from mapfold.states.json_path_parser import NO_DOLLAR, NO_STEP, PathParser
+from mapfold.states.json_path_reader import PathSyntaxError
+from mapfold.states.json_path_steps import (
+    MISSING,
+    Index,
+    InvalidPathError,
+    Name,
+    Names,
+    Step,
+    check_elements,
+    find_definite,
+    find_indefinite,
+    is_definite,
+    step_into,
+)
 
-__all__ = ["MISSING", "Path", "PathSyntaxError", "compile_path"]
+__all__ = [
+    "MISSING",
+    "REFERENCE_PROBLEMS",
+    "InvalidPathError",
+    "Path",
+    "PathConflict",
+    "PathSyntaxError",
+    "compile_path",
+]
+
+REFERENCE_PROBLEMS = (NO_DOLLAR, NO_STEP)
+"""What the service is known to say of reference paths: the `problem` of a PathSyntaxError is one of these, or ours."""
+
+
+class PathConflict(Exception):
+    """A reference path that cannot be applied. `step`: the name or index that does not fit; None for the whole path."""
+
+    def __init__(self, step: str | None) -> None:
+        super().__init__(step)
+        self.step = step
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,41 +58,79 @@ class Path:
     steps: tuple[Step, ...]
     definite: bool
     find: Callable[[Json], Json]
-    """From the root's value to the value found, or MISSING."""
+    """From the root's value to the value found, or MISSING; an indefinite path may raise InvalidPathError."""
 
     @property
     def is_root(self) -> bool:
         return not self.steps
 
     def explain_missing(self, document: Json) -> str:
-        """Why `find` gave MISSING, in the words of the service."""
+        """Why `find` gave MISSING, in the words of Jayway. Raises InvalidPathError where Jayway calls the path invalid."""
         trail = "$"
         value = document
         for position, step in enumerate(self.steps):
-            trail += f"['{step.name}']" if isinstance(step, Name) else f"[{getattr(step, 'index', '*')}]"
+            if value is None and not isinstance(step, Name | Names):
+                return f"The path {trail} is null"
+            check_elements(value, step)
+            if isinstance(step, Name | Names) and not isinstance(value, dict):
+                return f"Property {step} not found in path {trail}"
+            trail += str(step)
             found = step_into(value, step)
             if found is MISSING:
                 is_last = position == len(self.steps) - 1
-                return f"No results for path: {trail}" if is_last else f"Missing property in path {trail}"
+                is_name = isinstance(step, Name)
+                return f"Missing property in path {trail}" if is_name and not is_last else self._no_results()
             value = found
-        return f"No results for path: {trail}"
+        return self._no_results()
+
+    def _no_results(self) -> str:
+        return f"No results for path: ${''.join(map(str, self.steps))}"
+
+    def read(self, document: Json) -> Json:
+        """What this reference path finds. Raises PathConflict with the step that finds nothing."""
+        value = document
+        for step in self.steps:
+            found = step_into(value, step)
+            if found is MISSING:
+                raise PathConflict(_label(step))
+            value = found
+        return value
 
     def write(self, document: Json, value: Json) -> Json:
         """A copy of `document` with `value` at this reference path; objects on the way are made where missing.
 
-        Raises LookupError where an array or object would have to be something else.
+        Raises PathConflict where something is in the way that is neither object nor array.
         """
+        if self.steps and not isinstance(document, dict | list):
+            raise PathConflict(None)
         return _write(document, self.steps, value)
 
 
 def compile_path(text: str, *, reference: bool = False) -> Path:
     """Compile a path; with `reference`, only names and indexes may stand in it. Raises PathSyntaxError."""
-    root, steps = PathParser(text).parse()
-    definite = all(isinstance(step, Name | Index) for step in steps)
-    if reference and not definite:
+    try:
+        root, steps = PathParser(text).parse()
+    except RecursionError:
+        raise PathSyntaxError("the filter is nested too deeply", text, 0) from None
+    if reference and not all(_may_be_in_reference(step) for step in steps):
         raise PathSyntaxError("a reference path names one place: only names and indexes may stand in it", text, 0)
-    find = find_definite(steps) if definite else find_indefinite(steps)
-    return Path(text, root, steps, definite, find)
+    too_early = next((at for at, step in enumerate(steps[:-1]) if isinstance(step, Names)), None)
+    if too_early is not None:
+        trail = "".join(map(str, steps[: too_early + 1]))
+        return Path(text, root, steps, False, _refuse(f"Multi properties can only be used as path leafs: ${trail}"))
+    definite = is_definite(steps)
+    return Path(text, root, steps, definite, find_definite(steps) if definite else find_indefinite(steps))
+
+
+def _may_be_in_reference(step: Step) -> bool:
+    return isinstance(step, Index) or (isinstance(step, Name) and not step.name.endswith("()"))
+
+
+def _refuse(problem: str) -> Callable[[Json], Json]:
+    def find(document: Json) -> Json:
+        raise InvalidPathError(problem)
+
+    return find
 
 
 def _write(target: Json, steps: Sequence[Step], value: Json) -> Json:
@@ -68,11 +138,18 @@ def _write(target: Json, steps: Sequence[Step], value: Json) -> Json:
         return value
     step, rest = steps[0], steps[1:]
     if isinstance(step, Name) and isinstance(target, dict):
-        inner = target.get(step.name, MISSING)
-        base: Json = inner if isinstance(inner, dict | list) else {}
-        return {**target, step.name: _write(base if rest else inner, rest, value)}
+        inner = target.get(step.name, {})
+        if rest and not isinstance(inner, dict | list):
+            raise PathConflict(_label(step))
+        return {**target, step.name: _write(inner, rest, value)}
     if isinstance(step, Index) and isinstance(target, list) and 0 <= step.index < len(target):
         copy = list(target)
+        if rest and not isinstance(copy[step.index], dict | list):
+            raise PathConflict(_label(step))
         copy[step.index] = _write(copy[step.index], rest, value)
         return copy
-    raise LookupError(str(step))
+    raise PathConflict(_label(step))
+
+
+def _label(step: Step) -> str:
+    return step.name if isinstance(step, Name) else str(getattr(step, "index", step))

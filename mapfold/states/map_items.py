@@ -8,7 +8,7 @@ from mapfold.states.definition import Node
 from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame, encode
 from mapfold.states.jsonata import wrong_type
-from mapfold.states.queries import Query
+from mapfold.states.queries import Query, compile_reference_field
 from mapfold.states.visit import WorkFailed, explain
 
 Items = Callable[[Json, Frame], Json]
@@ -22,7 +22,7 @@ def compile_items(node: Node, *, distributed: bool) -> Items:
     if node.is_jsonata:
         return _compile_jsonata_items(node, distributed=distributed)
     text = node.fields.get("ItemsPath", "$")
-    find = node.path("ItemsPath", reference=True) if node.has("ItemsPath") else None
+    find = node.path("ItemsPath", compile_=compile_reference_field) if node.has("ItemsPath") else None
 
     def read(data: Json, frame: Frame) -> Json:
         items = data if find is None else find(data, frame)

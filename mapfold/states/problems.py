@@ -77,10 +77,9 @@ def maximum(most: float) -> str:
     return f"Maximum value is {most}"
 
 
-def no_reference_path(text: str) -> str:
-    """What is no reference path."""
-    reason = "" if text.startswith("$") else ": Reference path didn't start with '$'"
-    return f"Value is not a Reference Path{reason}"
+def no_reference_path(reason: str) -> str:
+    """What is no reference path, and why, if the service says so."""
+    return f"Value is not a Reference Path{reason and f': {reason}'}"
 
 
 def _listed(names: Sequence[str]) -> str:

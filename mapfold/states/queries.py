@@ -11,25 +11,56 @@ from collections.abc import Callable
 from mapfold.states.context import build_context
 from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame, encode
-from mapfold.states.json_path import MISSING, Path, compile_path
+from mapfold.states.json_path import MISSING, InvalidPathError, Path, PathConflict, compile_path
+from mapfold.states.json_path_steps import Name
 from mapfold.states.variables import read_variable
+from mapfold.states.visit import WorkFailed
 
 Query = Callable[[Json, Frame], Json]
+
+Explain = Callable[[Json, Frame], StateError]
+"""Takes the document that a path found nothing in; gives the error that this is."""
+
+
+_NO_INPUT = "Unable to apply Path transformation to null or empty input."
+
+
+class MissingArgument(StateError):
+    """A path in an intrinsic call found nothing: the error of the whole call, which says in which call it was."""
 
 
 def compile_path_field(text: str, *, reference: bool = False) -> Query:
     """A Path-typed field such as InputPath: a value or list, or States.Runtime `Invalid path …`."""
     path = compile_path(text, reference=reference)
 
-    def missing(document: Json, input_: Json) -> StateError:
-        return StateError("States.Runtime", f"Invalid path '{text}' : {path.explain_missing(document)}")
+    def missing(document: Json, frame: Frame) -> StateError:
+        if document is None:
+            return StateError("States.Runtime", _NO_INPUT)
+        return StateError("States.Runtime", f"Invalid path '{text}' : {_explain(path, document)}")
+
+    return _read(path, missing)
+
+
+def compile_reference_field(text: str) -> Query:
+    """A reference path that leads to what a state works on, such as ItemsPath.
+
+    One that finds nothing is States.ReferencePathConflict, whose cause the service gives without saying which state.
+    """
+    path = compile_path(text, reference=True)
+
+    def missing(document: Json, frame: Frame) -> StateError:
+        try:
+            path.read(document)
+        except PathConflict as conflict:
+            return conflict_error(path, conflict, document, frame)
+        raise AssertionError(f"{text} was missing and is not")
 
     return _read(path, missing)
 
 
 def compile_maybe(path: Path) -> Query:
     """What `path` finds, or MISSING: for callers with an error of their own."""
-    find = path.find
+    find = path.find if path.definite else _lenient(path.find)
     if path.root == "$":
         return lambda data, frame: find(data)
     if path.root == "$$":
@@ -43,37 +74,81 @@ def compile_maybe(path: Path) -> Query:
     return read
 
 
-def compile_argument(text: str, field: str) -> Query:
-    def missing(document: Json, input_: Json) -> StateError:
+def compile_member(text: str, field: str) -> Query:
+    """The path of a template's member, or of ErrorPath: what it finds, or States.Runtime with the document's text."""
+
+    def missing(document: Json, frame: Frame) -> StateError:
+        if document is None:
+            return StateError("States.Runtime", _NO_INPUT)
         return StateError(
             "States.Runtime",
             f"The JSONPath '{text}' specified for the field '{field}' could not be found in the input "
-            f"'{encode(input_)}'",
+            f"'{_text_of(document, frame)}'",
         )
 
-    return _read(compile_path(text), missing)
+    return _read(compile_path(text), missing, takes_null=False)
 
 
-def _read(path: Path, missing: Callable[[Json, Json], StateError]) -> Query:
-    find = path.find
+def compile_argument(text: str) -> Query:
+    """A path that is an argument of an intrinsic function."""
+    path = compile_path(text)
+
+    def missing(document: Json, frame: Frame) -> StateError:
+        try:
+            path.explain_missing(document)
+            path.find(document)
+        except InvalidPathError as error:
+            return MissingArgument("States.Runtime", str(error))
+        return MissingArgument(
+            "States.Runtime",
+            f"The JsonPath argument for the field '{text}' could not be found in the input "
+            f"'{_text_of(document, frame)}'",
+        )
+
+    return _read(path, missing)
+
+
+def conflict_error(path: Path, conflict: PathConflict, document: Json, frame: Frame) -> WorkFailed:
+    """States.ReferencePathConflict, for a reference path that cannot be applied to the document."""
+    tried = f"ReferencePath {path.text}" if conflict.step is None else f'step "{conflict.step}"'
+    return WorkFailed("States.ReferencePathConflict", f"Unable to apply {tried} to input {_text_of(document, frame)}")
+
+
+def _text_of(document: Json, frame: Frame) -> str:
+    """The document as causes show it: as it was written, if it came through unchanged."""
+    return frame.known_text if document is frame.known else encode(document)
+
+
+def _explain(path: Path, document: Json) -> str:
+    try:
+        path.find(document)
+        return path.explain_missing(document)
+    except InvalidPathError as error:
+        return str(error)
+
+
+def _lenient(find: Callable[[Json], Json]) -> Callable[[Json], Json]:
+    def look(document: Json) -> Json:
+        try:
+            return find(document)
+        except InvalidPathError:
+            return MISSING
+
+    return look
+
+
+def _read(path: Path, missing: Explain, *, takes_null: bool = True) -> Query:
+    """The query of a path. With `takes_null` False, `$` of an input that is null is an error too."""
+    find = path.find if path.definite else _lenient(path.find)
     if path.root == "$":
-        if path.is_root:
-            return lambda data, frame: data
-
-        def from_data(data: Json, frame: Frame) -> Json:
-            value = find(data)
-            if value is MISSING:
-                raise missing(data, data)
-            return value
-
-        return from_data
+        return _read_data(path, find, missing, takes_null=takes_null)
     if path.root == "$$":
 
         def from_context(data: Json, frame: Frame) -> Json:
             context = build_context(frame)
             value = find(context)
             if value is MISSING:
-                raise missing(context, data)
+                raise missing(context, frame)
             return value
 
         return from_context
@@ -85,7 +160,39 @@ def _read(path: Path, missing: Callable[[Json, Json], StateError]) -> Query:
             raise StateError("States.Runtime", f"The variable '${name}' has not been assigned a value")
         value = find(variable)
         if value is MISSING:
-            raise missing(variable, data)
+            raise missing(variable, frame)
         return value
 
     return from_variable
+
+
+def _read_data(path: Path, find: Callable[[Json], Json], missing: Explain, *, takes_null: bool) -> Query:
+    if path.is_root and takes_null:
+        return lambda data, frame: data
+    if path.is_root:
+
+        def whole(data: Json, frame: Frame) -> Json:
+            if data is None:
+                raise missing(data, frame)
+            return data
+
+        return whole
+
+    if len(path.steps) == 1 and isinstance(path.steps[0], Name):
+        only = path.steps[0].name
+
+        def member(data: Json, frame: Frame) -> Json:  # most paths are this: without a call of `find`
+            value = data.get(only, MISSING) if isinstance(data, dict) else MISSING
+            if value is MISSING:
+                raise missing(data, frame)
+            return value
+
+        return member
+
+    def from_data(data: Json, frame: Frame) -> Json:
+        value = find(data)
+        if value is MISSING:
+            raise missing(data, frame)
+        return value
+
+    return from_data

@@ -14,6 +14,14 @@ from mapfold.states.intrinsic_calls import compile_value
 from mapfold.states.json_path import PathSyntaxError
 from mapfold.states.queries import Query
 
+_NODE_TYPES = {
+    bool: "BOOLEAN",
+    dict: "OBJECT",
+    float: "NUMBER",
+    int: "NUMBER",
+    list: "ARRAY",
+    type(None): "NULL",
+}
 _PER_ATTEMPT = re.compile(r"RetryCount|Token|(?:\$\$|\$states\.context)(?:\.State|\.Task)?(?![\w.\[])")
 
 
@@ -80,13 +88,15 @@ def _build_object(constants: dict[str, Json], dynamic: list[tuple[str, Query]]) 
 
 
 def _compile_member(key: str, member: Json, report: Callable[[str, str], None]) -> Query | None:
+    if not isinstance(member, str):
+        kind = _NODE_TYPES[type(member)]
+        report(key, f"The value for the field '{key}' must be a STRING that contains a JSONPath but was an {kind}")
+        return None
     try:
-        if isinstance(member, str):
-            return compile_value(member, key)
+        return compile_value(member, key)
     except PathSyntaxError:
-        pass
-    report(key, f"The value for the field '{key}' must be a valid JSONPath or a valid intrinsic function call")
-    return None
+        report(key, f"The value for the field '{key}' must be a valid JSONPath or a valid intrinsic function call")
+        return None
 
 
 def _compile_array(node: list[Json], report: Callable[[str, str], None]) -> Query | None:

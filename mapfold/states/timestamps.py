@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+FARTHEST_OFFSET_MINUTES = 18 * 60
+"""From UTC, either way: the bound of Java's ZoneOffset."""
 _FORM = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -22,7 +24,10 @@ def parse_timestamp(text: object) -> tuple[int, int] | None:
     seconds = (moment - _EPOCH) // timedelta(seconds=1)
     zone = match.group(8)
     if zone != "Z":
-        offset = (int(zone[1:3]) * 60 + int(zone[4:6])) * 60
+        hours, minutes = int(zone[1:3]), int(zone[4:6])
+        if minutes > 59 or hours * 60 + minutes > FARTHEST_OFFSET_MINUTES:
+            return None
+        offset = (hours * 60 + minutes) * 60
         seconds += offset if zone[0] == "-" else -offset
     return seconds, int((match.group(7) or "").ljust(9, "0"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +12,18 @@ from mapfold.states.definition import Node
 from mapfold.states.effects import Effect, Json, Sleep, StateError, Transition
 from mapfold.states.fields import compile_next
 from mapfold.states.frame import Frame, encode
+from mapfold.states.java_text import java_text
 from mapfold.states.jsonata import wrong_type
 from mapfold.states.timestamps import parse_timestamp
 from mapfold.states.visit import enter, fail, leave
 
 MOST_SECONDS = 99_999_999
+"""Of a Wait that counts seconds."""
+MOST_AHEAD_SECONDS = 2_147_483_647
+"""From now to a Wait's timestamp. Unconfirmed: the largest Java int, which is some 24,855 days."""
 FIELDS = ("Seconds", "SecondsPath", "Timestamp", "TimestampPath")
+
+_LONG = re.compile(r"[+-]?[0-9]{1,19}")
 
 Until = Callable[[Json, Frame], float]
 """Takes the input after InputPath; gives the moment to wait for, in epoch seconds."""
@@ -40,7 +47,7 @@ class Wait:
             inputs = data if flow.select is None else flow.select(data, frame)
             until = self.until(inputs, frame)
             now = frame.clock()
-            if until - now > MOST_SECONDS:
+            if until - now > MOST_AHEAD_SECONDS:
                 raise StateError("States.Runtime", "Wait state delay is too long.")
             if until > now:
                 yield Sleep(until)
@@ -98,15 +105,22 @@ def _compile_seconds_path(node: Node) -> Until | None:
 
     def until(data: Json, frame: Frame) -> float:
         value = _find_input(find, "SecondsPath", text, data, frame)
-        if isinstance(value, bool) or not isinstance(value, int):
-            problem = f"The SecondsPath parameter cannot be parsed as a long value: {text} == {encode(value)}"
+        shown = java_text(value)
+        if isinstance(value, bool) or _LONG.fullmatch(shown) is None:
+            problem = f"The SecondsPath parameter cannot be parsed as a long value: {text} == {shown}"
             raise StateError("States.Runtime", problem)
-        if value < 0:
-            problem = f"The SecondsPath parameter references a negative value: {text} == {value}"
+        if int(shown) < 0:
+            problem = f"The SecondsPath parameter references a negative value: {text} == {shown}"
             raise StateError("States.Runtime", problem)
-        return frame.clock() + value
+        return frame.clock() + _bounded(int(shown))
 
     return until
+
+
+def _bounded(seconds: int) -> int:
+    if seconds > MOST_SECONDS:
+        raise StateError("States.Runtime", "Wait state delay is too long.")
+    return seconds
 
 
 def _compile_timestamp(node: Node) -> Until | None:
@@ -156,7 +170,7 @@ def _compile_timestamp_path(node: Node) -> Until | None:
             raise StateError(
                 "States.Runtime",
                 "The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format "
-                f"string: {text} == {_bare(value)}",
+                f"string: {text} == {java_text(value)}",
             )
         return float(moment[0])
 
@@ -165,10 +179,12 @@ def _compile_timestamp_path(node: Node) -> Until | None:
 
 def _find_input(find: Callable[[Json, Frame], Json], name: str, text: str, data: Json, frame: Frame) -> Json:
     try:
-        return find(data, frame)
-    except StateError as error:
-        problem = f"The {name} parameter does not reference an input value: {text}"
-        raise StateError("States.Runtime", problem) from error
+        value = find(data, frame)
+    except StateError:
+        value = None
+    if value is None:
+        raise StateError("States.Runtime", f"The {name} parameter does not reference an input value: {text}")
+    return value
 
 
 def _bare(value: Json) -> str:

@@ -75,13 +75,6 @@ class TestJsonPath:
         assert end == FailScope("States.Runtime", PREFIX + cause, catchable=False)
         assert world.types == ["PassStateEntered"]
 
-    def test_a_result_path_into_a_scalar_does_not_match(self, run_machine: RunMachine) -> None:
-        """There is no place for `$.x` in 5."""
-        end, _ = run_machine(one_state({"Type": "Pass", "Result": 1, "ResultPath": "$.x"}), 5)
-
-        assert isinstance(end, FailScope)
-        assert end.error == "States.ResultPathMatchFailure"
-
 
 class TestJsonata:
     def test_output_sees_the_input_and_the_result(self, run_machine: RunMachine) -> None:

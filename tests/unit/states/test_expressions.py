@@ -58,14 +58,32 @@ def test_an_intrinsic_function_gives(run_machine: RunMachine, call: str, data: J
     assert type(end.data["x"]) is type(value)
 
 
-@pytest.mark.parametrize(("call", "data"), cases("failing_intrinsics.json"))
-def test_an_intrinsic_function_refuses(run_machine: RunMachine, call: str, data: Json) -> None:
-    """What a function does not take is States.IntrinsicFailure, with the call in the cause."""
+@pytest.mark.parametrize(("call", "data", "problem"), cases("failing_intrinsics.json"))
+def test_an_intrinsic_function_refuses(run_machine: RunMachine, call: str, data: Json, problem: str) -> None:
+    """What a function does not take is States.Runtime; the cause has the whole call as written, and no more than that."""
     end, _ = run_machine(one_state({"Type": "Pass", "Parameters": {"x.$": call}}), data)
 
-    assert isinstance(end, FailScope)
-    assert end.error == "States.IntrinsicFailure"
-    assert f"The function '{call}' had the following error: " in (end.cause or "")
+    prefix = "An error occurred while executing the state 'S' (entered at the event id #1). "
+    cause = f"{prefix}The function '{call}' had the following error: {problem}"
+    assert end == FailScope("States.Runtime", cause, catchable=False)
+
+
+@pytest.mark.parametrize(
+    ("call", "length", "fits"),
+    [
+        ("States.Base64Encode($)", 10_000, True),
+        ("States.Base64Encode($)", 10_001, False),
+        ("States.Hash($, 'MD5')", 10_000, True),
+        ("States.Hash($, 'MD5')", 10_001, False),
+    ],
+)
+def test_base64_and_hash_take_ten_thousand_characters(
+    run_machine: RunMachine, call: str, length: int, fits: bool
+) -> None:
+    """One more is refused as any wrong argument is."""
+    end, _ = run_machine(one_state({"Type": "Pass", "Parameters": {"x.$": call}}), "x" * length)
+
+    assert isinstance(end, EndScope) is fits
 
 
 def test_random_intrinsics_repeat_with_the_world_s_seed(run_machine: RunMachine) -> None:
