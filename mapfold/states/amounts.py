@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from mapfold.states.definition import Node
@@ -14,6 +15,9 @@ Amount = float | int | Query | None
 """A number known at compile time, a query for one, or None for an absent field."""
 Check = Callable[[float], str | None]
 """What is wrong with a number that came at run time, or None."""
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
+_FRACTION = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def read_amount(amount: Amount, data: Json, frame: Frame) -> float | int | None:
@@ -59,14 +63,23 @@ def _compile_twin(node: Node, twin: str, *, whole: bool, check: Check) -> Amount
 
     def read(data: Json, frame: Frame) -> float | int:
         value = find(data, frame)
-        if not _is_number(value, whole=whole):
-            shown = value if isinstance(value, str) else encode(value)
+        shown = value if isinstance(value, str) else encode(value)
+        number = _parse(shown, whole=whole)
+        if number is None:
             raise StateError(
                 "States.Runtime", f'The {twin} field refers to value "{shown}" which is not a valid {kind}: {text}'
             )
-        return _checked(value, "States.Runtime", check)
+        return _checked(number, "States.Runtime", check)
 
     return read
+
+
+def _parse(text: str, *, whole: bool) -> float | int | None:
+    """The number that a value reads as, which on the service may be a string: "2" is 2, but 2.0 is no integer."""
+    if not whole:
+        return float(text) if _FRACTION.fullmatch(text) else None
+    number = int(text) if _WHOLE.fullmatch(text) else None
+    return number if number is not None and -(2**63) <= number < 2**63 else None
 
 
 def _compile_expression(node: Node, name: str, *, whole: bool, check: Check) -> Amount:

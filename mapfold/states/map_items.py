@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from mapfold.states.definition import Node
 from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame, encode
+from mapfold.states.jsonata import wrong_type
 from mapfold.states.queries import Query
 from mapfold.states.visit import WorkFailed, explain
 
@@ -38,10 +39,14 @@ def _compile_jsonata_items(node: Node, *, distributed: bool) -> Items:
     if node.has("Items") and not isinstance(node.fields["Items"], literals) and not node.holds_expression("Items"):
         node.problem("Items must be an array or a JSONata expression", "Items")
 
+    source = node.fields["Items"][2:-2].strip() if node.holds_expression("Items") else None
+
     def read(data: Json, frame: Frame) -> Json:
         items = data if evaluate is None else evaluate(data, None, frame)
         if isinstance(items, list) or (distributed and isinstance(items, dict)):
             return items
+        if source is not None:
+            raise wrong_type(source, "Items", "array", items)
         raise StateError(
             "States.QueryEvaluationError",
             f"Map state input must be an array but was: {encode(items)}",
@@ -68,6 +73,8 @@ def with_item(selector: Selector, inputs: Json, item: Mapping[str, Json], frame:
     try:
         return selector(inputs, frame)
     except StateError as error:
-        raise WorkFailed(error.error, explain(error, frame), catchable=error.catchable) from error
+        failure = WorkFailed(error.error, explain(error, frame), catchable=error.catchable)
+        failure.location = error.location
+        raise failure from error
     finally:
         frame.map_item = outer

@@ -38,6 +38,8 @@ def compile_map(node: Node) -> InlineMap | DistributedMap | None:
         return None
     config = _find_config(processor)
     mode = config.one_of("Mode", ("INLINE", "DISTRIBUTED")) or "INLINE"
+    if mode == "INLINE" and config.has("ExecutionType"):
+        config.problem("Field 'ExecutionType' is not supported")
     return _compile_distributed(node, processor, config) if mode == "DISTRIBUTED" else _compile_inline(node, processor)
 
 
@@ -66,7 +68,7 @@ def _compile_inline(node: Node, processor: Node) -> InlineMap:
         processor=node.build.compile_scope(processor),
         items=compile_items(node, distributed=False),
         selector=compile_selector(node),
-        max_concurrency=compile_amount(node, "MaxConcurrency", least=0),
+        max_concurrency=compile_amount(node, "MaxConcurrency", least=0, check=_check_concurrency),
     )
 
 
@@ -75,8 +77,6 @@ def _compile_distributed(node: Node, processor: Node, config: Node) -> Distribut
         config.problem("Express state machine does not support Map state in 'DISTRIBUTED' mode", "Mode")
     config.require("ExecutionType")
     child_type = config.one_of("ExecutionType", ("STANDARD", "EXPRESS")) or "STANDARD"
-    if node.has("ItemReader") and node.has("ItemsPath", "Items"):
-        node.problem("Only one of 'ItemReader' and 'ItemsPath' or 'Items' may be given")
     # Children are executions of their own: they neither see nor share the variables of this one.
     children = replace(processor, express=child_type == "EXPRESS", outer=frozenset(), own=frozenset())
     return DistributedMap(
@@ -93,7 +93,7 @@ def _compile_distributed(node: Node, processor: Node, config: Node) -> Distribut
         reader=compile_reader(node),
         batcher=compile_batcher(node),
         writer=compile_writer(node),
-        max_concurrency=compile_amount(node, "MaxConcurrency", least=0),
+        max_concurrency=compile_amount(node, "MaxConcurrency", least=0, check=_check_concurrency),
         tolerated_count=compile_amount(
             node,
             "ToleratedFailureCount",
@@ -109,6 +109,10 @@ def _compile_distributed(node: Node, processor: Node, config: Node) -> Distribut
             check=lambda value: None if 0 <= value <= 100 else "ToleratedFailurePercentage must be between 0 and 100.",
         ),
     )
+
+
+def _check_concurrency(value: float) -> str | None:
+    return f"Expected non-negative integer for MaxConcurrency, got '{value}' instead." if value < 0 else None
 
 
 def _compile_label(node: Node) -> str | None:

@@ -12,7 +12,6 @@ from mapfold.states.effects import Effect, Json, RunBranches, StateError, TaskFa
 from mapfold.states.fields import compile_next
 from mapfold.states.frame import Frame
 from mapfold.states.recovery import compile_recovery
-from mapfold.states.visit import WorkFailed
 from mapfold.states.work import WorkState, failure_of
 
 if TYPE_CHECKING:
@@ -38,7 +37,11 @@ class Parallel(WorkState):
         return answer
 
     def give_up(self, error: StateError, frame: Frame) -> None:
-        if isinstance(error, WorkFailed):
+        """Record ParallelStateFailed: not for what nothing may catch, which ends the execution at once (as on AWS).
+
+        For a failed expression of the state's own fields it is unconfirmed; a Map then has its MapStateFailed.
+        """
+        if error.catchable:
             frame.record("ParallelStateFailed")
 
 
