@@ -39,8 +39,12 @@ def compile_amount(
     most: float | None = None,
     whole: bool = True,
     check: Check | None = None,
+    within: str = "",
 ) -> Amount:
-    """Compile the field `name` or its twin `<name>Path`; `check` judges values that come at run time."""
+    """Compile the field `name` or its twin `<name>Path`; `check` judges values that come at run time.
+
+    `within` is the place in the state of the object that has the field, where that is not the state itself.
+    """
     twin = f"{name}Path"
     if node.has(name) and node.has(twin):
         node.problem(f"Only one of '{name}' and '{twin}' may be given")
@@ -48,7 +52,7 @@ def compile_amount(
     if not node.is_jsonata and node.has(twin):
         return _compile_twin(node, twin, whole=whole, check=judge)
     if node.holds_expression(name):
-        return _compile_expression(node, name, whole=whole, check=judge)
+        return _compile_expression(node, name, field=f"{within}/{name}" if within else name, whole=whole, check=judge)
     if whole:
         return node.integer(name, least=int(least), most=None if most is None else int(most))
     return node.number(name, least=least, most=most)
@@ -82,8 +86,8 @@ def _parse(text: str, *, whole: bool) -> float | int | None:
     return number if number is not None and -(2**63) <= number < 2**63 else None
 
 
-def _compile_expression(node: Node, name: str, *, whole: bool, check: Check) -> Amount:
-    evaluate = node.expression(name)
+def _compile_expression(node: Node, name: str, *, field: str, whole: bool, check: Check) -> Amount:
+    evaluate = node.expression(name, field=field)
     if evaluate is None:
         return None
     source = node.fields[name][2:-2].strip()
@@ -91,8 +95,8 @@ def _compile_expression(node: Node, name: str, *, whole: bool, check: Check) -> 
     def read(data: Json, frame: Frame) -> float | int:
         value = evaluate(data, None, frame)
         if not _is_number(value, whole=whole):
-            raise wrong_type(source, name, "integer" if whole else "number", value)
-        return _checked(value, "States.QueryEvaluationError", check)
+            raise wrong_type(source, field, "integer" if whole else "number", value)
+        return _checked(value, "States.QueryEvaluationError", check, location=field)
 
     return read
 
@@ -103,8 +107,8 @@ def _is_number(value: Json, *, whole: bool) -> bool:
     return not whole or isinstance(value, int) or value.is_integer()
 
 
-def _checked(value: float, error: str, check: Check) -> float | int:
+def _checked(value: float, error: str, check: Check, location: str | None = None) -> float | int:
     problem = check(value)
     if problem is not None:
-        raise StateError(error, problem)
+        raise StateError(error, problem, location=location)
     return value

@@ -8,6 +8,7 @@ from mapfold.states.amounts import Amount, compile_amount, read_whole
 from mapfold.states.definition import Node
 from mapfold.states.effects import BatcherSpec, Json
 from mapfold.states.frame import PAYLOAD_LIMIT, Frame
+from mapfold.states.map_fields import compile_inner_json
 from mapfold.states.queries import Query
 
 FIELDS = (
@@ -47,8 +48,10 @@ def compile_batcher(state: Node) -> ItemBatcher | None:
     if not node.has(*FIELDS[:4]):
         node.problem("At least one of 'MaxItemsPerBatch' and 'MaxInputBytesPerBatch' is required")
     return ItemBatcher(
-        compile_amount(node, "MaxItemsPerBatch", least=0, check=_check_items),
-        compile_amount(node, "MaxInputBytesPerBatch", least=0, most=PAYLOAD_LIMIT, check=_check_bytes),
+        compile_amount(node, "MaxItemsPerBatch", least=0, check=_check_items, within="ItemBatcher"),
+        compile_amount(
+            node, "MaxInputBytesPerBatch", least=0, most=PAYLOAD_LIMIT, check=_check_bytes, within="ItemBatcher"
+        ),
         _compile_batch_input(node),
     )
 
@@ -66,5 +69,4 @@ def _check_bytes(value: float) -> str | None:
 def _compile_batch_input(node: Node) -> Query | None:
     if not node.is_jsonata:
         return node.template("BatchInput")
-    evaluate = node.json("BatchInput")
-    return None if evaluate is None else lambda data, frame: evaluate(data, None, frame)
+    return compile_inner_json(node, "BatchInput", within="ItemBatcher")

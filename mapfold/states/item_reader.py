@@ -9,6 +9,7 @@ from mapfold.states.amounts import Amount, compile_amount
 from mapfold.states.definition import Node
 from mapfold.states.effects import Json, ReaderSpec, StateError
 from mapfold.states.frame import Frame, encode
+from mapfold.states.map_fields import compile_inner_json
 from mapfold.states.queries import Query
 from mapfold.states.reader_config import check_config
 
@@ -54,14 +55,16 @@ def compile_reader(state: Node) -> ItemReader | None:
     return ItemReader(
         resource=RESOURCES.get(resource or "", ""),
         config={key: value for key, value in config.fields.items() if not key.startswith("MaxItems")},
-        arguments=compile_call_arguments(node, required=_REQUIRED.get(resource or "", ())),
+        arguments=compile_call_arguments(node, required=_REQUIRED.get(resource or "", ()), within="ItemReader"),
         # Only what is written down has to be in these bounds: what comes at run time is judged where it is read.
-        max_items=compile_amount(config, "MaxItems", least=0, most=MOST_ITEMS, check=lambda value: None),
+        max_items=compile_amount(
+            config, "MaxItems", least=0, most=MOST_ITEMS, check=lambda value: None, within="ItemReader/ReaderConfig"
+        ),
     )
 
 
-def compile_call_arguments(node: Node, *, required: tuple[str, ...]) -> Query:
-    """The Parameters or Arguments of an ItemReader or ResultWriter, which must have the `required` members."""
+def compile_call_arguments(node: Node, *, required: tuple[str, ...], within: str) -> Query:
+    """The Parameters or Arguments of `within`, an ItemReader or ResultWriter, which must have the `required` members."""
     name = "Arguments" if node.is_jsonata else "Parameters"
     literal = node.has(name) and not node.holds_expression(name)
     call = node.object(name) if literal else None
@@ -72,8 +75,7 @@ def compile_call_arguments(node: Node, *, required: tuple[str, ...]) -> Query:
         return lambda data, frame: {}  # the problem has been reported
     if not node.is_jsonata:
         return node.template("Parameters") or (lambda data, frame: {})
-    evaluate = node.json("Arguments")
-    return (lambda data, frame: {}) if evaluate is None else (lambda data, frame: evaluate(data, None, frame))
+    return compile_inner_json(node, "Arguments", within=within) or (lambda data, frame: {})
 
 
 def _check_fields(node: Node) -> None:

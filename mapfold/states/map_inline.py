@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mapfold.states.amounts import Amount, read_whole
 from mapfold.states.effects import Effect, Json, RunIterations, StateError, TaskFailed
-from mapfold.states.frame import Frame
+from mapfold.states.frame import Frame, is_oversized
 from mapfold.states.map_items import Items, Selector, with_item
+from mapfold.states.visit import too_large
 from mapfold.states.work import WorkState, failure_of
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class InlineMap(WorkState):
             answer = yield RunIterations(self.name, self.processor, len(items), select, at_once)
         if isinstance(answer, TaskFailed):
             raise failure_of(answer)
+        if is_oversized(frame.text_of(answer)):
+            raise too_large(self.name)
         frame.record_leaf("MapStateSucceeded")
         return answer
 

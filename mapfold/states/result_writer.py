@@ -68,7 +68,7 @@ def compile_writer(state: Node) -> ResultWriter | None:
     if node.has("WriterConfig"):
         config.require("OutputType")
     return ResultWriter(
-        arguments=compile_call_arguments(node, required=("Bucket",)) if exports else None,
+        arguments=compile_call_arguments(node, required=("Bucket",), within="ResultWriter") if exports else None,
         output_type=config.one_of("OutputType", ("JSON", "JSONL")) or "JSON",
         transformation=config.one_of("Transformation", ("NONE", "COMPACT", "FLATTEN"))
         or ("NONE" if exports else "COMPACT"),

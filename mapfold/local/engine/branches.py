@@ -80,12 +80,25 @@ class _Siblings:
         if self.failure is not None:
             await asyncio.get_running_loop().create_future()
         self.failure, self.last_event = failure, last_event
-        await asyncio.sleep(0)  # who fails in the same moment (four tasks that time out) records it before the abort
-        self.aborting = failure.catchable
+        if failure.catchable:
+            await asyncio.sleep(
+                0
+            )  # who fails in the same moment (four tasks that time out) records it before the abort
+        if failure.catchable:
+            self.abort()
+            return
         here = asyncio.current_task()
         for task in self.tasks:
             if task is not here:
-                task.cancel(_ABORTED if failure.catchable else None)
+                task.cancel()
+
+    def abort(self) -> None:
+        """Cancel all others in their order (a TaskGroup has none), and have them leave their Aborted events."""
+        self.aborting = True
+        here = asyncio.current_task()
+        for task in self.tasks:
+            if task is not here:
+                task.cancel(_ABORTED)
 
 
 class _ScopeFailed(Exception):
@@ -232,7 +245,8 @@ async def _together(
             if siblings.tasks:
                 await asyncio.wait(siblings.tasks)
         except asyncio.CancelledError as stop:
-            siblings.aborting = siblings.aborting or stop.args == (_ABORTED,)
+            if stop.args == (_ABORTED,):
+                siblings.abort()
             raise
     frame.previous = siblings.last_event
     if siblings.failure is None:
