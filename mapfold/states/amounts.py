@@ -10,12 +10,15 @@ from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame, encode
 from mapfold.states.jsonata import wrong_type
 from mapfold.states.queries import Query
+from mapfold.states.visit import WorkFailed
 
 Amount = float | int | Query | None
 """A number known at compile time, a query for one, or None for an absent field."""
 Check = Callable[[float], str | None]
 """What is wrong with a number that came at run time, or None."""
 
+_INVALID_PATH = ("TimeoutSecondsPath", "HeartbeatSecondsPath")
+"""Where a path that finds nothing is an `Invalid path`; other fields are named in the words of templates (unconfirmed)."""
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 _FRACTION = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
@@ -66,7 +69,15 @@ def _compile_twin(node: Node, twin: str, *, whole: bool, check: Check) -> Amount
     kind = "integer" if whole else "float"
 
     def read(data: Json, frame: Frame) -> float | int:
-        value = find(data, frame)
+        try:
+            value = find(data, frame)
+        except StateError as error:
+            if isinstance(error, WorkFailed) or twin in _INVALID_PATH or not text.startswith(("$.", "$[")):
+                raise
+            raise StateError(
+                "States.Runtime",
+                f"The JSONPath '{text}' specified for the field '{twin}' could not be found in the input '{encode(data)}'",
+            ) from error
         shown = value if isinstance(value, str) else encode(value)
         number = _parse(shown, whole=whole)
         if number is None:

@@ -294,7 +294,7 @@ class TestARunningMapRun:
 
         assert (run["status"], counted(run)[0]) == (
             "RUNNING",
-            {"running": 1, "aborted": 1, "total": 2, "resultsWritten": 1},
+            {"running": 1, "aborted": 1, "total": 2},
         )
         assert (described["status"], described["error"], described["cause"]) == ("ABORTED", "E", "C")
         assert history(aws, child)[-1] == ("ExecutionAborted", 0, {"error": "E", "cause": "C"})
