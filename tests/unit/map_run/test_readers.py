@@ -92,6 +92,11 @@ class TestCsv:
             ("a,b\r1,2\r", [{"a": "1", "b": "2"}]),
             ("\ufeffa,b\n1,2\n", [{"a": "1", "b": "2"}]),
             ('a,b\n"1,5","say ""hi"""\n', [{"a": "1,5", "b": 'say "hi"'}]),
+            # AWS's own example: "" is a quote in a field without quotes around it as well.
+            ('a,b\n{""k"":""v""},"[1,2]"\n', [{"a": '{"k":"v"}', "b": "[1,2]"}]),
+            ('a,b\nx""y,"p """" q"\n', [{"a": 'x"y', "b": 'p "" q'}]),
+            ('a,b\nx""y,"p,""z\n,w"\n', [{"a": 'x"y', "b": 'p,"z\n,w'}]),
+            ('a,b\n"",""\nx""y,""\n', [{"a": "", "b": ""}, {"a": 'x"y', "b": ""}]),
             ('a,b\n"x\ny",2\n', [{"a": "x\ny", "b": "2"}]),
             ("a,b\n1\n", [{"a": "1", "b": ""}]),
             ("a,b\n1,2,3\n", [{"a": "1", "b": "2"}]),
