@@ -111,6 +111,17 @@ def test_an_expression_is_named_by_its_place_in_the_state(
     assert world.types[-1] == "MapStateFailed"
 
 
+def test_a_negative_max_items_of_an_expression_fails_before_the_run(run_machine: RunMachine) -> None:
+    """States.QueryEvaluationError, as of any expression (seen on the service; the words are unconfirmed)."""
+    config = {"InputType": "JSON", "MaxItems": "{% -1 %}"}
+    reader = {"Resource": GET, "ReaderConfig": config, "Arguments": {"Bucket": "b", "Key": "k"}}
+
+    error, cause, types = failed(run_machine, {"QueryLanguage": "JSONata", "ItemReader": reader}, {})
+
+    assert (error, cause) == ("States.QueryEvaluationError", f"{PREFIX}field MaxItems must be positive")
+    assert types == ["MapStateEntered", "MapStateStarted", "EvaluationFailed", "MapStateFailed"]
+
+
 def test_an_items_path_beside_an_item_reader_counts_for_nothing(run_machine: RunMachine) -> None:
     """It may point nowhere (an issue of another emulator, measured on AWS)."""
     reader = {"Resource": GET, "ReaderConfig": {"InputType": "JSON"}, "Parameters": {"Bucket": "b", "Key": "k"}}

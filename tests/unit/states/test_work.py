@@ -498,13 +498,14 @@ class TestDistributedMap:
     @pytest.mark.parametrize(
         ("value", "jsonata"),
         [
-            *((value, jsonata) for value in (0, 7, -1, 100_000_001) for jsonata in (False, True)),
+            *((value, jsonata) for value in (0, 7, 100_000_001) for jsonata in (False, True)),
+            (-1, False),
             (7.0, True),
             ("7", False),
         ],
     )
     def test_max_items_is_left_to_the_map_run(self, run_machine: RunMachine, value: Json, jsonata: bool) -> None:
-        """Any whole number that is found goes to the map run: a negative one fails there, as a reader's failure.
+        """Any whole number that is found goes to the map run: a path's negative one fails there, as a reader's failure.
 
         A path may find it as a string. 7.0 is whole to JSONata only.
         """
