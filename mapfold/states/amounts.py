@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from mapfold.states.definition import Node
@@ -9,11 +10,17 @@ from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame, encode
 from mapfold.states.jsonata import wrong_type
 from mapfold.states.queries import Query
+from mapfold.states.visit import WorkFailed
 
 Amount = float | int | Query | None
 """A number known at compile time, a query for one, or None for an absent field."""
 Check = Callable[[float], str | None]
 """What is wrong with a number that came at run time, or None."""
+
+_INVALID_PATH = ("TimeoutSecondsPath", "HeartbeatSecondsPath")
+"""Where a path that finds nothing is an `Invalid path`; other fields are named in the words of templates (unconfirmed)."""
+_WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
+_FRACTION = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def read_amount(amount: Amount, data: Json, frame: Frame) -> float | int | None:
@@ -57,15 +64,32 @@ def _compile_twin(node: Node, twin: str, *, whole: bool, check: Check) -> Amount
     kind = "integer" if whole else "float"
 
     def read(data: Json, frame: Frame) -> float | int:
-        value = find(data, frame)
-        if not _is_number(value, whole=whole):
-            shown = value if isinstance(value, str) else encode(value)
+        try:
+            value = find(data, frame)
+        except StateError as error:
+            if isinstance(error, WorkFailed) or twin in _INVALID_PATH or not text.startswith(("$.", "$[")):
+                raise
+            raise StateError(
+                "States.Runtime",
+                f"The JSONPath '{text}' specified for the field '{twin}' could not be found in the input '{encode(data)}'",
+            ) from error
+        shown = value if isinstance(value, str) else encode(value)
+        number = _parse(shown, whole=whole)
+        if number is None:
             raise StateError(
                 "States.Runtime", f'The {twin} field refers to value "{shown}" which is not a valid {kind}: {text}'
             )
-        return _checked(value, "States.Runtime", check)
+        return _checked(number, "States.Runtime", check)
 
     return read
+
+
+def _parse(text: str, *, whole: bool) -> float | int | None:
+    """The number that a value reads as, which on the service may be a string: "2" is 2, but 2.0 is no integer."""
+    if not whole:
+        return float(text) if _FRACTION.fullmatch(text) else None
+    number = int(text) if _WHOLE.fullmatch(text) else None
+    return number if number is not None and -(2**63) <= number < 2**63 else None
 
 
 def _compile_expression(node: Node, name: str, *, whole: bool, check: Check) -> Amount:
@@ -79,7 +103,7 @@ def _compile_expression(node: Node, name: str, *, whole: bool, check: Check) -> 
         value = evaluate(data, None, frame)
         if not _is_number(value, whole=whole):
             raise wrong_type(source, field, "integer" if whole else "number", value)
-        return _checked(value, "States.QueryEvaluationError", check)
+        return _checked(value, "States.QueryEvaluationError", check, location=field)
 
     return read
 
@@ -90,8 +114,8 @@ def _is_number(value: Json, *, whole: bool) -> bool:
     return not whole or isinstance(value, int) or value.is_integer()
 
 
-def _checked(value: float, error: str, check: Check) -> float | int:
+def _checked(value: float, error: str, check: Check, location: str | None = None) -> float | int:
     problem = check(value)
     if problem is not None:
-        raise StateError(error, problem)
+        raise StateError(error, problem, location=location)
     return value

@@ -174,7 +174,7 @@ class ReaderSpec:
 
 @dataclass(frozen=True, slots=True)
 class BatcherSpec:
-    """An ItemBatcher, evaluated. At least one of the limits is set. `batch_input` is None when not defined."""
+    """An ItemBatcher, evaluated. Without a limit a batch has as many items as fit. `batch_input` None: not defined."""
 
     max_items: int | None
     max_bytes: int | None

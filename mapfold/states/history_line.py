@@ -103,6 +103,10 @@ class Line:
             return name in self.scope.states
         return isinstance(self.state, Parallel) and any(branch.start_at == name for branch in self.state.branches)
 
+    def is_a(self, kind: str) -> bool:
+        """Whether the current state is of this kind ("Parallel")."""
+        return isinstance(self.state, KINDS[kind])
+
     def is_at_work(self, kind: str) -> bool:
         """Whether the current state is of this kind ("Parallel"), and its work may still go on."""
         return isinstance(self.state, KINDS[kind]) and not self.given_up

@@ -138,7 +138,7 @@ class HistoryReader:
 
     def _aborted(self, event: Event) -> None:
         kind: str = event["type"].removesuffix("StateAborted")
-        self._owner(event, lambda line: line.is_at_work(kind)).aborted = True
+        self._owner(event, lambda line: line.is_a(kind)).aborted = True  # it may have failed in the same moment
 
     def _iteration_aborted(self, event: Event) -> None:
         self._iteration(event).aborted = True
@@ -152,6 +152,10 @@ class HistoryReader:
 
     def _evaluation_failed(self, event: Event) -> None:
         name, before = _details(event)["state"], event["previousEventId"]
+        inner = self._line(event)
+        if inner.state is None and inner.parent is not None and inner.parent.is_in(name):  # an ItemSelector's
+            self._follow(inner, event)
+            return
         line = next((line for line in self._at[before].family() if line.is_in(name) and line.before == before), None)
         if line is None:
             line = self._owner(event, lambda line: line.is_in(name))

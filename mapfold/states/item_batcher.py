@@ -28,10 +28,10 @@ class ItemBatcher:
     batch_input: Query | None
 
     def evaluate(self, inputs: Json, frame: Frame) -> BatcherSpec:
-        """The batcher for one map run."""
+        """The batcher for one map run. 0 is no limit, as it is of MaxItems and MaxConcurrency (unconfirmed)."""
         return BatcherSpec(
-            read_whole(self.max_items, inputs, frame),
-            read_whole(self.max_bytes, inputs, frame),
+            read_whole(self.max_items, inputs, frame) or None,
+            read_whole(self.max_bytes, inputs, frame) or None,
             None if self.batch_input is None else self.batch_input(inputs, frame),
         )
 
@@ -45,16 +45,20 @@ def compile_batcher(state: Node) -> ItemBatcher | None:
     if not node.has(*FIELDS[:4]):
         node.problem("At least one of 'MaxItemsPerBatch' and 'MaxInputBytesPerBatch' is required")
     return ItemBatcher(
-        compile_amount(node, "MaxItemsPerBatch", least=1),
-        compile_amount(node, "MaxInputBytesPerBatch", least=1, most=PAYLOAD_LIMIT, check=_check_bytes),
+        compile_amount(node, "MaxItemsPerBatch", least=0, check=_check_items),
+        compile_amount(node, "MaxInputBytesPerBatch", least=0, most=PAYLOAD_LIMIT, check=_check_bytes),
         _compile_batch_input(node),
     )
 
 
+def _check_items(value: float) -> str | None:
+    return "field MaxItemsPerBatch must be positive" if value < 0 else None
+
+
 def _check_bytes(value: float) -> str | None:
-    if 1 <= value <= PAYLOAD_LIMIT:
-        return None
-    return f"MaxInputBytesPerBatch must be between 1 and {PAYLOAD_LIMIT}."
+    if value < 0:
+        return "field MaxInputBytesPerBatch must be positive"
+    return None if value <= PAYLOAD_LIMIT else f"MaxInputBytesPerBatch must be between 1 and {PAYLOAD_LIMIT}."
 
 
 def _compile_batch_input(node: Node) -> Query | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mapfold.states.amounts import Amount, compile_amount
+from mapfold.states.amounts import Amount, Check, compile_amount
 from mapfold.states.definition import Node
 from mapfold.states.effects import Json, ReaderSpec, StateError
 from mapfold.states.frame import Frame, encode
@@ -55,8 +55,16 @@ def compile_reader(state: Node) -> ItemReader | None:
         config={key: value for key, value in config.fields.items() if not key.startswith("MaxItems")},
         arguments=compile_call_arguments(node, required=_REQUIRED.get(resource or "", ())),
         # Only what is written down has to be in these bounds: what comes at run time is judged where it is read.
-        max_items=compile_amount(config, "MaxItems", least=0, most=MOST_ITEMS, check=lambda value: None),
+        max_items=compile_amount(config, "MaxItems", least=0, most=MOST_ITEMS, check=_check_max_items(node)),
     )
+
+
+def _check_max_items(node: Node) -> Check:
+    """A path to a negative number fails the map run; an expression for one is a failed expression (seen on the service).
+
+    That the words are the same is unconfirmed.
+    """
+    return lambda value: "field MaxItems must be positive" if node.is_jsonata and value < 0 else None
 
 
 def compile_call_arguments(node: Node, *, required: tuple[str, ...]) -> Query:

@@ -11,9 +11,9 @@ from mapfold.states.effects import Effect, Json, RunMap, StateError, TaskFailed,
 from mapfold.states.frame import Frame
 from mapfold.states.item_batcher import ItemBatcher
 from mapfold.states.item_reader import ItemReader
-from mapfold.states.map_inline import record_map_failure
 from mapfold.states.map_items import Items, Selector, with_item
 from mapfold.states.result_writer import ResultWriter
+from mapfold.states.visit import WorkFailed
 from mapfold.states.work import WorkState, failure_of
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ class DistributedMap(WorkState):
         return answer.output
 
     def give_up(self, error: StateError, frame: Frame) -> None:
-        record_map_failure(error, frame)
+        """Record MapStateFailed, which the service leaves out when the Map's own fields failed with States.Runtime."""
+        if isinstance(error, WorkFailed) or error.catchable:
+            frame.record("MapStateFailed")
 
     def _prepare(self, items: Json, at_once: int, inputs: Json, frame: Frame) -> RunMap:
         reader, batcher, writer = self.reader, self.batcher, self.writer

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mapfold.states.amounts import Amount, read_whole
 from mapfold.states.effects import Effect, Json, RunIterations, StateError, TaskFailed
-from mapfold.states.frame import Frame
+from mapfold.states.frame import Frame, is_oversized
 from mapfold.states.map_items import Items, Selector, with_item
-from mapfold.states.visit import WorkFailed
+from mapfold.states.visit import too_large
 from mapfold.states.work import WorkState, failure_of
 
 if TYPE_CHECKING:
@@ -43,20 +43,18 @@ class InlineMap(WorkState):
             answer = yield RunIterations(self.name, self.processor, len(items), select, at_once)
         if isinstance(answer, TaskFailed):
             raise failure_of(answer)
+        if is_oversized(frame.text_of(answer)):
+            raise too_large(self.name)
         frame.record_leaf("MapStateSucceeded")
         return answer
 
     def give_up(self, error: StateError, frame: Frame) -> None:
-        record_map_failure(error, frame)
+        """Record MapStateFailed: not for what nothing may catch, which ends the execution at once (as on AWS)."""
+        if error.catchable:
+            frame.record("MapStateFailed")
 
     def _select(self, items: list[Json], inputs: Json, frame: Frame) -> Callable[[int], Json]:
         selector = self.selector
         if selector is None:
             return items.__getitem__
         return lambda index: with_item(selector, inputs, {"Index": index, "Value": items[index]}, frame)
-
-
-def record_map_failure(error: StateError, frame: Frame) -> None:
-    """Record MapStateFailed, which the service leaves out when the Map's own fields failed with States.Runtime."""
-    if isinstance(error, WorkFailed) or error.catchable:
-        frame.record("MapStateFailed")

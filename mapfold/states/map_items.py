@@ -72,6 +72,8 @@ def with_item(selector: Selector, inputs: Json, item: Mapping[str, Json], frame:
     try:
         return selector(inputs, frame)
     except StateError as error:
-        raise WorkFailed(error.error, explain(error, frame), catchable=error.catchable) from error
+        failure = WorkFailed(error.error, explain(error, frame), catchable=error.catchable)
+        failure.location = error.location
+        raise failure from error
     finally:
         frame.map_item = outer

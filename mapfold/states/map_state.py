@@ -39,6 +39,8 @@ def compile_map(node: Node) -> InlineMap | DistributedMap | None:
         return None
     config = _find_config(processor)
     mode = config.one_of("Mode", ("INLINE", "DISTRIBUTED")) or "INLINE"
+    if mode == "INLINE" and config.has("ExecutionType"):
+        config.problem("Field 'ExecutionType' is not supported")
     return _compile_distributed(node, processor, config) if mode == "DISTRIBUTED" else _compile_inline(node, processor)
 
 
@@ -68,7 +70,7 @@ def _compile_inline(node: Node, processor: Node) -> InlineMap:
         processor=node.build.compile_scope(processor),
         items=compile_items(node, distributed=False),
         selector=compile_selector(node),
-        max_concurrency=compile_amount(node, "MaxConcurrency", least=0),
+        max_concurrency=compile_amount(node, "MaxConcurrency", least=0, check=_check_concurrency),
     )
 
 
@@ -77,7 +79,6 @@ def _compile_distributed(node: Node, processor: Node, config: Node) -> Distribut
         config.problem("Express state machine does not support Map state in 'DISTRIBUTED' mode", "Mode")
     config.require("ExecutionType")
     child_type = config.one_of("ExecutionType", ("STANDARD", "EXPRESS")) or "STANDARD"
-    node.only_one_of("ItemReader", "Items" if node.is_jsonata else "ItemsPath")
     # Children are executions of their own: they neither see nor share the variables of this one.
     children = replace(processor, express=child_type == "EXPRESS", outer=frozenset(), own=frozenset())
     return DistributedMap(
@@ -94,7 +95,7 @@ def _compile_distributed(node: Node, processor: Node, config: Node) -> Distribut
         reader=compile_reader(node),
         batcher=compile_batcher(node),
         writer=compile_writer(node),
-        max_concurrency=compile_amount(node, "MaxConcurrency", least=0),
+        max_concurrency=compile_amount(node, "MaxConcurrency", least=0, check=_check_concurrency),
         tolerated_count=compile_amount(
             node,
             "ToleratedFailureCount",
@@ -110,6 +111,10 @@ def _compile_distributed(node: Node, processor: Node, config: Node) -> Distribut
             check=lambda value: None if 0 <= value <= 100 else "ToleratedFailurePercentage must be between 0 and 100.",
         ),
     )
+
+
+def _check_concurrency(value: float) -> str | None:
+    return f"Expected non-negative integer for MaxConcurrency, got '{value}' instead." if value < 0 else None
 
 
 def _compile_label(node: Node) -> str | None:

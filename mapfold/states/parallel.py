@@ -10,9 +10,9 @@ from mapfold.states.data_flow import compile_flow
 from mapfold.states.definition import Node
 from mapfold.states.effects import Effect, Json, RunBranches, StateError, TaskFailed
 from mapfold.states.fields import compile_next
-from mapfold.states.frame import Frame
+from mapfold.states.frame import Frame, is_oversized
 from mapfold.states.recovery import compile_recovery
-from mapfold.states.visit import WorkFailed
+from mapfold.states.visit import too_large
 from mapfold.states.work import WorkState, failure_of
 
 if TYPE_CHECKING:
@@ -34,11 +34,17 @@ class Parallel(WorkState):
         answer: list[Json] | TaskFailed = yield RunBranches(self.branches, arguments)
         if isinstance(answer, TaskFailed):
             raise failure_of(answer)
+        if is_oversized(frame.text_of(answer)):
+            raise too_large(self.name)
         frame.record_leaf("ParallelStateSucceeded")
         return answer
 
     def give_up(self, error: StateError, frame: Frame) -> None:
-        if isinstance(error, WorkFailed):
+        """Record ParallelStateFailed: not for what nothing may catch, which ends the execution at once (as on AWS).
+
+        For a failed expression of the state's own fields it is unconfirmed; a Map then has its MapStateFailed.
+        """
+        if error.catchable:
             frame.record("ParallelStateFailed")
 
 

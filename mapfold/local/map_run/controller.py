@@ -543,8 +543,9 @@ class MapRun:
                 details = await self._s3_results.close()
                 self.result_files = self._s3_results.succeeded_files
                 output = TaskSucceeded(details, encode(details).decode())
-            elif isinstance(self._results, StateResults) and not self._ending:
-                output = self._results.output()
+            elif isinstance(self._results, StateResults):
+                self._results.end()
+                output = None if self._ending else self._results.output()
         except MapRunError as error:
             self._failure = self._failure or TaskFailed(error.error, error.cause)
         if self._stopped:

@@ -26,14 +26,15 @@ class StateResults:
         self._state_name = state_name
         self._format = ResultFormat(identity, child_type=child_type, transformation=transformation)
         self._items, self._executions = items, executions
+        self._taken_items = self._taken_executions = 0
         self._texts: dict[int, bytes] = {}
         self._size = len("[]") - len(",")
         self._too_large = False
 
     def add(self, child: Child, result: ChildResult) -> None:
         """Take the result of a child that has ended."""
-        self._items.results_written += child.item_count
-        self._executions.results_written += 1
+        self._taken_items += child.item_count
+        self._taken_executions += 1
         if self._too_large:
             return
         values = self._format.values(child, result)
@@ -50,6 +51,11 @@ class StateResults:
     def has(self, status: str, attempt: int) -> bool:
         """Whether the result of a child that ended before is here already: never, they are built from all rows."""
         return False
+
+    def end(self) -> None:
+        """The run has ended: only now its results count as written (seen on the service: 0 while it runs)."""
+        self._items.results_written += self._taken_items
+        self._executions.results_written += self._taken_executions
 
     def output(self) -> TaskSucceeded:
         """The Map's output. Raises `DataLimitError`."""

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 
 class Fault(Exception):
-    """An error answer: `code` goes into `__type`, `message` is for people, `status` is the HTTP status."""
+    """An error answer: `code` goes into `__type`, `message` is for people, `status` is the HTTP status.
 
-    def __init__(self, code: str, message: str, *, status: int = 400) -> None:
+    `members` are what the model gives this error besides: the `reason` of a ValidationException, a `resourceName`.
+    """
+
+    def __init__(self, code: str, message: str, *, status: int = 400, **members: str) -> None:
         super().__init__(f"{code}: {message}")
-        self.code, self.message, self.status = code, message, status
+        self.code, self.message, self.status, self.members = code, message, status, members
 
 
 def invalid(problems: Sequence[str]) -> Fault:

@@ -41,11 +41,12 @@ async def update_map_run(service: Service, request: Request) -> dict[str, Any]:
         raise Fault(
             "ValidationException",
             "At least one of maxConcurrency, toleratedFailurePercentage or toleratedFailureCount must be specified",
+            reason="MISSING_REQUIRED_PARAMETER",
         )
     row = await find_map_run(service, arn)
     changed = service.engine.update_map_run(
         row.arn, max_concurrency=max_concurrency, tolerated_percentage=percentage, tolerated_count=count
     )
     if not changed:
-        raise Fault("ValidationException", f"Map Run is not running: '{arn}'")
+        raise Fault("ValidationException", f"Map Run is not running: '{arn}'", reason="CANNOT_UPDATE_COMPLETED_MAP_RUN")
     return {}

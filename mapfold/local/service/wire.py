@@ -152,7 +152,9 @@ async def _disconnected(http: HttpRequest) -> None:
 
 
 def _fault(fault: Fault, request_id: str) -> Response:
-    response = _response({"__type": fault.code, "message": fault.message}, request_id, status=fault.status)
+    response = _response(
+        {"__type": fault.code, "message": fault.message, **fault.members}, request_id, status=fault.status
+    )
     response.headers["x-amzn-ErrorType"] = fault.code
     return response
 

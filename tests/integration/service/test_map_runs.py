@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
+from botocore.exceptions import ClientError
 
 from mapfold.local.store import ChildRow, MapRunRow
 from tests.integration.service.conftest import Running, error_of
@@ -165,3 +166,14 @@ class TestUpdate:
         unknown = error_of(lambda: service.client.update_map_run(mapRunArn=run.arn + "x", maxConcurrency=7))
 
         assert (ended[0], unknown[0]) == ("ValidationException", "ResourceNotFound")
+
+    def test_the_reason_says_what_is_wrong(self, service: Running, run: MapRunRow) -> None:
+        """ValidationExceptionReason: nothing to change, or a map run that has ended (API Reference)."""
+        with pytest.raises(ClientError) as nothing:
+            service.client.update_map_run(mapRunArn=run.arn)
+        service.tell(lambda engine: engine.end_map_run(run.arn))
+        with pytest.raises(ClientError) as ended:
+            service.client.update_map_run(mapRunArn=run.arn, maxConcurrency=7)
+
+        reasons = [error.value.response.get("reason") for error in (nothing, ended)]
+        assert reasons == ["MISSING_REQUIRED_PARAMETER", "CANNOT_UPDATE_COMPLETED_MAP_RUN"]

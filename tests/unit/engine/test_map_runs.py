@@ -10,7 +10,7 @@ import pytest
 
 from mapfold.local.engine.map_runs import MOST_WAITING
 from tests.unit.engine.fakes import FunctionError, Gate
-from tests.unit.engine.world import ALL, Ended, World, distributed_map, pass_, task, wait
+from tests.unit.engine.world import ALL, Ended, World, distributed_map, parallel, pass_, task, wait
 
 CATCH = [{"ErrorEquals": ["States.ALL"], "Next": "After"}]
 
@@ -106,6 +106,100 @@ class TestParentHistory:
             "cause": "The specified tolerated failure threshold was exceeded",
         }
         assert ended.details("MapRunFailed") == ended.details("ExecutionFailed") == failure
+
+    async def test_an_object_that_is_not_there(self, world: World) -> None:
+        """MapRunFailed, MapStateFailed and the execution's end, with S3's words; a Catch may name the error."""
+        reader = {
+            "Resource": "arn:aws:states:::s3:getObject",
+            "ReaderConfig": {"InputType": "JSON"},
+            "Parameters": {"Bucket": "b", "Key": "k"},
+        }
+        world.s3.objects["b", "other"] = b"[]"
+        catch = [{"ErrorEquals": ["States.ItemReaderFailed"], "Next": "After"}]
+        each = distributed_map({"P": pass_()}, ItemReader=reader, Catch=catch)
+
+        ended = await world.run({"M": each, "After": pass_()})
+
+        failure = {
+            "error": "States.ItemReaderFailed",
+            "cause": (
+                "The specified key does not exist. "
+                "(Service: S3, Status Code: 404, Request ID: R, Extended Request ID: H)"
+            ),
+        }
+        assert map_run_line(ended)[:5] == [
+            ("MapStateStarted", 2),
+            ("MapRunStarted", 3),
+            ("MapRunFailed", 4),
+            ("MapStateFailed", 5),
+            ("MapStateExited", 0),
+        ]
+        assert ended.details("MapRunFailed") == failure
+        assert ended.output == {"Error": failure["error"], "Cause": failure["cause"]}
+
+    @pytest.mark.parametrize(
+        ("fields", "error", "cause"),
+        [
+            (
+                {"ItemSelector": {"v.$": "$$.Map.Item.Value.x"}},
+                "States.Runtime",
+                "The JSONPath '$$.Map.Item.Value.x' specified for the field 'v.$' could not be found",
+            ),
+            (
+                {"QueryLanguage": "JSONata", "ItemSelector": {"v": "{% $states.context.Map.Item.Value.x %}"}},
+                "States.QueryEvaluationError",
+                "specified for the field 'ItemSelector/v' returned nothing (undefined).",
+            ),
+        ],
+    )
+    async def test_an_item_selector_that_fails_fails_the_map_run(
+        self, world: World, fields: dict[str, Any], error: str, cause: str
+    ) -> None:
+        """With its own error, in the Map's name (what AWS records of it is unconfirmed)."""
+        ended = await world.run({"M": distributed_map({"P": pass_()}, **fields)}, [{}])
+
+        assert ended.types[2:] == [
+            "MapStateStarted",
+            "MapRunStarted",
+            "MapRunFailed",
+            "MapStateFailed",
+            "ExecutionFailed",
+        ]
+        assert ended.details("MapRunFailed")["error"] == error
+        assert ended.details("MapRunFailed") == ended.details("ExecutionFailed")
+        assert ended.details("MapRunFailed")["cause"].startswith(
+            "An error occurred while executing the state 'M' (entered at the event id #2). "
+        )
+        assert cause in ended.details("MapRunFailed")["cause"]
+
+    async def test_the_members_of_an_object_are_keys_and_values(self, world: World) -> None:
+        """So a child gets one where there is no ItemSelector (seen on the service); length counts the members."""
+        ended = await world.run({"M": distributed_map({"P": pass_()})}, {"a": 1, "b": {"x": 2}})
+
+        assert ended.details("MapStateStarted") == {"length": 2}
+        assert ended.output == [{"Key": "a", "Value": 1}, {"Key": "b", "Value": {"x": 2}}]
+
+    async def test_one_in_a_branch_is_aborted_with_it(self, world: World) -> None:
+        """MapRunAborted, and MapStateAborted as of any state that waits."""
+        gate = world.functions.handlers["waits"] = Gate()
+
+        async def fail(event: Any) -> Any:
+            await gate.came.wait()
+            raise FunctionError("Broken")
+
+        world.functions.handlers["fails"] = fail
+        each = distributed_map({"T": task("waits")})
+        both = parallel({"A": pass_(Result=[1], Next="M"), "M": each}, {"F": task("fails")})
+
+        ended = await world.run({"Both": both})
+
+        failed, run_started = ended.id("LambdaFunctionFailed"), ended.id("MapRunStarted")
+        assert ended.line[failed:] == [
+            ("MapRunAborted", run_started),
+            ("MapStateAborted", failed + 1),
+            ("ParallelStateFailed", failed),
+            ("ExecutionFailed", failed + 3),
+        ]
 
     async def test_a_retry_is_a_new_map_run(self, world: World) -> None:
         """Over all items again."""

@@ -79,14 +79,22 @@ class TestFailure:
         assert ended.row.error == "Broken"
         assert world.functions.dropped == ["waits"]
 
-    async def test_a_nested_parallel_is_aborted_as_one(self, world: World) -> None:
-        """The branch's own state is aborted."""
-        inner = parallel({"A": wait()}, {"B": wait()})
+    async def test_a_nested_parallel_is_aborted_from_the_inside(self, world: World) -> None:
+        """The states in its branches, then it."""
+        gate = Gate()
+        world.functions.handlers |= {"waits": gate, "fails": after(gate, "Broken")}
+        inner = parallel({"A": wait()}, {"B": task("waits")})
 
-        ended = await world.run({"All": parallel({"Inner": inner}, FAIL)})
+        ended = await world.run({"All": parallel({"Inner": inner}, {"C": task("fails")})})
 
-        assert ended.previous("ParallelStateAborted") == [ended.id("ParallelStateStarted", 1)]
-        assert ended.failure == ("FAILED", "Broken", "by design")
+        failed = ended.id("LambdaFunctionFailed")
+        assert ended.line[failed:] == [
+            ("WaitStateAborted", ended.id("WaitStateEntered")),
+            ("TaskStateAborted", ended.id("LambdaFunctionStarted", 1)),
+            ("ParallelStateAborted", ended.id("ParallelStateStarted", 1)),
+            ("ParallelStateFailed", failed),
+            ("ExecutionFailed", failed + 4),
+        ]
 
     async def test_a_sibling_that_ends_after_the_failure_changes_nothing(self, world: World) -> None:
         """ParallelStateFailed still points at the event that failed."""
@@ -117,14 +125,53 @@ class TestFailure:
         assert ended.types.count("ParallelStateFailed") == 1
         assert ended.previous("ParallelStateStarted") == [2, ended.id("FailStateEntered")]
 
-    async def test_a_runtime_error_in_a_branch_is_not_caught(self, world: World) -> None:
-        """States.Runtime passes through every Catch."""
+    async def test_a_runtime_error_in_a_branch_ends_the_execution(self, world: World) -> None:
+        """States.Runtime passes through every Catch: no ParallelStateFailed, nothing aborted (seen on the service)."""
         branch = {"B": pass_(InputPath="$.nothing")}
 
         ended = await world.run({"All": parallel(branch, {"C": wait()}, Catch=CATCH), "After": pass_()})
 
-        assert ended.row.error == "States.Runtime"
-        assert ended.types[-1] == "ExecutionFailed"
+        assert ended.line[1:] == [
+            ("ParallelStateEntered", 0),
+            ("ParallelStateStarted", 2),
+            ("PassStateEntered", 3),
+            ("ExecutionFailed", 4),
+        ]
+        assert ended.failure == (
+            "FAILED",
+            "States.Runtime",
+            (
+                "An error occurred while executing the state 'B' (entered at the event id #4). "
+                "Invalid path '$.nothing' : No results for path: $['nothing']"
+            ),
+        )
+
+    async def test_arguments_that_cannot_be_evaluated(self, world: World) -> None:
+        """EvaluationFailed points where Entered points (rule 6); that ParallelStateFailed follows is unconfirmed."""
+        both = parallel({"A": pass_()}, QueryLanguage="JSONata", Arguments="{% $states.input.x %}", Catch=CATCH)
+
+        ended = await world.run({"Both": both, "After": pass_()})
+
+        assert ended.line[1:5] == [
+            ("ParallelStateEntered", 0),
+            ("EvaluationFailed", 0),
+            ("ParallelStateFailed", 3),
+            ("ParallelStateExited", 4),
+        ]
+        assert ended.details("EvaluationFailed")["location"] == "Arguments"
+
+    async def test_a_result_that_is_too_large_fails_the_state(self, world: World) -> None:
+        """Before it has succeeded."""
+        large = {"P": pass_(Result="x" * 200_000)}
+
+        ended = await world.run({"Both": parallel(large, {"Q": pass_(Result="x" * 200_000)})})
+
+        assert ended.types[-3:] == ["PassStateExited", "ParallelStateFailed", "ExecutionFailed"]
+        assert ended.failure == (
+            "FAILED",
+            "States.DataLimitExceeded",
+            "The state/task 'Both' returned a result with a size exceeding the maximum number of bytes service limit.",
+        )
 
 
 class TestStopWhileFailing:

@@ -26,8 +26,13 @@ IDENTITY = MapRunIdentity(
 )
 
 
+_STATUSES = {"NoSuchKey": 404, "NoSuchBucket": 404, "AccessDenied": 403, "PreconditionFailed": 412}
+
+
 def refusal(code: str, message: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": message}}, "Operation")
+    """An answer of S3 that is an error, with the ids R and H."""
+    metadata: Any = {"HTTPStatusCode": _STATUSES.get(code, 400), "RequestId": "R", "HostId": "H"}
+    return ClientError({"Error": {"Code": code, "Message": message}, "ResponseMetadata": metadata}, "Operation")
 
 
 class _Body(io.BytesIO):

@@ -141,7 +141,10 @@ class TestListing:
     @pytest.mark.parametrize(
         ("errors", "cause"),
         [
-            ([refusal("AccessDenied", "No.")], r"^Cannot list s3://b/p: S3 answered AccessDenied: No\.$"),
+            (
+                [refusal("AccessDenied", "No.")],
+                r"^No\. \(Service: S3, Status Code: 403, Request ID: R, Extended Request ID: H\)$",
+            ),
             ([OSError("reset")] * 5, r"^Cannot list s3://b/p, tried 5 times: reset$"),
             ([ParamValidationError(report="Bad")], r"^Cannot list s3://b/p: Parameter validation failed:\nBad$"),
         ],
@@ -266,7 +269,7 @@ class TestLoadAndFlatten:
                 self.objects = {("b", "other"): b""}
                 return answer
 
-        with pytest.raises(ItemReaderError, match=r"^Cannot read s3://b/1: S3 answered NoSuchKey"):
+        with pytest.raises(ItemReaderError, match=r"^s3://b/1: The specified key does not exist\. \("):
             listed(Vanishing({("b", "1"): b"[1]"}), FLATTEN | {"InputType": "JSON"})
 
     def test_the_owner_is_demanded_of_each_object(self) -> None:
@@ -382,7 +385,9 @@ class TestInventory:
         s3 = report(inventory())
         del s3.objects["reports", "data/2.csv.gz"]
 
-        cause = r"^s3://b/m/manifest\.json, files\[1\]: Cannot read s3://reports/data/2\.csv\.gz: S3 answered NoSuchKey"
+        cause = (
+            r"^s3://b/m/manifest\.json, files\[1\]: s3://reports/data/2\.csv\.gz: The specified key does not exist\. \("
+        )
         with pytest.raises(ItemReaderError, match=cause):
             named(s3, {"ManifestType": "S3_INVENTORY"}, "m/manifest.json")
 
@@ -457,7 +462,7 @@ class TestAthenaManifest:
             named(s3, config, "m.csv")
         s3.objects["b", "1"] = b"1"
         with pytest.raises(
-            ItemReaderError, match=r"^s3://b/m\.csv, line 2: Cannot read s3://b/2: S3 answered NoSuchKey"
+            ItemReaderError, match=r"^s3://b/m\.csv, line 2: s3://b/2: The specified key does not exist\. \("
         ):
             named(s3, config, "m.csv")
 

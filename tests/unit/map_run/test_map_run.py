@@ -167,7 +167,8 @@ class TestResults:
 
         assert error == "States.ItemReaderFailed"
         assert cause == (
-            "s3://b/m, line 2: Cannot read s3://b/2: S3 answered NoSuchKey: The specified key does not exist."
+            "s3://b/m, line 2: s3://b/2: The specified key does not exist. "
+            "(Service: S3, Status Code: 404, Request ID: R, Extended Request ID: H)"
         )
 
     async def test_the_selectors_error_is_the_runs(self) -> None:
@@ -587,7 +588,10 @@ class TestCounts:
         assert (end.items.succeeded, end.executions.succeeded, end.executions.total) == (100, 9, 9)
 
     async def test_the_parts_add_up_at_every_moment(self) -> None:
-        """Pending, running and ended ones are the total, for items and for executions, whenever one looks."""
+        """Pending, running and ended ones are the total, for items and for executions, whenever one looks.
+
+        Results that become the state's output count as written when the run has ended (seen on the service).
+        """
         wait = asyncio.Event()
         seen = []
 
@@ -605,6 +609,7 @@ class TestCounts:
         for counts in seen:
             for part in (counts.items, counts.executions):
                 assert part.pending + part.running + part.succeeded == part.total
+                assert part.results_written == 0
             assert (counts.items.total, counts.executions.total) == (100, 10)
         end = run.counts()
         assert (end.items.succeeded, end.items.results_written, end.items.pending) == (100, 100, 0)

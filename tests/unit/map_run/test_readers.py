@@ -92,6 +92,11 @@ class TestCsv:
             ("a,b\r1,2\r", [{"a": "1", "b": "2"}]),
             ("\ufeffa,b\n1,2\n", [{"a": "1", "b": "2"}]),
             ('a,b\n"1,5","say ""hi"""\n', [{"a": "1,5", "b": 'say "hi"'}]),
+            # AWS's own example: "" is a quote in a field without quotes around it as well.
+            ('a,b\n{""k"":""v""},"[1,2]"\n', [{"a": '{"k":"v"}', "b": "[1,2]"}]),
+            ('a,b\nx""y,"p """" q"\n', [{"a": 'x"y', "b": 'p "" q'}]),
+            ('a,b\nx""y,"p,""z\n,w"\n', [{"a": 'x"y', "b": 'p,"z\n,w'}]),
+            ('a,b\n"",""\nx""y,""\n', [{"a": "", "b": ""}, {"a": 'x"y', "b": ""}]),
             ('a,b\n"x\ny",2\n', [{"a": "x\ny", "b": "2"}]),
             ("a,b\n1\n", [{"a": "1", "b": ""}]),
             ("a,b\n1,2,3\n", [{"a": "1", "b": "2"}]),
@@ -604,15 +609,16 @@ class TestObjects:
         with pytest.raises(ItemReaderError, match=r"Cannot read s3://b/k from byte 0 on, tried 5 times: Read timeout"):
             read("1", {"InputType": "JSONL"}, s3=s3)
 
-    def test_a_missing_object_and_a_missing_bucket_are_named(self) -> None:
-        """With S3's own code and message."""
+    def test_a_missing_object_and_a_missing_bucket(self) -> None:
+        """In S3's words, with what the SDK adds to them."""
         s3 = FakeS3({("b", "x"): b""})
         missing_key = ReaderSpec("s3:getObject", {"InputType": "JSONL"}, {"Bucket": "b", "Key": "k"})
         missing_bucket = ReaderSpec("s3:getObject", {"InputType": "JSONL"}, {"Bucket": "c", "Key": "k"})
 
-        with pytest.raises(ItemReaderError, match=r"Cannot read s3://b/k: S3 answered NoSuchKey: The specified key"):
+        sdk = r" \(Service: S3, Status Code: 404, Request ID: R, Extended Request ID: H\)$"
+        with pytest.raises(ItemReaderError, match=rf"^The specified key does not exist\.{sdk}"):
             list(open_reader(s3, missing_key))
-        with pytest.raises(ItemReaderError, match=r"Cannot read s3://c/k: S3 answered NoSuchBucket"):
+        with pytest.raises(ItemReaderError, match=rf"^The specified bucket does not exist{sdk}"):
             list(open_reader(s3, missing_bucket))
 
     def test_version_and_owner_are_passed_on(self) -> None:

@@ -263,8 +263,9 @@ class TestFiles:
             await written(results)
 
         assert caught.value.error == "States.ResultWriterFailed"
-        assert "Cannot write s3://out/runs/" in caught.value.cause
-        assert "S3 answered NoSuchBucket: The specified bucket does not exist" in caught.value.cause
+        assert caught.value.cause == (
+            "The specified bucket does not exist (Service: S3, Status Code: 404, Request ID: R, Extended Request ID: H)"
+        )
         results._thread.shutdown(wait=True)
         assert not s3.uploads
 

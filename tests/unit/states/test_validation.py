@@ -161,8 +161,8 @@ def test_an_empty_object_lacks_two_fields() -> None:
         ({"Type": "Map", "ItemProcessor": DISTRIBUTED, "ResultWriter": {}}, "Value cannot be empty"),
         ({"Type": "Map", "ItemProcessor": DISTRIBUTED, "ItemBatcher": {}}, "At least one of 'MaxItemsPerBatch'"),
         (
-            {"Type": "Map", "ItemProcessor": DISTRIBUTED, "ItemBatcher": {"MaxItemsPerBatch": 0}},
-            "Minimum value is 1 at /States/S/ItemBatcher/MaxItemsPerBatch",
+            {"Type": "Map", "ItemProcessor": DISTRIBUTED, "ItemBatcher": {"MaxItemsPerBatch": -1}},
+            "Minimum value is 0 at /States/S/ItemBatcher/MaxItemsPerBatch",
         ),
         (
             {"Type": "Map", "ItemProcessor": {**PROCESSOR, "ProcessorConfig": {"Mode": "DISTRIBUTED"}}},

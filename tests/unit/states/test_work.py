@@ -495,10 +495,20 @@ class TestDistributedMap:
         assert effect.select is not None
         assert effect.select(0, 1, "a", "STATE_DATA") == {"k": "a"}
 
-    @pytest.mark.parametrize("value", [0, 7, 7.0, -1, 100_000_001])
-    @pytest.mark.parametrize("jsonata", [False, True])
+    @pytest.mark.parametrize(
+        ("value", "jsonata"),
+        [
+            *((value, jsonata) for value in (0, 7, 100_000_001) for jsonata in (False, True)),
+            (-1, False),
+            (7.0, True),
+            ("7", False),
+        ],
+    )
     def test_max_items_is_left_to_the_map_run(self, run_machine: RunMachine, value: Json, jsonata: bool) -> None:
-        """Any whole number that is found goes to the map run: a negative one fails there, as a reader's failure."""
+        """Any whole number that is found goes to the map run: a path's negative one fails there, as a reader's failure.
+
+        A path may find it as a string. 7.0 is whole to JSONata only.
+        """
         config = {"MaxItems": "{% $states.input.n %}"} if jsonata else {"MaxItemsPath": "$.n"}
         reader = {
             "Resource": "arn:aws:states:::s3:listObjectsV2",
@@ -509,11 +519,21 @@ class TestDistributedMap:
 
         effect = self.run_map(run_machine, {"ItemReader": reader, **language}, {"n": value})
 
-        assert effect.max_items == value
+        assert effect.max_items == int(value)
         assert effect.reader == ReaderSpec("s3:listObjectsV2", {}, {"Bucket": "b"})
 
     @pytest.mark.parametrize(
-        ("value", "shown"), [(1.5, "1.5"), ("1", "1"), (True, "true"), (None, "null"), ([1], "[1]")]
+        ("value", "shown"),
+        [
+            (1.5, "1.5"),
+            (2.0, "2.0"),
+            ("1.5", "1.5"),
+            (" 1", " 1"),
+            (2**63, "9223372036854775808"),
+            (True, "true"),
+            (None, "null"),
+            ([1], "[1]"),
+        ],
     )
     def test_a_max_items_path_that_finds_no_whole_number_fails_before_the_run(
         self, run_machine: RunMachine, value: Json, shown: str
@@ -583,8 +603,8 @@ class TestDistributedMap:
     @pytest.mark.parametrize(
         ("fields", "cause"),
         [
-            ({"MaxItemsPerBatchPath": "$.zero"}, "MaxItemsPerBatch must be at least 1."),
-            ({"MaxInputBytesPerBatchPath": "$.zero"}, "MaxInputBytesPerBatch must be between 1 and 262144."),
+            ({"MaxItemsPerBatchPath": "$.minus"}, "field MaxItemsPerBatch must be positive"),
+            ({"MaxInputBytesPerBatchPath": "$.minus"}, "field MaxInputBytesPerBatch must be positive"),
             ({"MaxInputBytesPerBatchPath": "$.large"}, "MaxInputBytesPerBatch must be between 1 and 262144."),
             (
                 {"MaxItemsPerBatchPath": "$.text"},
@@ -598,7 +618,7 @@ class TestDistributedMap:
         """States.Runtime, as for the other paths of a Map."""
         state = {"Type": "Map", "ItemProcessor": PROCESSOR, "ItemBatcher": fields}
 
-        end, world = run_machine(one_state(state), {"zero": 0, "large": 262_145, "text": "x"})
+        end, world = run_machine(one_state(state), {"minus": -1, "large": 262_145, "text": "x"})
 
         assert isinstance(end, FailScope)
         assert (end.error, world.types) == ("States.Runtime", ["MapStateEntered", "MapStateStarted"])

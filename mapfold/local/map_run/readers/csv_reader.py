@@ -3,6 +3,7 @@
 Python's csv module keeps AWS's rules once a backslash is its escape character: quotes are optional, `""` is a quote,
 quoted fields may hold delimiters and line ends, and a backslash that escapes nothing is dropped. Text without quotes
 and backslashes, which is most, needs no more than to be split: 0.37 µs a row of five fields with its object, with csv 0.49 µs.
+Only `""` in a field without quotes around it is none of csv's rules: AWS's example reads `{""a"":""b""}` as `{"a":"b"}`.
 """
 
 from __future__ import annotations
@@ -85,6 +86,9 @@ class _Text:
         self._source = source
         self._blocks = blocks
         self._delimiter = delimiter
+        begin = rf"(?<![^{re.escape(delimiter)}\r\n])"  # of a field: the text's, or behind a delimiter or a line's end
+        self._bare_quotes = re.compile(rf'{begin}[^"{re.escape(delimiter)}\r\n][^{re.escape(delimiter)}\r\n]*?""')
+        self._quotes = re.compile(rf'{begin}"(?:[^"\\]++|""|\\.)*+(?:"|\Z)|\\.|("")', re.DOTALL)
         # A line behind the text tells whether a quote is open there: then it is no row by itself.
         self._last_row = ["<last", "last>"]
         self._last_line = delimiter.join(self._last_row)
@@ -152,6 +156,8 @@ class _Text:
         if "\\" in text:
             # AWS drops a backslash that escapes nothing. Python's csv would take the line end as a part of the field.
             text = _ESCAPED_LINE_END.sub(r"\1", text)
+        if '""' in text:
+            text = self._with_bare_quotes_escaped(text)
         if len(text) > ITEM_LIMIT_BYTES // 4 and len(text.encode()) > ITEM_LIMIT_BYTES:
             self._check_rows(text)
         end = iter((self._last_line,))
@@ -164,6 +170,12 @@ class _Text:
         last = part.pop()
         self._open_row = "" if last == self._last_row else self._tail(text, last)
         yield part
+
+    def _with_bare_quotes_escaped(self, text: str) -> str:
+        """`""` as `\\"` where no quotes are around the field: as long as before, and what csv takes for a quote."""
+        if self._bare_quotes.search(text) is None:
+            return text
+        return self._quotes.sub(lambda found: '\\"' if found.group(1) else found.group(), text)
 
     def _tail(self, text: str, row: Row) -> str:
         """The lines at the end of `text` that `row`, which the last line closed, came from."""

@@ -147,11 +147,18 @@ def read_tail(
 
 
 def failure_cause(action: str, error: Exception) -> str:
-    """What S3's refusal, or its silence, reads like in a cause."""
-    if isinstance(error, ClientError):
-        detail = error.response.get("Error", {})
-        return f"{action}: S3 answered {detail.get('Code', 'Unknown')}: {detail.get('Message', '')}".rstrip(": ")
-    return f"{action}: {error}"
+    """What S3's refusal, or its silence, reads like in a cause.
+
+    A refusal is in the words of the SDK that the service itself calls S3 with, as causes of its S3 tasks are. That those
+    of map runs are so, too, is unconfirmed.
+    """
+    if not isinstance(error, ClientError):
+        return f"{action}: {error}"
+    detail, answer = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
+    status, request, host = answer.get("HTTPStatusCode", 400), answer.get("RequestId", ""), answer.get("HostId", "")
+    extended = f", Extended Request ID: {host}" if host else ""
+    message = detail.get("Message") or detail.get("Code", "Unknown")
+    return f"{message} (Service: S3, Status Code: {status}, Request ID: {request}{extended})"
 
 
 def get_object(s3: S3Client, source: S3Object, byte_range: str | None = None) -> dict[str, Any]:
