@@ -14,12 +14,13 @@ from starlette.routing import Route
 
 from mapfold.local.service.context import Service
 from mapfold.local.service.definitions import describe_state_machine_for_execution
-from mapfold.local.service.executions import describe_execution, list_executions, start_execution, stop_execution
+from mapfold.local.service.executions import describe_execution, list_executions, stop_execution
 from mapfold.local.service.faults import Fault
 from mapfold.local.service.history import get_execution_history
 from mapfold.local.service.map_runs import describe_map_run, list_map_runs, update_map_run
 from mapfold.local.service.redrive import redrive_execution
 from mapfold.local.service.request import Request
+from mapfold.local.service.starting import start_execution, start_sync_execution
 from mapfold.local.service.state_machines import (
     create_state_machine,
     delete_state_machine,
@@ -49,6 +50,7 @@ ACTIONS: Mapping[str, Action] = {
     "ListTagsForResource": list_tags_for_resource,
     "RedriveExecution": redrive_execution,
     "StartExecution": start_execution,
+    "StartSyncExecution": start_sync_execution,
     "StopExecution": stop_execution,
     "TagResource": tag_resource,
     "UntagResource": untag_resource,

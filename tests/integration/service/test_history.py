@@ -127,7 +127,7 @@ class TestAnExpressChild:
             ({}, "ValidationException"),
             ({"executionArn": "x"}, "InvalidArn"),
             ({"executionArn": "arn:aws:states:us-east-1:123456789012:execution:jobs:x"}, "ExecutionDoesNotExist"),
-            ({"executionArn": "arn:aws:states:us-east-1:123456789012:express:jobs:x:u"}, "InvalidArn"),
+            ({"executionArn": "arn:aws:states:us-east-1:123456789012:express:jobs:x:u"}, "ExecutionDoesNotExist"),
             ({"maxResults": "many"}, "SerializationException"),
         ],
     )
