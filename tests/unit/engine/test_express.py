@@ -9,7 +9,7 @@ import pytest
 
 from mapfold.local.engine import execution
 from mapfold.local.store import ExecutionRow, MachineRow, open_store
-from tests.unit.engine.fakes import Gate, StillClock
+from tests.unit.engine.fakes import Gate
 from tests.unit.engine.world import ALL, World, opened, pass_, task, wait
 
 
@@ -114,17 +114,3 @@ class TestAsynchronous:
         assert world.functions.calls == [("echo", {}), ("waits", {})]
         assert [event["id"] for event in ended.events] == list(range(1, 13))
         assert ended.types.count("ExecutionStarted") == 1
-
-    async def test_one_that_is_older_than_five_minutes_is_timed_out_when_it_goes_on(self, tmp_path: Path) -> None:
-        """Its five minutes count while the engine is away."""
-        clock = StillClock()
-        async with open_store(tmp_path) as store:
-            async with opened(store, clock=clock) as world:
-                started = await world.start({"W": wait()}, type_="EXPRESS")
-            clock.now += 300
-            async with opened(store, clock=clock) as world:
-                await world.engine.resume()
-                ended = await world.end(started)
-
-        assert ended.types == ["ExecutionStarted", "ExecutionTimedOut"]
-        assert (ended.row.status, ended.row.stop) == ("TIMED_OUT", started.start + 300)
