@@ -58,8 +58,10 @@ class TestStart:
             (" \n", "Invalid execution input."),
             (
                 "{a: 1}",
-                "Unexpected character ('a' (code 97)): was expecting double-quote to start field name\n"
-                ' at [Source: (String)"{a: 1}"; line: 1, column: 3]',
+                (
+                    "Unexpected character ('a' (code 97)): was expecting double-quote to start field name"
+                    '\n at [Source: (String)"{a: 1}"; line: 1, column: 3]'
+                ),
             ),
         ],
     )
