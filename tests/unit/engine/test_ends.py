@@ -44,6 +44,17 @@ class TestTimeouts:
         assert ended.details("ExecutionTimedOut") == {"error": "States.Timeout"}
         assert ended.types[-2:] == ["WaitStateEntered", "ExecutionTimedOut"]
 
+    async def test_a_machine_that_takes_too_long_within_branches_and_iterations(self, world: World) -> None:
+        """Everything inside ends without an event of its own."""
+        gate = world.functions.handlers["waits"] = Gate()
+        inner = inline_map({"T": task("waits")})
+
+        ended = await world.run({"Both": parallel({"M": inner}, {"W": wait()})}, [1, 2], TimeoutSeconds=1)
+
+        assert ended.line[-1] == ("ExecutionTimedOut", 0)
+        assert not [type_ for type_ in ended.types if "Aborted" in type_ or "Failed" in type_]
+        assert (gate.waiting, ended.row.stop) == (0, ended.row.start + 1)
+
 
 class TestStop:
     async def test_in_a_wait(self, world: World) -> None:
@@ -93,7 +104,7 @@ class TestStop:
         assert world.functions.dropped == ["waits"]
 
     async def test_in_a_parallel_and_in_an_inline_map(self, world: World) -> None:
-        """Everything inside ends with it."""
+        """Everything inside ends with it, and no state has an Aborted event."""
         gate = world.functions.handlers["waits"] = Gate()
         inner = inline_map({"T": task("waits")})
         started = await world.start({"Both": parallel({"M": inner}, {"W": wait()})}, [1, 2])
@@ -101,6 +112,7 @@ class TestStop:
 
         ended = await world.stop(started)
 
+        assert [type_ for type_ in ended.types if "Aborted" in type_] == ["ExecutionAborted"]
         assert ended.types[-1] == "ExecutionAborted"
         assert gate.waiting == 0
 
