@@ -40,7 +40,6 @@ class Frame:
     """One running scope. Not shared between tasks: every branch and iteration has its own."""
 
     __slots__ = (
-        "before",
         "clock",
         "entered",
         "execution",
@@ -84,8 +83,6 @@ class Frame:
         """The bytes of each of them, as far as they were counted."""
         self.state: tuple[str, float] = ("", 0.0)
         """Name and time of entry (epoch seconds) of the current state."""
-        self.before = 0
-        """The id that the event of this entry points back to."""
         self.entered = 0
         """The id of the event that records this entry."""
         self.retry_count: int | None = None

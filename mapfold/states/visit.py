@@ -32,7 +32,6 @@ class WorkFailed(StateError):
 def enter(type_: str, name: str, data: Json, frame: Frame) -> None:
     """Record that the state `name` was entered with the raw input `data`."""
     frame.state = (name, frame.clock())
-    frame.before = frame.previous
     frame.retry_count = None
     frame.task_token = None
     frame.entered = frame.record(

@@ -56,7 +56,7 @@ async def _close_open_runs(store: Store, execution_arn: str, *, now: float) -> N
 
 def _abort(store: Store, child: ChildRow, events: list[WireEvent], *, attempt: int, now: float) -> None:
     last = len(events)
-    end = {"timestamp": now, "type": "ExecutionAborted", "id": last + 1, "previousEventId": last}
+    end = {"timestamp": now, "type": "ExecutionAborted", "id": last + 1, "previousEventId": 0}
     end["executionAbortedEventDetails"] = {}
     store.child_ended(
         child.map_run_id,

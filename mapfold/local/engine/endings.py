@@ -77,10 +77,10 @@ def record_ending(frame: Frame, ending: Ending) -> None:
         frame.record("ExecutionSucceeded", "executionSucceededEventDetails", details)
         return
     type_, key = EVENTS[ending.status]
-    if ending.status == "ABORTED" and frame.previous == frame.entered:
-        frame.previous = frame.before  # in a Wait, which records nothing meanwhile (history-events 3, rule 7)
     found = {"error": ending.error, "cause": ending.cause}
-    frame.record(type_, key, {name: value for name, value in found.items() if value is not None})
+    # A stop and a timeout come from outside: nothing in the history leads to them (seen on the service, in a Wait).
+    previous = frame.previous if ending.status == "FAILED" else 0
+    frame.history.add(type_, previous, key, {name: value for name, value in found.items() if value is not None})
 
 
 def record_start(frame: Frame, input_text: str, role_arn: str) -> None:

@@ -102,6 +102,28 @@ class Engine:
         self, machine: MachineRow, *, name: str, input_text: str, trace_header: str | None = None
     ) -> ExecutionRow:
         """Start an execution of `machine` and return its row. The service has checked name and input."""
+        execution = self._make(machine, name, input_text, trace_header)
+        row = execution.row
+        self._store.execution_started(row)
+        self._tasks.create_task(self._run(execution, machine), name=f"execution-{name}")
+        await self._store.flush()  # who is told that it started may count on it, whatever happens to us then
+        return row
+
+    async def run_execution(
+        self, machine: MachineRow, *, name: str, input_text: str, trace_header: str | None = None
+    ) -> ExecutionRow:
+        """Run an execution of an EXPRESS machine to its end, whoever still waits for that: its row then.
+
+        At most once, as on AWS: until it has ended the store says ABORTED, so no other process runs it again. The row
+        is RUNNING still if the engine was left meanwhile.
+        """
+        execution = self._make(machine, name, input_text, trace_header)
+        self._store.execution_started(replace(execution.row, status="ABORTED"))
+        self._tasks.create_task(self._run(execution, machine), name=f"execution-{name}")
+        await execution.ended.wait()
+        return execution.row
+
+    def _make(self, machine: MachineRow, name: str, input_text: str, trace_header: str | None) -> Execution:
         number = self._store.next_execution_id()
         if machine.type == "EXPRESS":
             arn = express_arn(machine.name, name, name_uuid(name, number), region=self._region)
@@ -118,12 +140,10 @@ class Engine:
             type=machine.type,
             trace_header=trace_header,
         )
-        execution = Execution(row, machine, self._program(machine), store=self._store, clock=self._clock)
-        self._live[arn] = execution
-        self._store.execution_started(row)
-        self._tasks.create_task(self._run(execution, machine), name=f"execution-{name}")
-        await self._store.flush()  # who is told that it started may count on it, whatever happens to us then
-        return row
+        execution = self._live[arn] = Execution(
+            row, machine, self._program(machine), store=self._store, clock=self._clock
+        )
+        return execution
 
     async def redrive_execution(self, row: ExecutionRow, machine: MachineRow) -> ExecutionRow:
         """Let an execution that has ended go on where it failed; its row from now on.
@@ -261,8 +281,7 @@ class Engine:
         now = self._clock()
         event = {"timestamp": now, "type": "ExecutionFailed", "id": last_event + 1, "previousEventId": last_event}
         event["executionFailedEventDetails"] = {"error": "States.Runtime", "cause": cause}
-        if row.type == "STANDARD":
-            self._store.add_events(row.id, last_event + 1, 1, orjson.dumps([event]))
+        self._store.add_events(row.id, last_event + 1, 1, orjson.dumps([event]))
         self._store.execution_ended(row.id, status="FAILED", stop=now, error="States.Runtime", cause=cause)
 
     async def _run(self, execution: Execution, machine: MachineRow) -> None:

@@ -30,7 +30,7 @@ def keep_nothing() -> None:
 
 
 class EventLog:
-    """Keeps the events of a STANDARD execution. Fulfils `mapfold.states.frame.History`.
+    """Keeps the events of an execution. Fulfils `mapfold.states.frame.History`.
 
     `keep` queues to the store what has been recorded so far; the log's owner says how. `most` is how many there may be,
     if not `MAX_EVENTS`.
@@ -75,19 +75,3 @@ class EventLog:
         """The pending events with the id of the first; they are no longer kept here."""
         events, self.pending = self.pending, []
         return self.count - len(events) + 1, events
-
-
-class CountingLog:
-    """Numbers events and drops them: an EXPRESS execution has no history of its own (GetExecutionHistory refuses it)."""
-
-    __slots__ = ("count",)
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def add(self, type_: str, previous: int, key: str | None, details: Mapping[str, Any] | None) -> int:
-        self.count += 1
-        return self.count
-
-    def keep(self) -> None:
-        """Nothing is kept."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 import orjson
@@ -24,7 +25,7 @@ from mapfold.local.engine.endings import (
     record_redrive,
     record_start,
 )
-from mapfold.local.engine.event_log import CountingLog, EventLog, keep_nothing
+from mapfold.local.engine.event_log import EventLog, keep_nothing
 from mapfold.local.store import ExecutionRow, MachineRow, Store, WireEvent
 from mapfold.states import Machine
 from mapfold.states.effects import EndScope, FailScope, Json
@@ -45,7 +46,7 @@ class Execution:
         self._program = program
         self._store = store
         self._clock = clock
-        self._log = EventLog(clock, keep=self.flush) if row.type == "STANDARD" else CountingLog()
+        self._log = EventLog(clock, keep=self.flush, most=None if row.type == "STANDARD" else inf)
         self.ended = asyncio.Event()
         """Set when `run` is over, whatever way."""
         self._stop: Ending | None = None
@@ -64,7 +65,8 @@ class Execution:
         left = self._seconds_left()
         if left is not None and left <= 0:
             self._stop = Ending("TIMED_OUT", error="States.Timeout")
-        if not isinstance(self._log, EventLog):  # nothing is known but when it started, so it runs again as a whole
+        if self.row.type == "EXPRESS":  # it runs again as a whole, as on AWS: at least once
+            self._store.forget_events(self.row.id)
             return
         if redriven:
             self._store.execution_redriven(self.row.id, self.row.redrive_count, self.row.redrive_date or 0.0)
@@ -97,7 +99,6 @@ class Execution:
         return self._stop is not None or self.row.status != "RUNNING"
 
     def _record_redrive(self) -> WireEvent:
-        assert isinstance(self._log, EventLog)
         record_redrive(self._frame, self.row.redrive_count, last=self._log.count)
         event = self._log.pending[-1]
         self.flush()
@@ -114,10 +115,16 @@ class Execution:
         if self._left:
             return
         record_ending(self._frame, ending)
+        stop = self._stopped(ending)
         self.flush()
-        if isinstance(self._log, EventLog):
-            self._log.keep = keep_nothing  # or it and we would hold each other until the garbage is collected
-        self._close(ending, self._clock() if self.row.stop is None else self.row.stop)
+        self._log.keep = keep_nothing  # or it and we would hold each other until the garbage is collected
+        self._close(ending, stop)
+
+    def _stopped(self, ending: Ending) -> float:
+        """When it ended: a stop when it was asked for, a timeout to the millisecond (seen on the service)."""
+        deadline = self._deadline() if ending.status == "TIMED_OUT" else self.row.stop
+        at: float = self._log.pending[-1]["timestamp"]
+        return at if deadline is None else deadline
 
     def _close(self, ending: Ending, stop: float) -> None:
         error = None if ending.status == "TIMED_OUT" else ending.error  # it is in the event only (history-events 4)
@@ -146,15 +153,13 @@ class Execution:
 
     def flush(self) -> None:
         """Hand the events that have gathered to the store."""
-        if self._left or not isinstance(self._log, EventLog) or not self._log.pending:
+        if self._left or not self._log.pending:
             return
         first, events = self._log.take()
         self._store.add_events(self.row.id, first, len(events), orjson.dumps(events))
 
     def events_from(self, first_id: int) -> list[dict[str, Any]]:
         """Events from `first_id` on that the store has not been handed."""
-        if not isinstance(self._log, EventLog):
-            return []
         return [event for event in self._log.pending if event["id"] >= first_id]
 
     async def _end(self, world: World) -> Ending:
@@ -171,14 +176,20 @@ class Execution:
             self._task.uncancel()
             return self._stop
 
-    def _seconds_left(self) -> float | None:
-        """Until the execution times out. A redrive starts the count again, a restart of ours does not."""
+    def _limit(self) -> float | None:
         limit: float | None = self._program.timeout_seconds
         if self.row.type == "EXPRESS":
-            limit = min(limit or EXPRESS_SECONDS, EXPRESS_SECONDS)
-        if limit is None or not self._recalled:
-            return limit
-        return (self.row.redrive_date or self.row.start) + limit - self._clock()
+            return min(limit or EXPRESS_SECONDS, EXPRESS_SECONDS)
+        return limit
+
+    def _deadline(self) -> float | None:
+        """When the execution times out. A redrive starts the count again, a restart of ours does not."""
+        limit = self._limit()
+        return None if limit is None else (self.row.redrive_date or self.row.start) + limit
+
+    def _seconds_left(self) -> float | None:
+        deadline = self._deadline() if self._recalled else None
+        return self._limit() if deadline is None else deadline - self._clock()
 
     async def _drive(self, world: World) -> EndScope | FailScope:
         try:

@@ -1,7 +1,7 @@
 """Step Functions on the wire: what boto3, the AWS CLI and every SDK call.
 
 `wire.py` has the protocol and the table of actions; each family of actions is one module (`state_machines`,
-`executions`, `history`, `map_runs`, `tags`); `request.py` checks members, `shapes.py` forms answers;
+`starting`, `executions`, `history`, `map_runs`, `tags`); `request.py` checks members, `shapes.py` forms answers;
 `engine_protocol.py` says what runs the executions.
 """
 

@@ -15,7 +15,9 @@ from mapfold.local.service.state_machines import described
 
 async def describe_state_machine_for_execution(service: Service, request: Request) -> dict[str, Any]:
     """DescribeStateMachineForExecution: the definition that the execution runs, whatever was updated since."""
-    arn = request.arn("executionArn", Kind.EXECUTION, Kind.EXPRESS)
+    arn = request.arn("executionArn", Kind.EXECUTION)
+    included = request.choice("includedData", ("ALL_DATA", "METADATA_ONLY"), "ALL_DATA")
+    request.done()
     execution, map_run = await find_execution(service, arn)
     row = await service.store.machine_revision(execution.machine_revision)
     if row is None:
@@ -30,4 +32,6 @@ async def describe_state_machine_for_execution(service: Service, request: Reques
             mapRunArn=map_run.arn,
             label=map_run.label,
         )
+    if included == "METADATA_ONLY":
+        answer["definition"] = "{}"
     return answer

@@ -75,6 +75,12 @@ class Engine(Protocol):
         """Keep and run a new execution; the service has checked its name and input. Returns before it ends."""
         ...
 
+    async def run_execution(
+        self, machine: MachineRow, *, name: str, input_text: str, trace_header: str | None = None
+    ) -> ExecutionRow:
+        """Run a new execution of an EXPRESS machine to its end (whether the caller waits or not); its row then."""
+        ...
+
     async def redrive_execution(self, row: ExecutionRow, machine: MachineRow) -> ExecutionRow:
         """Run an ended execution on from where it failed, with the revision that it ran; its row as it is now.
 

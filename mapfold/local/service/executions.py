@@ -1,27 +1,24 @@
-"""Start, describe, stop and list executions, top-level ones and map runs' children (service-api 3)."""
+"""Describe, stop and list executions, top-level ones and map runs' children (service-api 3)."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
 
-import orjson
-
-from mapfold.local.arns import Arn, Kind, execution_arn, is_valid_name, parse_arn
+from mapfold.local.arns import Arn, Kind, parse_arn
 from mapfold.local.service.children import list_children
 from mapfold.local.service.context import Service
-from mapfold.local.service.faults import (
-    Fault,
-    execution_missing,
-    invalid_name,
-    resource_missing,
-    type_not_supported,
-)
+from mapfold.local.service.faults import Fault, execution_missing, resource_missing, type_not_supported
 from mapfold.local.service.pages import cut_page, read_token, with_token
 from mapfold.local.service.redrivable import redrive_of, redrive_standing
-from mapfold.local.service.request import PAYLOAD_BYTES, Request
-from mapfold.local.service.shapes import child_execution, execution_answer, execution_item, seconds
+from mapfold.local.service.request import Request
+from mapfold.local.service.shapes import (
+    child_execution,
+    execution_answer,
+    execution_item,
+    seconds,
+    without_payloads,
+)
 from mapfold.local.service.state_machines import find_machine
 from mapfold.local.store import ExecutionRow, MapRunRow, Page
 from mapfold.local.store.schema import CHILD_BITS
@@ -31,36 +28,6 @@ Answer = dict[str, Any]
 STATUSES = ("SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING")  # in AWS's order
 
 
-async def start_execution(service: Service, request: Request) -> Answer:
-    """StartExecution. STANDARD: the same name and input while it still runs gives the same execution again."""
-    arn = request.arn("stateMachineArn", Kind.STATE_MACHINE)
-    name = request.optional_text("name")
-    trace_header = request.optional_text("traceHeader", most=256)
-    input_text = request.text("input") if request.has("input") else "{}"
-    request.done()
-    if name is not None and not is_valid_name(name):
-        raise invalid_name(name)
-    if arn.label is not None:
-        raise Fault("ValidationException", f"This operation is not supported on a Map state's ARN: '{arn}'")
-    _check_input(input_text)
-    machine = find_machine(service, arn)
-    if name is None or machine.type == "EXPRESS":
-        row = await service.engine.start_execution(
-            machine, name=name or str(uuid4()), input_text=input_text, trace_header=trace_header
-        )
-        return _started(row)
-    async with service.starts:
-        known = await _known_execution(service, execution_arn(machine.name, name, region=arn.region))
-        if known is None:
-            row = await service.engine.start_execution(
-                machine, name=name, input_text=input_text, trace_header=trace_header
-            )
-            return _started(row)
-    if known.status != "RUNNING" or known.input != input_text:
-        raise Fault("ExecutionAlreadyExists", f"Execution Already Exists: '{known.arn}'")
-    return _started(known)
-
-
 async def describe_execution(service: Service, request: Request) -> Answer:
     """DescribeExecution. EXPRESS executions only when a map run started them: ARNs of others are refused."""
     arn = request.arn("executionArn", Kind.EXECUTION)
@@ -68,13 +35,7 @@ async def describe_execution(service: Service, request: Request) -> Answer:
     request.done()
     row, _ = await find_execution(service, arn)
     answer = execution_answer(row, *await redrive_standing(service, row))
-    if included == "METADATA_ONLY":
-        for payload in ("input", "output", "error", "cause"):
-            answer.pop(payload, None)
-        for details in ("inputDetails", "outputDetails"):
-            if details in answer:
-                answer[details] = {"included": False}
-    return answer
+    return without_payloads(answer) if included == "METADATA_ONLY" else answer
 
 
 async def stop_execution(service: Service, request: Request) -> Answer:
@@ -129,7 +90,7 @@ async def list_executions(service: Service, request: Request) -> Answer:
 async def find_execution(service: Service, arn: Arn) -> tuple[ExecutionRow, MapRunRow | None]:
     """An execution, running or ended, and the map run that it is a child of. ExecutionDoesNotExist."""
     if not arn.is_child:
-        row = await _known_execution(service, str(arn))
+        row = await known_execution(service, str(arn))
         if row is None:
             raise execution_missing(str(arn))
         return row, None
@@ -171,7 +132,8 @@ async def find_map_run(service: Service, arn: Arn) -> MapRunRow:
     return row
 
 
-async def _known_execution(service: Service, arn: str) -> ExecutionRow | None:
+async def known_execution(service: Service, arn: str) -> ExecutionRow | None:
+    """A top-level execution, running or ended, or None."""
     live = service.engine.live_execution(arn)
     return live.row if live is not None else await service.store.execution(arn)
 
@@ -180,25 +142,3 @@ async def _revision_of(service: Service, map_run: MapRunRow) -> int:
     """The revision that the map run's execution runs; the parent may itself be a child."""
     parent, _ = await find_execution(service, parse_arn(map_run.execution_arn))
     return parent.machine_revision
-
-
-# --- starting ---------------------------------------------------------------------------------------------
-
-
-def _check_input(text: str) -> None:
-    if len(text) > PAYLOAD_BYTES or len(text.encode()) > PAYLOAD_BYTES:
-        raise Fault(
-            "ValidationException",
-            "1 validation error detected: Value at 'input' failed to satisfy constraint: "
-            f"Member must have length less than or equal to {PAYLOAD_BYTES}",
-        )
-    if not text:
-        raise Fault("InvalidExecutionInput", "Invalid State Machine Execution Input: 'Invalid execution input.'")
-    try:
-        orjson.loads(text)
-    except ValueError as error:
-        raise Fault("InvalidExecutionInput", f"Invalid State Machine Execution Input: '{error}'") from error
-
-
-def _started(row: ExecutionRow) -> Answer:
-    return {"executionArn": row.arn, "startDate": seconds(row.start)}

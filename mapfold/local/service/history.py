@@ -1,6 +1,6 @@
 """GetExecutionHistory: what the store has, and behind it what the engine still holds (history-events 5).
 
-Of an EXPRESS child AWS gives no history; ours is at `GET /mapfold/history?executionArn=…`, with the same members (as
+Of an EXPRESS execution or child AWS gives no history; ours is at `GET /mapfold/history?executionArn=…`, with the same members (as
 parameters) and the same answer, so that people can see it.
 """
 
@@ -26,7 +26,7 @@ from mapfold.local.store import Page, WireEvent
 
 async def get_execution_history(service: Service, request: Request) -> dict[str, Any]:
     """GetExecutionHistory, of a STANDARD execution or a STANDARD child; `reverseOrder` only turns the order."""
-    return await _history(service, request, with_express_children=False)
+    return await _history(service, request, with_express=False)
 
 
 def routes(service: Service) -> list[Route]:
@@ -34,7 +34,7 @@ def routes(service: Service) -> list[Route]:
 
     async def endpoint(http: HttpRequest) -> Response:
         try:
-            answer = await _history(service, Request(_members(http.query_params)), with_express_children=True)
+            answer = await _history(service, Request(_members(http.query_params)), with_express=True)
         except Fault as fault:
             return _json({"__type": fault.code, "message": fault.message}, status=fault.status)
         return _json(answer)
@@ -57,12 +57,12 @@ def _json(answer: Mapping[str, Any], *, status: int = 200) -> Response:
     return Response(orjson.dumps(answer), status_code=status, media_type="application/json")
 
 
-async def _history(service: Service, request: Request, *, with_express_children: bool) -> dict[str, Any]:
+async def _history(service: Service, request: Request, *, with_express: bool) -> dict[str, Any]:
     reverse = request.flag("reverseOrder", default=False)
     with_data = request.flag("includeExecutionData", default=True)
     size = request.page_size()
     token = request.text("nextToken", most=1024, needed=False)
-    arn = request.arn("executionArn", Kind.EXECUTION)
+    arn = request.arn("executionArn", Kind.EXECUTION, *([Kind.EXPRESS] if with_express else []))
     question = ["GetExecutionHistory", str(arn), reverse, with_data]
     page = Page(size + 1, read_token(token, question))
     # Memory first: what it no longer holds was given to the store before now, and a read of the store flushes.
@@ -70,7 +70,7 @@ async def _history(service: Service, request: Request, *, with_express_children:
     newest: Sequence[WireEvent] = () if live is None else list(live.events_from(1))
     if arn.is_child:
         map_run, index = await find_child(service, arn)
-        if map_run.child_type == "EXPRESS" and not with_express_children:
+        if map_run.child_type == "EXPRESS" and not with_express:
             raise type_not_supported()
         if live is None:
             if await service.store.child(map_run.id, index) is None:
@@ -79,8 +79,6 @@ async def _history(service: Service, request: Request, *, with_express_children:
         kept: list[WireEvent] = []
     else:
         row = (await find_execution(service, arn))[0] if live is None else live.row
-        if row.type == "EXPRESS":
-            raise type_not_supported()
         kept = await _kept(service, row.id, page, newest, reverse=reverse)
     events = _in_page([*kept, *newest], page, reverse=reverse)
     shown, token = cut_page(events, size, question, key=lambda event: int(event["id"]))
@@ -111,11 +109,12 @@ def _in_page(events: Sequence[WireEvent], page: Page, *, reverse: bool) -> list[
     return sorted(events, key=lambda event: int(event["id"]), reverse=reverse)[: page.limit]
 
 
+PAYLOADS = frozenset({"input", "output", "parameters", "assignedVariables"})
+
+
 def without_data(event: WireEvent) -> WireEvent:
-    """An event without payloads, for includeExecutionData=false."""
+    """An event without payloads, for includeExecutionData=false; the flags beside them stay as they are."""
     return {
-        name: {key: item for key, item in value.items() if key not in ("input", "output", "parameters")}
-        if isinstance(value, dict)
-        else value
+        name: {key: item for key, item in value.items() if key not in PAYLOADS} if isinstance(value, dict) else value
         for name, value in event.items()
     }

@@ -41,6 +41,32 @@ def execution_answer(row: ExecutionRow, redrive_status: str, redrive_status_reas
     return answer
 
 
+def sync_execution_answer(row: ExecutionRow) -> Answer:
+    """StartSyncExecution's answer, without what it is billed."""
+    answer: Answer = {
+        "executionArn": row.arn,
+        "stateMachineArn": row.machine_arn,
+        "name": row.name,
+        "startDate": seconds(row.start),
+        "stopDate": seconds(row.start if row.stop is None else row.stop),
+        "status": row.status,
+        "input": row.input,
+        "inputDetails": {"included": True},
+    }
+    if row.output is not None:
+        answer.update(output=row.output, outputDetails={"included": True})
+    # Only here a timeout has its error: DescribeExecution leaves it to the history, which an EXPRESS one has not.
+    error = "States.Timeout" if row.status == "TIMED_OUT" else row.error
+    _add_known(answer, error=error, cause=row.cause, traceHeader=row.trace_header)
+    return answer
+
+
+def without_payloads(answer: Answer) -> Answer:
+    """The answer of an action that was asked for METADATA_ONLY."""
+    kept = {name: value for name, value in answer.items() if name not in ("input", "output", "error", "cause")}
+    return {**kept, **{name: {"included": False} for name in ("inputDetails", "outputDetails") if name in kept}}
+
+
 def execution_item(row: ExecutionRow) -> Answer:
     """An entry of ListExecutions; a child's has its map run and how many items it took."""
     answer = _execution_head(row)

@@ -22,12 +22,13 @@ from mapfold.local.service.activities import (
 )
 from mapfold.local.service.context import Service
 from mapfold.local.service.definitions import describe_state_machine_for_execution
-from mapfold.local.service.executions import describe_execution, list_executions, start_execution, stop_execution
+from mapfold.local.service.executions import describe_execution, list_executions, stop_execution
 from mapfold.local.service.faults import Fault
 from mapfold.local.service.history import get_execution_history
 from mapfold.local.service.map_runs import describe_map_run, list_map_runs, update_map_run
 from mapfold.local.service.redrive import redrive_execution
 from mapfold.local.service.request import Request
+from mapfold.local.service.starting import start_execution, start_sync_execution
 from mapfold.local.service.state_machines import (
     create_state_machine,
     delete_state_machine,
@@ -67,6 +68,7 @@ ACTIONS: Mapping[str, Action] = {
     "SendTaskHeartbeat": send_task_heartbeat,
     "SendTaskSuccess": send_task_success,
     "StartExecution": start_execution,
+    "StartSyncExecution": start_sync_execution,
     "StopExecution": stop_execution,
     "TagResource": tag_resource,
     "TestState": test_state,

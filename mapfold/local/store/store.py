@@ -167,6 +167,10 @@ class Store:
         """Keep `count` events of an execution, ids from `first_event_id`: an orjson-encoded list of WireEvents."""
         self._writer.put(EVENTS, (execution_id, first_event_id, count, blob), len(blob))
 
+    def forget_events(self, execution_id: int) -> None:
+        """Forget the history of an execution that begins anew."""
+        self._writer.put("DELETE FROM events WHERE execution_id = ?", (execution_id,))
+
     def execution_stopping(self, execution_id: int, stop: float, error: str | None, cause: str | None) -> None:
         """Keep that a running execution was told to stop. Until it has, it is RUNNING with a stop date."""
         self._writer.put(

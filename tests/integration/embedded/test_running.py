@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from botocore.config import Config
 
+from mapfold.client.express_history import express_events
 from tests.e2e.embedded import EmbeddedAws, until_ended
 from tests.e2e.embedded import session as aws_session
 from tests.integration.embedded.server import ROLE, create_function, session, until, write_code
+from tests.integration.wire_model import call, misfits
 
 AT_ONCE = 2
 ITEMS = 6
@@ -250,6 +252,26 @@ class TestWithoutExecution:
         sfn: Any = aws.stepfunctions
         with pytest.raises(sfn.exceptions.InvalidDefinition, match=r"aws-sdk:s3:nope is not recognized"):
             start(sfn, "nope", {"A": {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:nope", "End": True}}, {})
+
+
+class TestExpress:
+    def test_a_synchronous_execution_from_end_to_end(self, aws: EmbeddedAws) -> None:
+        """Its answer is what the SDKs' model says; its history is at Mapfold's own endpoint."""
+        states = {"P": {"Type": "Pass", "Result": 2, "ResultPath": "$.got", "End": True}}
+        machine = aws.stepfunctions.create_state_machine(
+            name="express",
+            definition=json.dumps({"StartAt": "P", "States": states}),
+            roleArn=ROLE,
+            type="EXPRESS",
+        )["stateMachineArn"]
+        url = f"http://127.0.0.1:{aws.port}"
+
+        status, answer = call(url, "StartSyncExecution", {"stateMachineArn": machine, "input": '{"n":1}'})
+
+        assert (status, answer["status"], misfits("StartSyncExecution", answer)) == (200, "SUCCEEDED", [])
+        assert json.loads(answer["output"]) == {"n": 1, "got": 2}
+        types = [event.type for event in express_events(url, answer["executionArn"], newest_first=False, page=3)]
+        assert types == ["ExecutionStarted", "PassStateEntered", "PassStateExited", "ExecutionSucceeded"]
 
 
 def start(sfn: Any, name: str, states: dict[str, Any], data: Any, **top: Any) -> str:

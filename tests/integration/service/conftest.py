@@ -65,13 +65,15 @@ class FakeEngine:
         self.performed: list[Effect] = []
         self.answers: list[Any] = []
         """What the effects of tested states are answered with, in order."""
+        self.sync_end: dict[str, Any] = {"output": "{}"}
+        """How executions end that are run synchronously."""
 
     async def start_execution(
         self, machine: MachineRow, *, name: str, input_text: str, trace_header: str | None = None
     ) -> ExecutionRow:
         number = self.store.next_execution_id()
         if machine.type == "EXPRESS":
-            arn = express_arn(machine.name, name, "u", region="us-east-1")
+            arn = express_arn(machine.name, name, f"u{number}", region="us-east-1")
         else:
             arn = execution_arn(machine.name, name, region="us-east-1")
         row = ExecutionRow(
@@ -81,6 +83,15 @@ class FakeEngine:
         self.store.execution_started(row)
         self.live[arn] = Live(row)
         return row
+
+    async def run_execution(
+        self, machine: MachineRow, *, name: str, input_text: str, trace_header: str | None = None
+    ) -> ExecutionRow:
+        row = await self.start_execution(machine, name=name, input_text=input_text, trace_header=trace_header)
+        await self.end(row.arn, **self.sync_end)
+        ended = await self.store.execution(row.arn)
+        assert ended is not None
+        return ended
 
     async def redrive_execution(self, row: ExecutionRow, machine: MachineRow) -> ExecutionRow:
         assert row.machine_revision == machine.revision

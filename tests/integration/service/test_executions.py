@@ -51,15 +51,34 @@ class TestStart:
         """Scalars too, as recorded."""
         assert service.start("one", input=text) == ONE
 
-    @pytest.mark.parametrize("text", ["", "{", "nope"])
-    def test_what_is_not_json_is_refused(self, service: Running, text: str) -> None:
-        """With the parser's own words."""
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("", "Invalid execution input."),
+            (" \n", "Invalid execution input."),
+            (
+                "{a: 1}",
+                (
+                    "Unexpected character ('a' (code 97)): was expecting double-quote to start field name"
+                    '\n at [Source: (String)"{a: 1}"; line: 1, column: 3]'
+                ),
+            ),
+        ],
+    )
+    def test_what_is_not_json_is_refused(self, service: Running, text: str, reason: str) -> None:
+        """In the words of the service's parser; an empty text in its own."""
         service.client.create_state_machine(name="jobs", definition=PASS, roleArn=ROLE)
 
-        code, message = error_of(lambda: service.client.start_execution(stateMachineArn=MACHINE, input=text))
+        error = error_of(lambda: service.client.start_execution(stateMachineArn=MACHINE, input=text))
 
-        assert code == "InvalidExecutionInput"
-        assert message.startswith("Invalid State Machine Execution Input: '")
+        assert error == ("InvalidExecutionInput", f"Invalid State Machine Execution Input: '{reason}'")
+
+    @pytest.mark.parametrize("text", ['{ "n" : 1.50 }', '{"a":1,"a":2}', "[1e3]"])
+    def test_an_input_is_described_as_it_was_sent(self, service: Running, text: str) -> None:
+        """White space, doubled keys and forms of numbers included."""
+        arn = service.start("one", input=text)
+
+        assert service.client.describe_execution(executionArn=arn)["input"] == text
 
     def test_a_map_s_machine_cannot_be_started(self, service: Running) -> None:
         """Only its parent can."""

@@ -93,6 +93,16 @@ def test_express_executions_have_no_history_here(service: Running) -> None:
     assert code == "InvalidArn"
 
 
+def test_an_express_execution_has_its_history_on_mapfold_s_own_port(service: Running) -> None:
+    """As its ARN is: `express:<machine>:<name>:<uuid>`."""
+    machine = service.client.create_state_machine(name="fast", definition=PASS, roleArn=ROLE, type="EXPRESS")
+    arn = service.client.start_execution(stateMachineArn=machine["stateMachineArn"])["executionArn"]
+    service.tell(lambda engine: engine.happen(arn, 3, flushed=False))
+    service.tell(lambda engine: engine.end(arn))
+
+    assert [event["id"] for event in asked(service, executionArn=arn)["events"]] == [1, 2, 3]
+
+
 class TestAnExpressChild:
     @pytest.fixture
     def child(self, service: Running) -> str:
@@ -127,7 +137,7 @@ class TestAnExpressChild:
             ({}, "ValidationException"),
             ({"executionArn": "x"}, "InvalidArn"),
             ({"executionArn": "arn:aws:states:us-east-1:123456789012:execution:jobs:x"}, "ExecutionDoesNotExist"),
-            ({"executionArn": "arn:aws:states:us-east-1:123456789012:express:jobs:x:u"}, "InvalidArn"),
+            ({"executionArn": "arn:aws:states:us-east-1:123456789012:express:jobs:x:u"}, "ExecutionDoesNotExist"),
             ({"maxResults": "many"}, "SerializationException"),
         ],
     )

@@ -50,6 +50,17 @@ class TestTimeouts:
         assert ended.details("ExecutionTimedOut") == {"error": "States.Timeout"}
         assert ended.types[-2:] == ["WaitStateEntered", "ExecutionTimedOut"]
 
+    async def test_a_machine_that_takes_too_long_within_branches_and_iterations(self, world: World) -> None:
+        """Everything inside ends without an event of its own."""
+        gate = world.functions.handlers["waits"] = Gate()
+        inner = inline_map({"T": task("waits")})
+
+        ended = await world.run({"Both": parallel({"M": inner}, {"W": wait()})}, [1, 2], TimeoutSeconds=1)
+
+        assert ended.line[-1] == ("ExecutionTimedOut", 0)
+        assert not [type_ for type_ in ended.types if "Aborted" in type_ or "Failed" in type_]
+        assert (gate.waiting, ended.row.stop) == (0, ended.row.start + 1)
+
 
 class TestStop:
     async def test_in_a_wait(self, world: World) -> None:
@@ -99,7 +110,7 @@ class TestStop:
         assert world.functions.dropped == ["waits"]
 
     async def test_in_a_parallel_and_in_an_inline_map(self, world: World) -> None:
-        """Everything inside ends with it."""
+        """Everything inside ends with it, and no state has an Aborted event."""
         gate = world.functions.handlers["waits"] = Gate()
         inner = inline_map({"T": task("waits")})
         started = await world.start({"Both": parallel({"M": inner}, {"W": wait()})}, [1, 2])
@@ -107,6 +118,7 @@ class TestStop:
 
         ended = await world.stop(started)
 
+        assert [type_ for type_ in ended.types if "Aborted" in type_] == ["ExecutionAborted"]
         assert ended.types[-1] == "ExecutionAborted"
         assert gate.waiting == 0
 
@@ -131,7 +143,7 @@ class TestTheEventLimit:
         ended = await world.run(ENDLESS)
 
         assert len(ended.events) == 25_000
-        assert ended.types[-1] == "ExecutionFailed"
+        assert ended.line[-1] == ("ExecutionFailed", 24_999)
         assert ended.failure == (
             "FAILED",
             "States.Runtime",
@@ -176,12 +188,12 @@ class TestTheEventLimit:
         assert ended.types == ["ExecutionStarted", "TaskStateEntered", "LambdaFunctionScheduled", "ExecutionFailed"]
 
     async def test_an_express_execution_has_no_limit(self, world: World, limit: int) -> None:
-        """And no history in the store."""
+        """Its history is in the store all the same."""
         states = {f"P{n}": pass_(Next=f"P{n + 1}") for n in range(40)} | {"P40": pass_()}
 
         ended = await world.run(states, type_="EXPRESS")
 
-        assert (ended.row.status, ended.events) == ("SUCCEEDED", [])
+        assert (ended.row.status, len(ended.events)) == ("SUCCEEDED", 2 + 2 * 41)
 
     async def test_a_map_run_that_has_no_room_for_its_end(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         """No map run is left running."""

@@ -369,7 +369,7 @@ class TestStop:
         ended = await world.stop(started, "Enough")
 
         run = await world.map_run(started)
-        assert ended.line[4:] == [("MapRunAborted", 4), ("ExecutionAborted", 5)]
+        assert ended.line[4:] == [("MapRunAborted", 4), ("ExecutionAborted", 0)]
         assert ended.row.status == run.status == "ABORTED"
         assert await world.store.child_counts(run.id) == {"ABORTED": (2, 4)}
         assert [run.execution_counts[name] for name in ("aborted", "running", "total")] == [2, 0, 4]

@@ -283,7 +283,7 @@ class TestTime:
     async def test_an_express_execution_runs_again_if_it_is_young(
         self, tmp_path: Path, later: float, status: str
     ) -> None:
-        """It has no history: it begins again, or its five minutes are over."""
+        """Nothing goes on from its history: it begins again, or its five minutes are over."""
         clock = StillClock()
         async with open_store(tmp_path) as store:
             async with opened(store, clock=clock) as world:

@@ -40,7 +40,12 @@ class World:
     ) -> ExecutionRow:
         """Start an execution of a machine whose first state is the first of `states`."""
         number = next(self.numbers)
-        name = f"machine{number}"
+        machine = self.machine(f"machine{number}", states, type_=type_, **top)
+        text = json.dumps({} if data is None else data, separators=(",", ":"))
+        return await self.engine.start_execution(machine, name=f"run{number}", input_text=text)
+
+    def machine(self, name: str, states: Mapping[str, Any], *, type_: str = "STANDARD", **top: Any) -> MachineRow:
+        """A machine whose first state is the first of `states`."""
         machine = MachineRow(
             arn=f"arn:aws:states:us-east-1:123456789012:stateMachine:{name}",
             name=name,
@@ -52,8 +57,7 @@ class World:
             revision=self.store.next_revision(),
         )
         self.store.put_machine(machine)
-        text = json.dumps({} if data is None else data, separators=(",", ":"))
-        return await self.engine.start_execution(machine, name=f"run{number}", input_text=text)
+        return machine
 
     async def run(self, states: Mapping[str, Any], data: Any = None, **options: Any) -> Ended:
         """Start an execution and wait for its end."""

@@ -215,16 +215,40 @@ class TestRetry:
             (["States.TaskFailed"], "States.Timeout", False),
             (["States.Timeout"], "States.HeartbeatTimeout", True),
             (["States.HeartbeatTimeout"], "States.Timeout", False),
+            (["States.ALL"], "States.HeartbeatTimeout", True),
+            (["States.ALL"], "States.DataLimitExceeded", True),
+            (["States.TaskFailed"], "States.DataLimitExceeded", False),
+            (["States.DataLimitExceeded"], "States.DataLimitExceeded", True),
+            (["States.TaskFailed"], "States.TaskFailed", True),
+            (["States.TaskFailed"], "States.Permissions", True),
+            (["States.TaskFailed"], "States.QueryEvaluationError", True),
+            (["States.Permissions"], "States.TaskFailed", False),
+            (["Other", "Broken"], "Broken", True),
             (["broken"], "Broken", False),
+            (["Broken*"], "Broken.One", False),
+            (["States.ALL"], None, True),
+            (["Broken"], None, False),
         ],
     )
-    def test_which_names_match(self, run_machine: RunMachine, names: list[str], error: str, is_retried: bool) -> None:
-        """States.TaskFailed is every failure but a timeout; names are case-sensitive."""
+    def test_which_names_match(
+        self, run_machine: RunMachine, names: list[str], error: str | None, is_retried: bool
+    ) -> None:
+        """States.TaskFailed is every failure but a timeout; names are case-sensitive, and nothing is a wildcard."""
         state = task(Retry=[{"ErrorEquals": names}])
 
         end, _ = run_machine(one_state(state), answers={FUNCTION: [TaskFailed(error, None), TaskSucceeded("ok")]})
 
         assert isinstance(end, EndScope) is is_retried
+
+    @pytest.mark.parametrize("names", [["States.ALL"], ["States.Runtime"], ["States.TaskFailed"]])
+    def test_no_name_matches_a_runtime_error(self, run_machine: RunMachine, names: list[str]) -> None:
+        """Nor does a catcher: the execution fails at once."""
+        state = task(Parameters={"v.$": "$.none"}, Retry=[{"ErrorEquals": names}])
+
+        end, world = run_machine(one_state(state))
+
+        assert isinstance(end, FailScope)
+        assert (end.error, end.catchable, world.sleeps) == ("States.Runtime", False, [])
 
 
 class TestCatch:
