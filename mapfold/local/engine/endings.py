@@ -83,9 +83,15 @@ def record_ending(frame: Frame, ending: Ending) -> None:
     frame.record(type_, key, {name: value for name, value in found.items() if value is not None})
 
 
-def record_start(frame: Frame, input_text: str, role_arn: str) -> None:
+def record_start(
+    frame: Frame, input_text: str, role_arn: str, *, alias_arn: str | None = None, version_arn: str | None = None
+) -> None:
     """Record ExecutionStarted. The first state's event does not point back to it (history-events 3, rule 1)."""
     details = {"input": input_text, "inputDetails": NOT_TRUNCATED, "roleArn": role_arn}
+    if alias_arn is not None:
+        details["stateMachineAliasArn"] = alias_arn
+    if version_arn is not None:
+        details["stateMachineVersionArn"] = version_arn
     frame.record_leaf("ExecutionStarted", "executionStartedEventDetails", details)
 
 

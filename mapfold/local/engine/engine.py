@@ -97,6 +97,8 @@ class Engine:
             input=input_text,
             type=machine.type,
             trace_header=trace_header,
+            version_arn=machine.version_arn,
+            alias_arn=machine.alias_arn,
         )
         execution = Execution(row, machine, self._program(machine), store=self._store, clock=self._clock)
         self._live[arn] = execution

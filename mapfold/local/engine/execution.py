@@ -109,7 +109,8 @@ class Execution:
         if self._left or self.row.status != "RUNNING":
             return
         if self._log.count == 0:
-            record_start(self._frame, self.row.input, self._machine.role_arn)
+            origin = {"alias_arn": self.row.alias_arn, "version_arn": self.row.version_arn}
+            record_start(self._frame, self.row.input, self._machine.role_arn, **origin)
         ending = await self._end(world)
         if self._left:
             return

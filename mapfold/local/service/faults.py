@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 
 class Fault(Exception):
-    """An error answer: `code` goes into `__type`, `message` is for people, `status` is the HTTP status."""
+    """An error answer: `code` goes into `__type`, `message` is for people, `status` is the HTTP status.
 
-    def __init__(self, code: str, message: str, *, status: int = 400) -> None:
+    `members` are what the model gives this error besides: the `reason` of a ValidationException, a `resourceName`.
+    """
+
+    def __init__(self, code: str, message: str, *, status: int = 400, **members: str) -> None:
         super().__init__(f"{code}: {message}")
-        self.code, self.message, self.status = code, message, status
+        self.code, self.message, self.status, self.members = code, message, status, members
 
 
 def invalid(problems: Sequence[str]) -> Fault:
@@ -36,7 +39,18 @@ def not_redrivable(arn: str, reason: str) -> Fault:
 
 def resource_missing(arn: str) -> Fault:
     """ResourceNotFound: a map run, or what tags were asked for."""
-    return Fault("ResourceNotFound", f"Resource not found: '{arn}'")
+    return Fault("ResourceNotFound", f"Resource not found: '{arn}'", resourceName=arn)
+
+
+def labelled_arn_refused(arn: str) -> Fault:
+    """ValidationException of the actions that do not take a Map state's ARN (its reason is in the API Reference)."""
+    reason = "API_DOES_NOT_SUPPORT_LABELED_ARNS"
+    return Fault("ValidationException", f"This operation is not supported on a Map state's ARN: '{arn}'", reason=reason)
+
+
+def machine_deleting(arn: str) -> Fault:
+    """StateMachineDeleting. AWS's own words are unconfirmed."""
+    return Fault("StateMachineDeleting", f"State Machine is being deleted: '{arn}'")
 
 
 def type_not_supported() -> Fault:

@@ -12,6 +12,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
+from mapfold.local.service.constraints import check_request, checks
 from mapfold.local.service.context import Service
 from mapfold.local.service.definitions import describe_state_machine_for_execution
 from mapfold.local.service.executions import describe_execution, list_executions, start_execution, stop_execution
@@ -58,12 +59,16 @@ ACTIONS: Mapping[str, Action] = {
 }
 
 TARGET = "AWSStepFunctions."
+PROTOCOL = "application/x-amz-json-1.0"
+CONTENT_TYPES = frozenset({PROTOCOL, "application/x-amz-json-1.1", "application/json"})
+"""What a request may say that it is. One that says nothing is taken for the first."""
 BODY_BYTES = 4_000_000
 """More than any request of Step Functions may have (a definition of 1 MiB, each character escaped as \\u…)."""
 
 
 def routes(service: Service) -> list[Route]:
     """The one route of the protocol."""
+    checks()  # compiled now, not while the first caller waits
 
     async def endpoint(http: HttpRequest) -> Response:
         request_id = str(uuid4())
@@ -83,9 +88,13 @@ def routes(service: Service) -> list[Route]:
 
 async def _answer(service: Service, http: HttpRequest) -> Mapping[str, Any]:
     target = http.headers.get("x-amz-target", "")
-    action = ACTIONS.get(target.removeprefix(TARGET)) if target.startswith(TARGET) else None
+    name = target.removeprefix(TARGET) if target.startswith(TARGET) else ""
+    action = ACTIONS.get(name)
     if action is None:
         raise Fault("UnknownOperationException", f"Mapfold's Step Functions does not know the action '{target}'")
+    content_type = http.headers.get("content-type", PROTOCOL).partition(";")[0].strip().lower()
+    if content_type not in CONTENT_TYPES:
+        raise Fault("UnknownOperationException", f"Mapfold's Step Functions does not read '{content_type}'", status=404)
     body = bytearray()
     async for chunk in http.stream():
         body += chunk
@@ -97,11 +106,12 @@ async def _answer(service: Service, http: HttpRequest) -> Mapping[str, Any]:
         raise Fault("SerializationException", f"The request is not JSON: {error}") from error
     if not isinstance(members, dict):
         raise Fault("SerializationException", "The request must be a JSON object")
+    check_request(name, members)
     return await action(service, Request(members))
 
 
 def _fault(fault: Fault, request_id: str) -> Response:
-    response = _response({"__type": fault.code, "message": fault.message}, request_id, status=fault.status)
+    response = _response({"__type": fault.code, "message": fault.message, **fault.members}, request_id, status=fault.status)
     response.headers["x-amzn-ErrorType"] = fault.code
     return response
 
@@ -110,6 +120,6 @@ def _response(answer: Mapping[str, Any], request_id: str, *, status: int = 200) 
     return Response(
         orjson.dumps(answer),
         status_code=status,
-        media_type="application/x-amz-json-1.0",
+        media_type=PROTOCOL,
         headers={"x-amzn-RequestId": request_id},
     )

@@ -2,11 +2,12 @@
 
 `store.py` is what the engine and the service call; `writer.py` the thread that commits in batches; `reads.py` the
 queries; `schema.py` the tables; `recovery.py` what a crash leaves; `lock.py` keeps other processes out;
-`faults.py` says what is wrong with a file.
+`publishing.py` has versions and aliases; `faults.py` says what is wrong with a file.
 """
 
 from mapfold.local.store.faults import StoreError, naming
 from mapfold.local.store.lock import lock_data_directory
+from mapfold.local.store.publishing import AliasRow, CreationRow, VersionRow
 from mapfold.local.store.rows import (
     ChildFilter,
     ChildRow,
@@ -20,8 +21,10 @@ from mapfold.local.store.rows import (
 from mapfold.local.store.store import Store, open_store
 
 __all__ = [
+    "AliasRow",
     "ChildFilter",
     "ChildRow",
+    "CreationRow",
     "ExecutionRow",
     "MachineRow",
     "MapRunRow",
@@ -29,6 +32,7 @@ __all__ = [
     "Redrive",
     "Store",
     "StoreError",
+    "VersionRow",
     "WireEvent",
     "lock_data_directory",
     "naming",

@@ -13,6 +13,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from mapfold.local.store import publishing
 from mapfold.local.store.faults import StoreError, naming
 
 VERSION = 2
@@ -156,6 +157,8 @@ def prepare(connection: sqlite3.Connection, file: Path) -> None:
             f"{file}: was written by another version of Mapfold (store version {version}, this one reads {VERSION}). "
             "Use that version, or choose another --data."
         )
+    with naming(file, "opened as a store"):
+        connection.executescript(f"BEGIN; {publishing.TABLES} COMMIT;")
 
 
 def child_key(map_run_id: int, index: int) -> int:
