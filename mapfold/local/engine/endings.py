@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mapfold.local.engine.event_log import HistoryFull
+from mapfold.local.engine.event_log import HistoryFull, MachineGone
 from mapfold.local.store import StoreError
 from mapfold.states.effects import EndScope, FailScope
 from mapfold.states.frame import NOT_TRUNCATED, Frame
@@ -48,10 +48,16 @@ def ending_in(event: Mapping[str, Any]) -> Ending:
     return Ending(status, error=event[key].get("error"), cause=event[key].get("cause"))
 
 
+MACHINE_GONE = FailScope(None, None, catchable=False)
+"""How an execution ends whose state machine was deleted: it is ABORTED."""
+
+
 def failure_of(fault: Exception, arn: str) -> FailScope:
     """How the execution `arn` ends that `fault` broke: a full history, or a bug of ours, which ends no other."""
     while isinstance(fault, ExceptionGroup):  # it came through branches that run together
         fault = fault.exceptions[0]
+    if isinstance(fault, MachineGone):
+        return MACHINE_GONE
     if isinstance(fault, HistoryFull):
         return FailScope("States.Runtime", str(fault), catchable=False)
     if isinstance(fault, StandingError):

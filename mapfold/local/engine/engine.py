@@ -153,6 +153,8 @@ class Engine:
                 await self._close_map_runs(map_runs.pop(row.arn, []))
                 continue
             self._live[row.arn] = execution
+            if self._store.publishing.creation(row.machine_arn).deleting is not None:
+                execution.end_at_next_transition()
             self._tasks.create_task(
                 self._go_on(execution, machine, map_runs.pop(row.arn, [])), name=f"execution-{row.name}"
             )
@@ -181,6 +183,16 @@ class Engine:
             return execution
         live = self._map_runs.of_child(arn)
         return live.children.find(arn) if live is not None else None
+
+    def runs_machine(self, machine_arn: str) -> bool:
+        """Whether an execution of a state machine runs."""
+        return any(execution.row.machine_arn == machine_arn for execution in self._live.values())
+
+    def end_executions(self, machine_arn: str) -> None:
+        """Let the executions of a state machine that was deleted end, each at its next transition: ABORTED."""
+        for execution in self._live.values():
+            if execution.row.machine_arn == machine_arn:
+                execution.end_at_next_transition()
 
     def live_map_run(self, arn: str) -> MapRunRow | None:
         """The running map run with the counts of this moment."""

@@ -71,10 +71,33 @@ class EventLog:
         self.count = number
         return number
 
+    def refuse_states(self) -> None:
+        """From now on no state is entered any more: MachineGone.
+
+        By another class, so that nobody else's events cost anything for it.
+        """
+        self.__class__ = LastStateLog
+
     def take(self) -> tuple[int, list[dict[str, Any]]]:
         """The pending events with the id of the first; they are no longer kept here."""
         events, self.pending = self.pending, []
         return self.count - len(events) + 1, events
+
+
+class MachineGone(Exception):
+    """The execution's state machine was deleted: it ends before it enters another state. No StateError, as above."""
+
+
+class LastStateLog(EventLog):
+    """What an EventLog becomes when no other state may be entered: `EventLog.refuse_states`."""
+
+    __slots__ = ()
+
+    def add(self, type_: str, previous: int, key: str | None, details: Mapping[str, Any] | None) -> int:
+        """As ever, but the entry of a state is MachineGone."""
+        if type_.endswith("StateEntered"):
+            raise MachineGone()
+        return super().add(type_, previous, key, details)
 
 
 class CountingLog:

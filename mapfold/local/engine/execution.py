@@ -16,6 +16,7 @@ import orjson
 from mapfold.local.engine.clock import Clock, iso_timestamp
 from mapfold.local.engine.driver import World, drive
 from mapfold.local.engine.endings import (
+    MACHINE_GONE,
     Ending,
     ending_in,
     ending_of,
@@ -138,6 +139,11 @@ class Execution:
         if self._task is not None:  # otherwise `run` has not begun, and will look
             self._task.cancel()
 
+    def end_at_next_transition(self) -> None:
+        """Its state machine was deleted: ABORTED when it would enter another state. EXPRESS ones run out."""
+        if isinstance(self._log, EventLog):
+            self._log.refuse_states()
+
     def leave(self) -> None:
         """Cut the execution off, to go on in another process: what it has recorded is kept, and nothing more."""
         self.flush()
@@ -163,7 +169,8 @@ class Execution:
             return self._stop
         try:
             async with asyncio.timeout(self._seconds_left()):
-                return ending_of(await self._drive(world), self._frame)
+                end = await self._drive(world)
+                return Ending("ABORTED") if end is MACHINE_GONE else ending_of(end, self._frame)
         except TimeoutError:
             return Ending("TIMED_OUT", error="States.Timeout")
         except asyncio.CancelledError:

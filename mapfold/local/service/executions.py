@@ -15,14 +15,15 @@ from mapfold.local.service.faults import (
     Fault,
     execution_missing,
     invalid_name,
+    labelled_arn_refused,
     resource_missing,
     type_not_supported,
 )
 from mapfold.local.service.pages import cut_page, read_token, with_token
+from mapfold.local.service.qualified import find_owner, find_startable
 from mapfold.local.service.redrivable import redrive_of, redrive_standing
 from mapfold.local.service.request import PAYLOAD_BYTES, Request
 from mapfold.local.service.shapes import child_execution, execution_answer, execution_item, seconds
-from mapfold.local.service.state_machines import find_machine
 from mapfold.local.store import ExecutionRow, MapRunRow, Page
 from mapfold.local.store.schema import CHILD_BITS
 
@@ -41,9 +42,9 @@ async def start_execution(service: Service, request: Request) -> Answer:
     if name is not None and not is_valid_name(name):
         raise invalid_name(name)
     if arn.label is not None:
-        raise Fault("ValidationException", f"This operation is not supported on a Map state's ARN: '{arn}'")
+        raise labelled_arn_refused(str(arn))
     _check_input(input_text)
-    machine = find_machine(service, arn)
+    machine = await find_startable(service, arn)
     if name is None or machine.type == "EXPRESS":
         row = await service.engine.start_execution(
             machine, name=name or str(uuid4()), input_text=input_text, trace_header=trace_header
@@ -115,10 +116,10 @@ async def list_executions(service: Service, request: Request) -> Answer:
         redrive = redrive_of(service, map_run)
         rows = [child_execution(map_run, child, service.children, redrive) for child in shown]
     else:
-        machine = find_machine(service, arn)
+        machine = find_owner(service, arn)
         if machine.type == "EXPRESS":
             raise type_not_supported()
-        found = await service.store.executions(machine.arn, page, status=status)
+        found = await service.store.executions(str(replace(arn, label=None)), page, status=status)
         rows, token = cut_page(found, size, question, key=lambda row: row.id)
     return with_token({"executions": [execution_item(row) for row in rows]}, token)
 

@@ -63,6 +63,11 @@ def invalid_arn(reason: str) -> Fault:
     return Fault("InvalidArn", f"Invalid Arn: '{reason}'")
 
 
+def invalid_role(arn: str) -> Fault:
+    """InvalidArn of what is no role's ARN."""
+    return Fault("InvalidArn", f"Invalid Role Arn: '{arn}'")
+
+
 def invalid_name(name: str) -> Fault:
     """InvalidName."""
     return Fault("InvalidName", f"Invalid Name: '{name}'")

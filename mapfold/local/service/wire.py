@@ -12,6 +12,13 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
+from mapfold.local.service.aliases import (
+    create_state_machine_alias,
+    delete_state_machine_alias,
+    describe_state_machine_alias,
+    list_state_machine_aliases,
+    update_state_machine_alias,
+)
 from mapfold.local.service.constraints import check_request, checks
 from mapfold.local.service.context import Service
 from mapfold.local.service.definitions import describe_state_machine_for_execution
@@ -30,6 +37,11 @@ from mapfold.local.service.state_machines import (
     validate_state_machine_definition,
 )
 from mapfold.local.service.tags import list_tags_for_resource, tag_resource, untag_resource
+from mapfold.local.service.versions import (
+    delete_state_machine_version,
+    list_state_machine_versions,
+    publish_state_machine_version,
+)
 from mapfold.local.store import StoreError
 
 log = logging.getLogger(__name__)
@@ -38,16 +50,23 @@ Action = Callable[[Service, Request], Awaitable[Mapping[str, Any]]]
 
 ACTIONS: Mapping[str, Action] = {
     "CreateStateMachine": create_state_machine,
+    "CreateStateMachineAlias": create_state_machine_alias,
     "DeleteStateMachine": delete_state_machine,
+    "DeleteStateMachineAlias": delete_state_machine_alias,
+    "DeleteStateMachineVersion": delete_state_machine_version,
     "DescribeExecution": describe_execution,
     "DescribeMapRun": describe_map_run,
     "DescribeStateMachine": describe_state_machine,
+    "DescribeStateMachineAlias": describe_state_machine_alias,
     "DescribeStateMachineForExecution": describe_state_machine_for_execution,
     "GetExecutionHistory": get_execution_history,
     "ListExecutions": list_executions,
     "ListMapRuns": list_map_runs,
+    "ListStateMachineAliases": list_state_machine_aliases,
+    "ListStateMachineVersions": list_state_machine_versions,
     "ListStateMachines": list_state_machines,
     "ListTagsForResource": list_tags_for_resource,
+    "PublishStateMachineVersion": publish_state_machine_version,
     "RedriveExecution": redrive_execution,
     "StartExecution": start_execution,
     "StopExecution": stop_execution,
@@ -55,6 +74,7 @@ ACTIONS: Mapping[str, Action] = {
     "UntagResource": untag_resource,
     "UpdateMapRun": update_map_run,
     "UpdateStateMachine": update_state_machine,
+    "UpdateStateMachineAlias": update_state_machine_alias,
     "ValidateStateMachineDefinition": validate_state_machine_definition,
 }
 
@@ -111,7 +131,9 @@ async def _answer(service: Service, http: HttpRequest) -> Mapping[str, Any]:
 
 
 def _fault(fault: Fault, request_id: str) -> Response:
-    response = _response({"__type": fault.code, "message": fault.message, **fault.members}, request_id, status=fault.status)
+    response = _response(
+        {"__type": fault.code, "message": fault.message, **fault.members}, request_id, status=fault.status
+    )
     response.headers["x-amzn-ErrorType"] = fault.code
     return response
 

@@ -104,7 +104,9 @@ class PublishingStore:
     def __init__(self, connection: sqlite3.Connection, put: Put) -> None:
         """Read what is there from `connection`; write by `put`."""
         self._put = put
-        creations = connection.execute("SELECT arn, publish, description, last_version, deleting FROM machine_creations")
+        creations = connection.execute(
+            "SELECT arn, publish, description, last_version, deleting FROM machine_creations"
+        )
         self._creations = {
             arn: CreationRow(arn, bool(publish), description, last, deleting)
             for arn, publish, description, last, deleting in creations
@@ -116,11 +118,10 @@ class PublishingStore:
             self._versions.setdefault(version.machine_arn, {})[version.arn] = version
         columns = "arn, machine_arn, number, name, description, routes, created, updated"
         self._aliases: dict[str, dict[str, AliasRow]] = {}
-        for *head, routes, created, updated in connection.execute(
-            f"SELECT {columns} FROM machine_aliases ORDER BY number"
-        ):
+        for row in connection.execute(f"SELECT {columns} FROM machine_aliases ORDER BY number"):
+            arn, machine_arn, number, name, description, routes, created, updated = row
             kept = [(version_arn, weight) for version_arn, weight in orjson.loads(routes)]
-            alias = AliasRow(*head, kept, created, updated)
+            alias = AliasRow(arn, machine_arn, number, name, description, kept, created, updated)
             self._aliases.setdefault(alias.machine_arn, {})[alias.arn] = alias
         newest = [alias.number for aliases in self._aliases.values() for alias in aliases.values()]
         self._alias_number = max(newest, default=0)

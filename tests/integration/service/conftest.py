@@ -56,6 +56,7 @@ class FakeEngine:
         self.map_runs: dict[str, MapRunRow] = {}
         self.children: dict[str, list[ChildRow]] = {}
         self.now = NOW
+        self.ending: list[str] = []
         self.updates: list[tuple[int | None, float | None, int | None]] = []
 
     async def start_execution(
@@ -68,7 +69,7 @@ class FakeEngine:
             arn = execution_arn(machine.name, name, region="us-east-1")
         row = ExecutionRow(
             number, arn, machine.arn, machine.revision, name, 1000.0 + number, input_text, machine.type,
-            trace_header=trace_header,
+            trace_header=trace_header, version_arn=machine.version_arn, alias_arn=machine.alias_arn,
         )  # fmt: skip
         self.store.execution_started(row)
         self.live[arn] = Live(row)
@@ -92,6 +93,12 @@ class FakeEngine:
 
     def live_execution(self, arn: str) -> Live | None:
         return self.live.get(arn)
+
+    def runs_machine(self, machine_arn: str) -> bool:
+        return any(live.row.machine_arn == machine_arn for live in self.live.values())
+
+    def end_executions(self, machine_arn: str) -> None:
+        self.ending.append(machine_arn)
 
     def live_map_run(self, arn: str) -> MapRunRow | None:
         return self.map_runs.get(arn)
