@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -256,3 +256,12 @@ def error_of(call: Callable[[], Mapping[str, Any]]) -> tuple[str, str]:
         call()
     error = raised.value.response["Error"]
     return error["Code"], error["Message"]
+
+
+@pytest.fixture
+async def inside(tmp_path: Path) -> AsyncIterator[Any]:
+    """The service without a socket (`inside.py`)."""
+    from tests.integration.service.inside import open_inside  # which builds on this module
+
+    async with open_inside(tmp_path) as opened:
+        yield opened
