@@ -77,6 +77,10 @@ class Endpoints:
         client: SQSClient = self._client("sqs", 1)
         return client
 
+    def logs(self) -> Any:
+        """A client of whatever serves CloudWatch Logs. It tries once: nobody should wait for a log line."""
+        return self._client("logs", 1)
+
     def _client(self, service: str, attempts: int = 5) -> Any:
         import boto3
         from botocore.config import Config
@@ -109,6 +113,7 @@ class SharedClient:
         self._lock = threading.Lock()
         self._s3: S3Client | None = None
         self._sqs: SQSClient | None = None
+        self._logs: Any = None
 
     def s3(self) -> S3Client:
         """The one S3 client. Call it in a thread."""
@@ -116,6 +121,13 @@ class SharedClient:
             if self._s3 is None:
                 self._s3 = self._endpoints.s3(attempts=self._attempts)
             return self._s3
+
+    def logs(self) -> Any:
+        """The one client of CloudWatch Logs. Call it in a thread."""
+        with self._lock:
+            if self._logs is None:
+                self._logs = self._endpoints.logs()
+            return self._logs
 
     def sqs(self) -> SQSClient:
         """The one SQS client. Call it in a thread."""

@@ -11,6 +11,7 @@ import asyncio
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -24,7 +25,8 @@ from mapfold.local.engine.closing import close_map_run
 from mapfold.local.engine.execution import Execution
 from mapfold.local.engine.integrations import Integrations
 from mapfold.local.engine.map_runs import MapRuns
-from mapfold.local.engine.world import EngineWorld
+from mapfold.local.engine.world import EngineWorld, TellsOf
+from mapfold.local.execution_logs import LogDelivery, destination_of
 from mapfold.local.lambda_ import LambdaService
 from mapfold.local.map_run import S3Factory, head_of, name_uuid
 from mapfold.local.store import ChildRow, ExecutionRow, MachineRow, MapRunRow, Store
@@ -50,10 +52,12 @@ class Engine:
         region: str,
         s3: S3Factory,
         clock: Clock = system_clock,
+        logs: LogDelivery | None = None,
     ) -> None:
         self._store = store
         self._region = region
         self._clock = clock
+        self._logs = logs
         self._integrations = Integrations(lambda_service)
         self._map_runs = MapRuns(store=store, s3=s3, clock=clock)
         self._programs: OrderedDict[int, Machine] = OrderedDict()
@@ -100,7 +104,7 @@ class Engine:
             version_arn=machine.version_arn,
             alias_arn=machine.alias_arn,
         )
-        execution = Execution(row, machine, self._program(machine), store=self._store, clock=self._clock)
+        execution = self._execution(row, machine)
         self._live[arn] = execution
         self._store.execution_started(row)
         self._tasks.create_task(self._run(execution, machine), name=f"execution-{name}")
@@ -122,7 +126,7 @@ class Engine:
             redrive_count=row.redrive_count + 1,
             redrive_date=self._clock(),
         )
-        execution = Execution(again, machine, self._program(machine), store=self._store, clock=self._clock)
+        execution = self._execution(again, machine)
         self._live[row.arn] = execution
         try:
             await execution.recall(redriven=True)
@@ -147,7 +151,7 @@ class Engine:
                 machine = await self._store.machine_revision(row.machine_revision)
                 if machine is None:
                     raise StandingError("its state machine is not in the store")
-                execution = Execution(row, machine, self._program(machine), store=self._store, clock=self._clock)
+                execution = self._execution(row, machine)
             except (StandingError, DefinitionError) as error:
                 self._fail(row, last_event, f"The execution was cut off, and cannot go on: {error}.")
                 await self._close_map_runs(map_runs.pop(row.arn, []))
@@ -249,8 +253,21 @@ class Engine:
             self._store.add_events(row.id, last_event + 1, 1, orjson.dumps([event]))
         self._store.execution_ended(row.id, status="FAILED", stop=now, error="States.Runtime", cause=cause)
 
+    def _execution(self, row: ExecutionRow, machine: MachineRow) -> Execution:
+        tells = self._tells(machine)
+        tell = None if tells is None else tells(row.arn, lambda: row.redrive_count)
+        return Execution(row, machine, self._program(machine), store=self._store, clock=self._clock, tell=tell)
+
+    def _tells(self, machine: MachineRow) -> TellsOf | None:
+        """Who hears of the events of a machine's executions; None if it does not log."""
+        destination = None if self._logs is None else destination_of(machine.name, machine.options)
+        if self._logs is None or destination is None:
+            return None
+        return partial(self._logs.teller, destination)
+
     async def _run(self, execution: Execution, machine: MachineRow) -> None:
         world = EngineWorld(self._integrations, self._clock, self._map_runs, machine.role_arn)
+        world.tells = self._tells(machine)
         try:
             await execution.run(world)
         finally:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mapfold.local.execution_logs import Tell
+
 MAX_EVENTS = 25_000
 """Events that a STANDARD execution may have (Step Functions service quotas)."""
 
@@ -100,6 +102,45 @@ class LastStateLog(EventLog):
         return super().add(type_, previous, key, details)
 
 
+class ToldLog(EventLog):
+    """An EventLog that tells of each event when it has been added."""
+
+    __slots__ = ("_tell",)
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        tell: Tell,
+        *,
+        keep: Callable[[], None] = keep_nothing,
+        most: float | None = None,
+    ) -> None:
+        super().__init__(clock, keep=keep, most=most)
+        self._tell = tell
+
+    def add(self, type_: str, previous: int, key: str | None, details: Mapping[str, Any] | None) -> int:
+        """As ever, and told."""
+        number = super().add(type_, previous, key, details)
+        self._tell(self.pending[-1])
+        return number
+
+    def refuse_states(self) -> None:
+        """As ever; what still comes is told."""
+        self.__class__ = LastStateToldLog
+
+
+class LastStateToldLog(ToldLog):
+    """What a ToldLog becomes when no other state may be entered."""
+
+    __slots__ = ()
+
+    def add(self, type_: str, previous: int, key: str | None, details: Mapping[str, Any] | None) -> int:
+        """As ever, but the entry of a state is MachineGone."""
+        if type_.endswith("StateEntered"):
+            raise MachineGone()
+        return super().add(type_, previous, key, details)
+
+
 class CountingLog:
     """Numbers events and drops them: an EXPRESS execution has no history of its own (GetExecutionHistory refuses it)."""
 
@@ -114,3 +155,29 @@ class CountingLog:
 
     def keep(self) -> None:
         """Nothing is kept."""
+
+
+class ToldCountingLog(CountingLog):
+    """A CountingLog that tells of each event: the only history that an EXPRESS execution has."""
+
+    __slots__ = ("_clock", "_tell")
+
+    def __init__(self, clock: Callable[[], float], tell: Tell) -> None:
+        super().__init__()
+        self._clock, self._tell = clock, tell
+
+    def add(self, type_: str, previous: int, key: str | None, details: Mapping[str, Any] | None) -> int:
+        """Number the event, and tell of it."""
+        number = super().add(type_, previous, key, details)
+        event = {"timestamp": self._clock(), "type": type_, "id": number, "previousEventId": previous}
+        self._tell(event if key is None else {**event, key: details})
+        return number
+
+
+def make_log(
+    type_: str, clock: Callable[[], float], *, keep: Callable[[], None], tell: Tell | None
+) -> EventLog | CountingLog:
+    """The log of an execution of this type. `tell` hears of its events; None: nobody does, and it costs nothing."""
+    if type_ == "STANDARD":
+        return EventLog(clock, keep=keep) if tell is None else ToldLog(clock, tell, keep=keep)
+    return CountingLog() if tell is None else ToldCountingLog(clock, tell)

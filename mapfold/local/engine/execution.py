@@ -25,7 +25,8 @@ from mapfold.local.engine.endings import (
     record_redrive,
     record_start,
 )
-from mapfold.local.engine.event_log import CountingLog, EventLog, keep_nothing
+from mapfold.local.engine.event_log import EventLog, keep_nothing, make_log
+from mapfold.local.execution_logs import Tell
 from mapfold.local.store import ExecutionRow, MachineRow, Store, WireEvent
 from mapfold.states import Machine
 from mapfold.states.effects import EndScope, FailScope, Json
@@ -40,13 +41,22 @@ EXPRESS_SECONDS = 300
 class Execution:
     """A running execution. `row` is always what DescribeExecution should say; `run` is called once."""
 
-    def __init__(self, row: ExecutionRow, machine: MachineRow, program: Machine, *, store: Store, clock: Clock) -> None:
+    def __init__(
+        self,
+        row: ExecutionRow,
+        machine: MachineRow,
+        program: Machine,
+        *,
+        store: Store,
+        clock: Clock,
+        tell: Tell | None = None,
+    ) -> None:
         self.row = row
         self._machine = machine
         self._program = program
         self._store = store
         self._clock = clock
-        self._log = EventLog(clock, keep=self.flush) if row.type == "STANDARD" else CountingLog()
+        self._log = make_log(row.type, clock, keep=self.flush, tell=tell)
         self.ended = asyncio.Event()
         """Set when `run` is over, whatever way."""
         self._stop: Ending | None = None
