@@ -141,6 +141,17 @@ class LastStateToldLog(ToldLog):
         return super().add(type_, previous, key, details)
 
 
+def make_log(
+    clock: Callable[[], float],
+    *,
+    keep: Callable[[], None] = keep_nothing,
+    most: float | None = None,
+    tell: Tell | None = None,
+) -> EventLog:
+    """An EventLog; `tell` hears of its events. None: nobody does, and it costs nothing."""
+    return EventLog(clock, keep=keep, most=most) if tell is None else ToldLog(clock, tell, keep=keep, most=most)
+
+
 class CountingLog:
     """Numbers events and drops them: an EXPRESS execution has no history of its own (GetExecutionHistory refuses it)."""
 
@@ -172,12 +183,3 @@ class ToldCountingLog(CountingLog):
         event = {"timestamp": self._clock(), "type": type_, "id": number, "previousEventId": previous}
         self._tell(event if key is None else {**event, key: details})
         return number
-
-
-def make_log(
-    type_: str, clock: Callable[[], float], *, keep: Callable[[], None], tell: Tell | None
-) -> EventLog | CountingLog:
-    """The log of an execution of this type. `tell` hears of its events; None: nobody does, and it costs nothing."""
-    if type_ == "STANDARD":
-        return EventLog(clock, keep=keep) if tell is None else ToldLog(clock, tell, keep=keep)
-    return CountingLog() if tell is None else ToldCountingLog(clock, tell)

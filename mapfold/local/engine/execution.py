@@ -25,7 +25,7 @@ from mapfold.local.engine.endings import (
     record_redrive,
     record_start,
 )
-from mapfold.local.engine.event_log import EventLog, keep_nothing, make_log
+from mapfold.local.engine.event_log import CountingLog, EventLog, ToldCountingLog, keep_nothing, make_log
 from mapfold.local.execution_logs import Tell
 from mapfold.local.store import ExecutionRow, MachineRow, Store, WireEvent
 from mapfold.states import Machine
@@ -56,7 +56,11 @@ class Execution:
         self._program = program
         self._store = store
         self._clock = clock
-        self._log = make_log(row.type, clock, keep=self.flush, tell=tell)
+        self._log: EventLog | CountingLog
+        if row.type == "STANDARD":
+            self._log = make_log(clock, keep=self.flush, tell=tell)
+        else:
+            self._log = CountingLog() if tell is None else ToldCountingLog(clock, tell)
         self.ended = asyncio.Event()
         """Set when `run` is over, whatever way."""
         self._stop: Ending | None = None

@@ -12,7 +12,7 @@ from tests.integration.service.inside import Inside, Refused
 ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:jobs"
 OTHER = PASS.replace(":", ": ")
 LOG_GROUP = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/states/jobs:*"
-LOGGING = {"level": "ALL", "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": LOG_GROUP}}]}
+LOGGING: dict[str, Any] = {"level": "ALL", "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": LOG_GROUP}}]}
 MADE = {"name": "jobs", "definition": PASS, "roleArn": ROLE}
 
 
