@@ -1,7 +1,7 @@
 """The configurations of a state machine: logging, tracing, encryption; their defaults and what AWS refuses.
 
 Of the texts, `Log Group ARN must be provided with '*' qualifier.` and `Must specify exactly one Log Destination.` are
-AWS's; those of encryption and of a log group that is not there are unconfirmed.
+AWS's; those of tracing, of encryption and of a log group that is not there are unconfirmed.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ async def check_configurations(service: Service, configurations: Mapping[str, An
     """Raise what AWS raises for a configuration that cannot be: the service model's rules have been checked."""
     if "loggingConfiguration" in configurations:
         await _check_logging(service, configurations["loggingConfiguration"])
+    if configurations.get("tracingConfiguration", {"enabled": False}).get("enabled") is None:
+        raise Fault("InvalidTracingConfiguration", "Invalid Tracing Configuration: enabled must be true or false")
     if "encryptionConfiguration" in configurations:
         _check_encryption(configurations["encryptionConfiguration"])
 

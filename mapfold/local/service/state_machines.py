@@ -24,6 +24,7 @@ from mapfold.local.service.faults import (
     machine_deleting,
     machine_missing,
 )
+from mapfold.local.service.labels import child_type_of, labelled_processor
 from mapfold.local.service.pages import page_of, with_token
 from mapfold.local.service.qualified import find_alias, find_changeable, find_machine, find_version, machine_of_version
 from mapfold.local.service.request import DEFINITION_LENGTH, Request
@@ -160,11 +161,7 @@ async def describe_state_machine(service: Service, request: Request) -> Answer:
     request.done()
     answer = await _described_version(service, arn) if arn.name is not None else _described_machine(service, arn)
     if arn.label is not None:
-        run = await service.store.last_map_run_of_label(arn.machine_arn, arn.label)
-        if run is None:
-            raise machine_missing(str(arn))
-        answer.update(label=arn.label, definition=run.definition, type=run.child_type)
-        answer.pop("variableReferences", None)
+        answer = await _described_map(service, arn, answer)
     if included == "METADATA_ONLY":
         answer["definition"] = "{}"
         answer.pop("variableReferences", None)
@@ -191,6 +188,22 @@ async def _described_version(service: Service, arn: Arn) -> Answer:
     answer = {"stateMachineArn": str(arn), **described(row), "creationDate": seconds(version.created)}
     if version.description is not None:
         answer["description"] = version.description
+    return answer
+
+
+async def _described_map(service: Service, arn: Arn, machine: Answer) -> Answer:
+    """The Map state that a label stands for: in the machine's definition, or in one that it had and ran."""
+    assert arn.label is not None
+    answer = {key: value for key, value in machine.items() if key != "variableReferences"}
+    processor = labelled_processor(machine["definition"], arn.machine, arn.label)
+    if processor is not None:
+        definition, kind = orjson.dumps(processor).decode(), child_type_of(processor)
+    else:
+        run = await service.store.last_map_run_of_label(arn.machine_arn, arn.label)
+        if run is None:
+            raise machine_missing(str(arn))
+        definition, kind = run.definition, run.child_type
+    answer.update(label=arn.label, definition=definition, type=kind, **_references(definition))
     return answer
 
 
@@ -241,16 +254,15 @@ def described(row: MachineRow) -> Answer:
     }
     if row.revision_id is not None:
         answer["revisionId"] = row.revision_id
-    references = variable_references(row.definition)
-    if references:
-        answer["variableReferences"] = references
+    answer.update(_references(row.definition))
     return answer
 
 
-def variable_references(definition: str) -> Mapping[str, Any]:
-    """State name -> the variables that the state refers to; states that refer to none are left out."""
+def _references(definition: str) -> Answer:
+    """`variableReferences`: state name -> the variables that the state refers to. Nothing where no state does."""
     find = getattr(states, "variable_references", None)  # the language tells, once it can
-    return {} if find is None else find(orjson.loads(definition))
+    references = {} if find is None else find(orjson.loads(definition))
+    return {"variableReferences": references} if references else {}
 
 
 async def _check(service: Service, definition: str, kind: str) -> None:

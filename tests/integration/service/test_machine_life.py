@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -104,6 +105,12 @@ class TestRefusals:
 
         assert error == ("InvalidLoggingConfiguration", f"Invalid Logging Configuration: {reason}")
 
+    async def test_tracing_is_on_or_off(self, inside: Inside) -> None:
+        """Nothing else can be said of it."""
+        error = await inside.error("CreateStateMachine", **MADE, tracingConfiguration={})
+
+        assert error[0] == "InvalidTracingConfiguration"
+
     async def test_a_customer_s_key_is_named(self, inside: Inside) -> None:
         """And one of AWS's is not."""
         for encryption in ({"type": "CUSTOMER_MANAGED_KMS_KEY"}, {"type": "AWS_OWNED_KEY", "kmsKeyId": "k"}):
@@ -119,6 +126,35 @@ class TestRefusals:
             with pytest.raises(Refused) as refused:
                 await inside.call(action, stateMachineArn=f"{ARN}/Each", **more)
             assert refused.value.body["reason"] == "API_DOES_NOT_SUPPORT_LABELED_ARNS"
+
+
+class TestDescribing:
+    async def test_a_map_is_described_by_its_label(self, inside: Inside) -> None:
+        """Its processor is the definition, and the type that of its children, before it has ever run."""
+        processor = {
+            "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"},
+            "StartAt": "P",
+            "States": {"P": {"Type": "Pass", "End": True}},
+        }
+        each = {"Type": "Map", "Label": "Each", "ItemProcessor": processor, "End": True}
+        branch = {"StartAt": "M", "States": {"M": each}}
+        both = {"StartAt": "B", "States": {"B": {"Type": "Parallel", "Branches": [branch], "End": True}}}
+        await inside.call("CreateStateMachine", **MADE | {"definition": json.dumps(both)})
+
+        shown = await inside.call("DescribeStateMachine", stateMachineArn=f"{ARN}/Each")
+        missing = await inside.error("DescribeStateMachine", stateMachineArn=f"{ARN}/Other")
+
+        assert (shown["stateMachineArn"], shown["label"], shown["type"]) == (f"{ARN}/Each", "Each", "EXPRESS")
+        assert json.loads(shown["definition"]) == processor
+        assert missing == ("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{ARN}/Other'")
+
+    async def test_metadata_alone_has_no_definition(self, inside: Inside) -> None:
+        """It is an empty object then, of a version too."""
+        await inside.create(publish=True)
+
+        for arn in (ARN, f"{ARN}:1"):
+            shown = await inside.call("DescribeStateMachine", stateMachineArn=arn, includedData="METADATA_ONLY")
+            assert shown["definition"] == "{}"
 
 
 class TestUpdating:
