@@ -79,9 +79,10 @@ class Endpoints:
 
     def logs(self) -> Any:
         """A client of whatever serves CloudWatch Logs. It tries once: nobody should wait for a log line."""
-        return self._client("logs", 1)
+        return self._client("logs", 1, setting="CLOUDWATCH_LOGS")
 
-    def _client(self, service: str, attempts: int = 5) -> Any:
+    def _client(self, service: str, attempts: int = 5, *, setting: str = "") -> Any:
+        """`setting`: what the service is called in `AWS_ENDPOINT_URL_…`, if not by its name."""
         import boto3
         from botocore.config import Config
         from botocore.session import Session
@@ -93,8 +94,9 @@ class Endpoints:
             "read_timeout": 60,
             "retries": {"mode": "standard", "total_max_attempts": attempts},
         }
-        if not self.is_ours(service.upper()):
-            url = self.foreign[f"{_PREFIX}{service.upper()}"]
+        setting = setting or service.upper()
+        if not self.is_ours(setting):
+            url = self.foreign[f"{_PREFIX}{setting}"]
             return session(region_name=self.region).client(service, endpoint_url=url, config=Config(**common))
         # Loopback is never behind the environment's proxy, and has no names for buckets.
         config = Config(**common, proxies={}, s3={"addressing_style": "path"})
