@@ -24,8 +24,9 @@ from mapfold.local.engine.clock import Clock, iso_timestamp
 from mapfold.local.engine.deadlines import Deadline, Deadlines
 from mapfold.local.engine.driver import World, drive
 from mapfold.local.engine.endings import Ending, ending_of, failure_of, record_ending, record_redrive, record_start
-from mapfold.local.engine.event_log import EventLog, make_log
+from mapfold.local.engine.event_log import EventLog
 from mapfold.local.engine.execution import EXPRESS_SECONDS
+from mapfold.local.engine.special_logs import make_log
 from mapfold.local.execution_logs import Tell
 from mapfold.local.map_run import Child, ChildResult, FormerLife, MapRunIdentity, child_index, child_uuid
 from mapfold.local.store import ChildRow, ExecutionRow, Store

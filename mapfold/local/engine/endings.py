@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mapfold.local.engine.event_log import HistoryFull, MachineGone
+from mapfold.local.engine.event_log import HistoryFull
+from mapfold.local.engine.special_logs import MachineGone
 from mapfold.local.store import StoreError
 from mapfold.states.effects import EndScope, FailScope
 from mapfold.states.frame import NOT_TRUNCATED, Frame

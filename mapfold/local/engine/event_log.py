@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mapfold.local.execution_logs import Tell
-
 MAX_EVENTS = 25_000
 """Events that a STANDARD execution may have (Step Functions service quotas)."""
 
@@ -73,83 +71,10 @@ class EventLog:
         self.count = number
         return number
 
-    def refuse_states(self) -> None:
-        """From now on no state is entered any more: MachineGone.
-
-        By another class, so that nobody else's events cost anything for it.
-        """
-        self.__class__ = LastStateLog
-
     def take(self) -> tuple[int, list[dict[str, Any]]]:
         """The pending events with the id of the first; they are no longer kept here."""
         events, self.pending = self.pending, []
         return self.count - len(events) + 1, events
-
-
-class MachineGone(Exception):
-    """The execution's state machine was deleted: it ends before it enters another state. No StateError, as above."""
-
-
-class LastStateLog(EventLog):
-    """What an EventLog becomes when no other state may be entered: `EventLog.refuse_states`."""
-
-    __slots__ = ()
-
-    def add(self, type_: str, previous: int, key: str | None, details: Mapping[str, Any] | None) -> int:
-        """As ever, but the entry of a state is MachineGone."""
-        if type_.endswith("StateEntered"):
-            raise MachineGone()
-        return super().add(type_, previous, key, details)
-
-
-class ToldLog(EventLog):
-    """An EventLog that tells of each event when it has been added."""
-
-    __slots__ = ("_tell",)
-
-    def __init__(
-        self,
-        clock: Callable[[], float],
-        tell: Tell,
-        *,
-        keep: Callable[[], None] = keep_nothing,
-        most: float | None = None,
-    ) -> None:
-        super().__init__(clock, keep=keep, most=most)
-        self._tell = tell
-
-    def add(self, type_: str, previous: int, key: str | None, details: Mapping[str, Any] | None) -> int:
-        """As ever, and told."""
-        number = super().add(type_, previous, key, details)
-        self._tell(self.pending[-1])
-        return number
-
-    def refuse_states(self) -> None:
-        """As ever; what still comes is told."""
-        self.__class__ = LastStateToldLog
-
-
-class LastStateToldLog(ToldLog):
-    """What a ToldLog becomes when no other state may be entered."""
-
-    __slots__ = ()
-
-    def add(self, type_: str, previous: int, key: str | None, details: Mapping[str, Any] | None) -> int:
-        """As ever, but the entry of a state is MachineGone."""
-        if type_.endswith("StateEntered"):
-            raise MachineGone()
-        return super().add(type_, previous, key, details)
-
-
-def make_log(
-    clock: Callable[[], float],
-    *,
-    keep: Callable[[], None] = keep_nothing,
-    most: float | None = None,
-    tell: Tell | None = None,
-) -> EventLog:
-    """An EventLog; `tell` hears of its events. None: nobody does, and it costs nothing."""
-    return EventLog(clock, keep=keep, most=most) if tell is None else ToldLog(clock, tell, keep=keep, most=most)
 
 
 class CountingLog:
@@ -166,20 +91,3 @@ class CountingLog:
 
     def keep(self) -> None:
         """Nothing is kept."""
-
-
-class ToldCountingLog(CountingLog):
-    """A CountingLog that tells of each event: the only history that an EXPRESS execution has."""
-
-    __slots__ = ("_clock", "_tell")
-
-    def __init__(self, clock: Callable[[], float], tell: Tell) -> None:
-        super().__init__()
-        self._clock, self._tell = clock, tell
-
-    def add(self, type_: str, previous: int, key: str | None, details: Mapping[str, Any] | None) -> int:
-        """Number the event, and tell of it."""
-        number = super().add(type_, previous, key, details)
-        event = {"timestamp": self._clock(), "type": type_, "id": number, "previousEventId": previous}
-        self._tell(event if key is None else {**event, key: details})
-        return number

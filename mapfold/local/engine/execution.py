@@ -25,7 +25,8 @@ from mapfold.local.engine.endings import (
     record_redrive,
     record_start,
 )
-from mapfold.local.engine.event_log import CountingLog, EventLog, ToldCountingLog, keep_nothing, make_log
+from mapfold.local.engine.event_log import CountingLog, EventLog, keep_nothing
+from mapfold.local.engine.special_logs import ToldCountingLog, make_log, refuse_states
 from mapfold.local.execution_logs import Tell
 from mapfold.local.store import ExecutionRow, MachineRow, Store, WireEvent
 from mapfold.states import Machine
@@ -56,7 +57,7 @@ class Execution:
         self._program = program
         self._store = store
         self._clock = clock
-        self._log: EventLog | CountingLog
+        self._log: EventLog | CountingLog | ToldCountingLog
         if row.type == "STANDARD":
             self._log = make_log(clock, keep=self.flush, tell=tell)
         else:
@@ -156,7 +157,7 @@ class Execution:
     def end_at_next_transition(self) -> None:
         """Its state machine was deleted: ABORTED when it would enter another state. EXPRESS ones run out."""
         if isinstance(self._log, EventLog):
-            self._log.refuse_states()
+            refuse_states(self._log)
 
     def leave(self) -> None:
         """Cut the execution off, to go on in another process: what it has recorded is kept, and nothing more."""
