@@ -49,7 +49,7 @@ def labelled_arn_refused(arn: str) -> Fault:
 
 
 def machine_deleting(arn: str) -> Fault:
-    """StateMachineDeleting. AWS's own words are unconfirmed."""
+    """StateMachineDeleting. That AWS's words go on with the ARN is unconfirmed."""
     return Fault("StateMachineDeleting", f"State Machine is being deleted: '{arn}'")
 
 
