@@ -26,7 +26,7 @@ from mapfold.local.engine.driver import World, drive
 from mapfold.local.engine.endings import Ending, ending_of, failure_of, record_ending, record_redrive, record_start
 from mapfold.local.engine.event_log import EventLog
 from mapfold.local.engine.execution import EXPRESS_SECONDS
-from mapfold.local.engine.special_logs import make_log
+from mapfold.local.engine.special_logs import ToldLog
 from mapfold.local.execution_logs import Tell
 from mapfold.local.map_run import Child, ChildResult, FormerLife, MapRunIdentity, child_index, child_uuid
 from mapfold.local.store import ChildRow, ExecutionRow, Store
@@ -134,8 +134,11 @@ class ChildRunner:
         start = self._clock()
         name = child_uuid(self._uuid, child.index)
         keep = partial(self._save_index, child.index)
-        tell = None if self._tells is None else self._tells(self._arn_prefix + name, lambda: running.redrive_count)
-        log = make_log(self._clock, keep=keep, most=self._most_events, tell=tell)
+        if self._tells is None:
+            log = EventLog(self._clock, keep=keep, most=self._most_events)
+        else:
+            tell = self._tells(self._arn_prefix + name, lambda: running.redrive_count)
+            log = ToldLog(self._clock, tell, keep=keep, most=self._most_events)
         running = RunningChild(child, start, log, self._loop)
         self.running[child.index] = running
         try:
