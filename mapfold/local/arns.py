@@ -167,3 +167,11 @@ _FORBIDDEN = re.compile(r"""[\s<>{}\[\]?*"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f\ufffe
 def is_valid_name(name: str) -> bool:
     """Whether a state machine or an execution may be called `name` (API Reference: CreateStateMachine, StartExecution)."""
     return 1 <= len(name) <= 80 and _FORBIDDEN.search(name) is None
+
+
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+")
+
+
+def is_role_arn(text: str) -> bool:
+    """Whether a text has the form of an IAM role's ARN."""
+    return _ROLE.fullmatch(text) is not None

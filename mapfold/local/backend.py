@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ class Backend:
     routes: Sequence[BaseRoute] = ()
     resume: Callable[[], Awaitable[int]] = _nothing_to_resume
     """Go on with the executions that had not ended when the process before us did; how many there are."""
+    log_group_exists: Callable[[str], Awaitable[bool]] | None = None
+    """Whether CloudWatch Logs has a log group of this name; None: nobody can say."""
     after_ready: Callable[[], None] = _nothing
     """Begin with what can wait until the server answers: nobody's start should take longer for it."""
     before_end: Callable[[], None] = _nothing
@@ -49,6 +52,7 @@ async def open_backend(data: Path, store: Store, endpoints: Endpoints) -> AsyncI
     """The real one: Lambda workers and the engine. Leaving it cuts executions off first, then ends workers."""
     from mapfold.local import api_gateway
     from mapfold.local.engine import Engine as RealEngine
+    from mapfold.local.execution_logs import LogDelivery
     from mapfold.local.lambda_ import LambdaService, default_max_workers
     from mapfold.local.map_run import PatientS3, identity, patience_of
     from mapfold.local.sdk_actions import knows_action
@@ -66,12 +70,14 @@ async def open_backend(data: Path, store: Store, endpoints: Endpoints) -> AsyncI
     )
     async with (
         lambda_service,
+        LogDelivery(clients.logs, clock=time.time) as logs,
         RealEngine(
             store=store,
             lambda_service=lambda_service,
             region=endpoints.region,
             s3=lambda: patient,
             clients=endpoints,
+            logs=logs,
         ) as engine,
     ):
         try:
@@ -81,6 +87,7 @@ async def open_backend(data: Path, store: Store, endpoints: Endpoints) -> AsyncI
                 check_definition=lambda text, express: _compile(compile_machine, text, express, knows_action),
                 routes=[*lambda_service.routes(), *api_gateway.routes(lambda_service)],
                 resume=engine.resume,
+                log_group_exists=logs.has_group,
                 after_ready=lambda_service.event_sources.start,
                 before_end=engine.activities.close,
             )

@@ -138,7 +138,12 @@ class Endpoints:
         name = str(model.service_id).replace(" ", "_").replace("-", "_").upper()
         return self.foreign.get(f"{_PREFIX}{name}", self.aws)
 
-    def _client(self, service: str, attempts: int = 5) -> Any:
+    def logs(self) -> Any:
+        """A client of whatever serves CloudWatch Logs. It tries once: nobody should wait for a log line."""
+        return self._client("logs", 1, setting="CLOUDWATCH_LOGS")
+
+    def _client(self, service: str, attempts: int = 5, *, setting: str = "") -> Any:
+        """`setting`: what the service is called in `AWS_ENDPOINT_URL_…`, if not by its name."""
         import boto3
         from botocore.config import Config
         from botocore.session import Session
@@ -150,8 +155,9 @@ class Endpoints:
             "read_timeout": 60,
             "retries": {"mode": "standard", "total_max_attempts": attempts},
         }
-        if not self.is_ours(service.upper()):
-            url = self.foreign[f"{_PREFIX}{service.upper()}"]
+        setting = setting or service.upper()
+        if not self.is_ours(setting):
+            url = self.foreign[f"{_PREFIX}{setting}"]
             return session(region_name=self.region).client(service, endpoint_url=url, config=Config(**common))
         # Loopback is never behind the environment's proxy, and has no names for buckets.
         config = Config(**common, proxies={}, s3={"addressing_style": "path"})
@@ -170,6 +176,7 @@ class SharedClient:
         self._lock = threading.Lock()
         self._s3: S3Client | None = None
         self._sqs: SQSClient | None = None
+        self._logs: Any = None
 
     def s3(self) -> S3Client:
         """The one S3 client. Call it in a thread."""
@@ -177,6 +184,13 @@ class SharedClient:
             if self._s3 is None:
                 self._s3 = self._endpoints.s3(attempts=self._attempts)
             return self._s3
+
+    def logs(self) -> Any:
+        """The one client of CloudWatch Logs. Call it in a thread."""
+        with self._lock:
+            if self._logs is None:
+                self._logs = self._endpoints.logs()
+            return self._logs
 
     def sqs(self) -> SQSClient:
         """The one SQS client. Call it in a thread."""

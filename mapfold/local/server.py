@@ -123,6 +123,7 @@ class _Server:
                     check_definition=behind.check_definition,
                     clock=time.time,
                     region=endpoints.region,
+                    log_group_exists=behind.log_group_exists,
                 )
                 health = {"aws": moto.endpoint, "version": version(), "pid": os.getpid(), "data": str(data)}
                 app = create_app(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import time
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -176,6 +178,66 @@ class TestStop:
         described = stepfunctions.describe_execution(executionArn=started["executionArn"])
         assert described["status"] == "ABORTED"
         assert (described["error"], described["cause"]) == ("Enough", "waited too long")
+
+
+class TestVersionsAndLogs:
+    def test_an_alias_runs_its_version_and_its_events_are_logged(self, embedded_aws: EmbeddedAws) -> None:
+        """
+        An execution that an alias started runs the version's definition, though the machine has another one by now. Its
+        events are in the log group, in a stream with AWS's form of name; a log group that is not there is refused.
+        """
+        stepfunctions, logs = embedded_aws.stepfunctions, embedded_aws.client("logs")
+        logs.create_log_group(logGroupName="/aws/vendedlogs/states/told")
+        made: dict[str, Any] = {"name": "told", "roleArn": ROLE, "definition": json.dumps(passing("first"))}
+        machine: Any = stepfunctions.create_state_machine(**made, publish=True, loggingConfiguration=logging_to("told"))
+        arn = machine["stateMachineArn"]
+        stepfunctions.update_state_machine(stateMachineArn=arn, definition=json.dumps(passing("second")))
+        alias = stepfunctions.create_state_machine_alias(
+            name="live", routingConfiguration=[{"stateMachineVersionArn": f"{arn}:1", "weight": 100}]
+        )["stateMachineAliasArn"]
+
+        execution = stepfunctions.start_execution(stateMachineArn=alias, name="one")["executionArn"]
+        until_ended(stepfunctions, execution)
+
+        described = stepfunctions.describe_execution(executionArn=execution)
+        assert (described["output"], described["stateMachineAliasArn"]) == ('"first"', alias)
+        lines = logged(logs, "/aws/vendedlogs/states/told", count=4)
+        assert [line["type"] for line in lines] == [
+            "ExecutionStarted",
+            "PassStateEntered",
+            "PassStateExited",
+            "ExecutionSucceeded",
+        ]
+        assert lines[0]["details"]["stateMachineVersionArn"] == f"{arn}:1"
+        with pytest.raises(stepfunctions.exceptions.InvalidLoggingConfiguration):
+            stepfunctions.create_state_machine(**made | {"name": "lost"}, loggingConfiguration=logging_to("lost"))
+
+
+def passing(result: str) -> dict[str, Any]:
+    return {"StartAt": "P", "States": {"P": {"Type": "Pass", "Result": result, "End": True}}}
+
+
+def logging_to(name: str) -> Any:
+    arn = f"arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/states/{name}:*"
+    return {
+        "level": "ALL",
+        "includeExecutionData": True,
+        "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": arn}}],
+    }
+
+
+def logged(logs: Any, group: str, *, count: int) -> list[Any]:
+    """The lines of a log group's only stream, once there are so many."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        for stream in logs.describe_log_streams(logGroupName=group)["logStreams"]:
+            name = stream["logStreamName"]
+            events = logs.get_log_events(logGroupName=group, logStreamName=name, startFromHead=True)["events"]
+            if len(events) >= count:
+                assert re.fullmatch(r"states/told/\d{4}(-\d\d){4}/[0-9a-f]{8}", name)
+                return [json.loads(event["message"]) for event in events]
+        time.sleep(0.1)
+    raise AssertionError("the lines did not come")
 
 
 def distributed_map(function_arn: str, bucket: str) -> dict[str, Any]:

@@ -26,6 +26,8 @@ from mapfold.local.engine.driver import World, drive
 from mapfold.local.engine.endings import Ending, ending_of, failure_of, record_ending, record_redrive, record_start
 from mapfold.local.engine.event_log import EventLog
 from mapfold.local.engine.execution import EXPRESS_SECONDS
+from mapfold.local.engine.special_logs import ToldLog
+from mapfold.local.execution_logs import Tell
 from mapfold.local.map_run import Child, ChildResult, FormerLife, MapRunIdentity, child_index, child_uuid
 from mapfold.local.store import ChildRow, ExecutionRow, Store
 from mapfold.states import Scope
@@ -104,6 +106,7 @@ class ChildRunner:
         store: Store,
         world: World,
         clock: Clock,
+        tells: Callable[[str, Callable[[], int]], Tell] | None = None,
     ) -> None:
         self.aborting: Callable[[], bool] = lambda: False
         """Whether the map run is ending its children: set by who has both."""
@@ -119,6 +122,7 @@ class ChildRunner:
         self._store = store
         self._world = world
         self._clock = clock
+        self._tells = tells
         self._loop = asyncio.get_running_loop()
         self._uuid = identity.uuid
         owner = identity.child_machine_arn
@@ -128,10 +132,15 @@ class ChildRunner:
     async def __call__(self, child: Child) -> ChildResult:
         """Run `child` to its end and hand it to the store."""
         start = self._clock()
-        log = EventLog(self._clock, keep=partial(self._save_index, child.index), most=self._most_events)
+        name = child_uuid(self._uuid, child.index)
+        keep = partial(self._save_index, child.index)
+        if self._tells is None:
+            log = EventLog(self._clock, keep=keep, most=self._most_events)
+        else:
+            tell = self._tells(self._arn_prefix + name, lambda: running.redrive_count)
+            log = ToldLog(self._clock, tell, keep=keep, most=self._most_events)
         running = RunningChild(child, start, log, self._loop)
         self.running[child.index] = running
-        name = child_uuid(self._uuid, child.index)
         try:
             if child.former is None:
                 frame = self._frame(child, name, running)

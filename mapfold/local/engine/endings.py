@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mapfold.local.engine.event_log import HistoryFull
+from mapfold.local.engine.special_logs import MachineGone
 from mapfold.local.store import StoreError
 from mapfold.states.effects import EndScope, FailScope
 from mapfold.states.frame import NOT_TRUNCATED, Frame
@@ -48,10 +49,16 @@ def ending_in(event: Mapping[str, Any]) -> Ending:
     return Ending(status, error=event[key].get("error"), cause=event[key].get("cause"))
 
 
+MACHINE_GONE = FailScope(None, None, catchable=False)
+"""How an execution ends whose state machine was deleted: it is ABORTED."""
+
+
 def failure_of(fault: Exception, arn: str) -> FailScope:
     """How the execution `arn` ends that `fault` broke: a full history, or a bug of ours, which ends no other."""
     while isinstance(fault, ExceptionGroup):  # it came through branches that run together
         fault = fault.exceptions[0]
+    if isinstance(fault, MachineGone):
+        return MACHINE_GONE
     if isinstance(fault, HistoryFull):
         return FailScope("States.Runtime", str(fault), catchable=False)
     if isinstance(fault, StandingError):
@@ -83,9 +90,15 @@ def record_ending(frame: Frame, ending: Ending) -> None:
     frame.history.add(type_, previous, key, {name: value for name, value in found.items() if value is not None})
 
 
-def record_start(frame: Frame, input_text: str, role_arn: str) -> None:
+def record_start(
+    frame: Frame, input_text: str, role_arn: str, *, alias_arn: str | None = None, version_arn: str | None = None
+) -> None:
     """Record ExecutionStarted. The first state's event does not point back to it (history-events 3, rule 1)."""
     details = {"input": input_text, "inputDetails": NOT_TRUNCATED, "roleArn": role_arn}
+    if alias_arn is not None:
+        details["stateMachineAliasArn"] = alias_arn
+    if version_arn is not None:
+        details["stateMachineVersionArn"] = version_arn
     frame.record_leaf("ExecutionStarted", "executionStartedEventDetails", details)
 
 

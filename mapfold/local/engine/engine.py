@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,7 +29,8 @@ from mapfold.local.engine.integrations import Clients, Integrations, Tokens
 from mapfold.local.engine.integrations.services import Services
 from mapfold.local.engine.map_runs import MapRuns
 from mapfold.local.engine.tokens import TaskTokens
-from mapfold.local.engine.world import EngineWorld
+from mapfold.local.engine.world import EngineWorld, TellsOf
+from mapfold.local.execution_logs import LogDelivery, destination_of
 from mapfold.local.lambda_ import LambdaService
 from mapfold.local.map_run import S3Factory, head_of, name_uuid
 from mapfold.local.store import ChildRow, ExecutionRow, MachineRow, MapRunRow, Store
@@ -61,10 +63,12 @@ class Engine:
         clock: Clock = system_clock,
         clients: Clients | None = None,
         tokens: Tokens | None = None,
+        logs: LogDelivery | None = None,
     ) -> None:
         self._store = store
         self._region = region
         self._clock = clock
+        self._logs = logs
         self.tokens = TaskTokens(store.tasks)
         self.activities = Activities(self.tokens, lambda arn: store.tasks.activity(arn) is not None)
         services = None
@@ -139,10 +143,10 @@ class Engine:
             input=input_text,
             type=machine.type,
             trace_header=trace_header,
+            version_arn=machine.version_arn,
+            alias_arn=machine.alias_arn,
         )
-        execution = self._live[arn] = Execution(
-            row, machine, self._program(machine), store=self._store, clock=self._clock
-        )
+        execution = self._live[arn] = self._execution(row, machine)
         return execution
 
     async def redrive_execution(self, row: ExecutionRow, machine: MachineRow) -> ExecutionRow:
@@ -160,7 +164,7 @@ class Engine:
             redrive_count=row.redrive_count + 1,
             redrive_date=self._clock(),
         )
-        execution = Execution(again, machine, self._program(machine), store=self._store, clock=self._clock)
+        execution = self._execution(again, machine)
         self._live[row.arn] = execution
         try:
             await execution.recall(redriven=True)
@@ -186,12 +190,14 @@ class Engine:
                 machine = await self._store.machine_revision(row.machine_revision)
                 if machine is None:
                     raise StandingError("its state machine is not in the store")
-                execution = Execution(row, machine, self._program(machine), store=self._store, clock=self._clock)
+                execution = self._execution(row, machine)
             except (StandingError, DefinitionError) as error:
                 self._fail(row, last_event, f"The execution was cut off, and cannot go on: {error}.")
                 await self._close_map_runs(map_runs.pop(row.arn, []))
                 continue
             self._live[row.arn] = execution
+            if self._store.publishing.creation(row.machine_arn).deleting is not None:
+                execution.end_at_next_transition()
             self._tasks.create_task(
                 self._go_on(execution, machine, map_runs.pop(row.arn, [])), name=f"execution-{row.name}"
             )
@@ -224,6 +230,16 @@ class Engine:
             return execution
         live = self._map_runs.of_child(arn)
         return live.children.find(arn) if live is not None else None
+
+    def runs_machine(self, machine_arn: str) -> bool:
+        """Whether an execution of a state machine runs."""
+        return any(execution.row.machine_arn == machine_arn for execution in self._live.values())
+
+    def end_executions(self, machine_arn: str) -> None:
+        """Let the executions of a state machine that was deleted end, each at its next transition: ABORTED."""
+        for execution in self._live.values():
+            if execution.row.machine_arn == machine_arn:
+                execution.end_at_next_transition()
 
     def live_map_run(self, arn: str) -> MapRunRow | None:
         """The running map run with the counts of this moment."""
@@ -284,8 +300,21 @@ class Engine:
         self._store.add_events(row.id, last_event + 1, 1, orjson.dumps([event]))
         self._store.execution_ended(row.id, status="FAILED", stop=now, error="States.Runtime", cause=cause)
 
+    def _execution(self, row: ExecutionRow, machine: MachineRow) -> Execution:
+        tells = self._tells(machine)
+        tell = None if tells is None else tells(row.arn, lambda: row.redrive_count)
+        return Execution(row, machine, self._program(machine), store=self._store, clock=self._clock, tell=tell)
+
+    def _tells(self, machine: MachineRow) -> TellsOf | None:
+        """Who hears of the events of a machine's executions; None if it does not log."""
+        destination = None if self._logs is None else destination_of(machine.name, machine.options)
+        if self._logs is None or destination is None:
+            return None
+        return partial(self._logs.teller, destination)
+
     async def _run(self, execution: Execution, machine: MachineRow) -> None:
         world = EngineWorld(self._integrations, self._clock, self._map_runs, machine.role_arn)
+        world.tells = self._tells(machine)
         try:
             await execution.run(world)
         finally:

@@ -17,6 +17,7 @@ import orjson
 from mapfold.local.engine.clock import Clock, iso_timestamp
 from mapfold.local.engine.driver import World, drive
 from mapfold.local.engine.endings import (
+    MACHINE_GONE,
     Ending,
     ending_in,
     ending_of,
@@ -25,7 +26,9 @@ from mapfold.local.engine.endings import (
     record_redrive,
     record_start,
 )
-from mapfold.local.engine.event_log import EventLog, keep_nothing
+from mapfold.local.engine.event_log import keep_nothing
+from mapfold.local.engine.special_logs import make_log, refuse_states
+from mapfold.local.execution_logs import Tell
 from mapfold.local.store import ExecutionRow, MachineRow, Store, WireEvent
 from mapfold.states import Machine
 from mapfold.states.effects import EndScope, FailScope, Json
@@ -40,13 +43,22 @@ EXPRESS_SECONDS = 300
 class Execution:
     """A running execution. `row` is always what DescribeExecution should say; `run` is called once."""
 
-    def __init__(self, row: ExecutionRow, machine: MachineRow, program: Machine, *, store: Store, clock: Clock) -> None:
+    def __init__(
+        self,
+        row: ExecutionRow,
+        machine: MachineRow,
+        program: Machine,
+        *,
+        store: Store,
+        clock: Clock,
+        tell: Tell | None = None,
+    ) -> None:
         self.row = row
         self._machine = machine
         self._program = program
         self._store = store
         self._clock = clock
-        self._log = EventLog(clock, keep=self.flush, most=None if row.type == "STANDARD" else inf)
+        self._log = make_log(clock, keep=self.flush, most=None if row.type == "STANDARD" else inf, tell=tell)
         self.ended = asyncio.Event()
         """Set when `run` is over, whatever way."""
         self._stop: Ending | None = None
@@ -110,7 +122,8 @@ class Execution:
         if self._left or self.row.status != "RUNNING":
             return
         if self._log.count == 0:
-            record_start(self._frame, self.row.input, self._machine.role_arn)
+            origin = {"alias_arn": self.row.alias_arn, "version_arn": self.row.version_arn}
+            record_start(self._frame, self.row.input, self._machine.role_arn, **origin)
         ending = await self._end(world)
         if self._left:
             return
@@ -144,6 +157,11 @@ class Execution:
         if self._task is not None:  # otherwise `run` has not begun, and will look
             self._task.cancel()
 
+    def end_at_next_transition(self) -> None:
+        """Its state machine was deleted: ABORTED when it would enter another state. EXPRESS ones run out."""
+        if self.row.type == "STANDARD":
+            refuse_states(self._log)
+
     def leave(self) -> None:
         """Cut the execution off, to go on in another process: what it has recorded is kept, and nothing more."""
         self.flush()
@@ -167,7 +185,8 @@ class Execution:
             return self._stop
         try:
             async with asyncio.timeout(self._seconds_left()):
-                return ending_of(await self._drive(world), self._frame)
+                end = await self._drive(world)
+                return Ending("ABORTED") if end is MACHINE_GONE else ending_of(end, self._frame)
         except TimeoutError:
             return Ending("TIMED_OUT", error="States.Timeout")
         except asyncio.CancelledError:

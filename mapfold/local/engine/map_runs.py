@@ -291,6 +291,7 @@ class MapRuns:
             store=self._store,
             world=world,
             clock=self._clock,
+            tells=world.tells,
         )
         run = MapRun(
             effect,

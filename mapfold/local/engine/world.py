@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from mapfold.local.engine.branches import run_branches, run_iterations
@@ -11,6 +11,7 @@ from mapfold.local.engine.clock import Clock
 from mapfold.local.engine.deadlines import Deadline, Deadlines
 from mapfold.local.engine.event_log import HistoryFull
 from mapfold.local.engine.integrations import Integrations, Progress
+from mapfold.local.execution_logs import Tell
 from mapfold.states.effects import (
     CheckTask,
     Effect,
@@ -26,6 +27,9 @@ from mapfold.states.effects import (
 )
 from mapfold.states.frame import Frame
 
+TellsOf = Callable[[str, Callable[[], int]], Tell]
+"""(ARN of an execution, its redrive count) -> who hears of its events."""
+
 
 class RunsMaps(Protocol):
     """Runs distributed Maps (`mapfold.local.engine.map_runs`, which itself needs a world for the children)."""
@@ -38,11 +42,13 @@ class RunsMaps(Protocol):
 class EngineWorld:
     """Acts for one execution, or for the children of one map run, which share a role."""
 
-    __slots__ = ("_clock", "_deadlines", "_integrations", "_map_runs", "_role_arn", "waiting")
+    __slots__ = ("_clock", "_deadlines", "_integrations", "_map_runs", "_role_arn", "tells", "waiting")
 
     def __init__(self, integrations: Integrations, clock: Clock, map_runs: RunsMaps, role_arn: str) -> None:
         self.waiting = 0
         """Tasks that were handed to an integration and wait for their work to begin."""
+        self.tells: TellsOf | None = None
+        """Who hears of the events of children; None: their machine does not log."""
         self._integrations = integrations
         self._clock = clock
         self._map_runs = map_runs
@@ -51,7 +57,9 @@ class EngineWorld:
 
     def of_children(self) -> EngineWorld:
         """The world of a map run's children: the same, but it counts for itself."""
-        return EngineWorld(self._integrations, self._clock, self._map_runs, self._role_arn)
+        world = EngineWorld(self._integrations, self._clock, self._map_runs, self._role_arn)
+        world.tells = self.tells
+        return world
 
     def perform(self, effect: Effect, frame: Frame) -> Awaitable[Any]:
         """Do what `effect` asks. The answer is the one that the effect's docstring promises.

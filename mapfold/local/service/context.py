@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from mapfold.local.service.engine_protocol import ChildNames, Engine
@@ -27,5 +28,9 @@ class Service:
     check_definition: CheckDefinition
     clock: Callable[[], float]
     region: str
+    random: Callable[[], float] = random.random
+    """Chance, 0 to 1: which version an alias leads to."""
+    log_group_exists: Callable[[str], Awaitable[bool]] | None = None
+    """Whether CloudWatch Logs has a log group of this name; None: nobody can say, and none is missed."""
     starts: asyncio.Lock = field(default_factory=asyncio.Lock)
     redrive_tokens: RedriveTokens = field(default_factory=RedriveTokens)

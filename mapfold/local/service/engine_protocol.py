@@ -100,6 +100,14 @@ class Engine(Protocol):
         """The running execution with this ARN (a child's ARN too)."""
         ...
 
+    def runs_machine(self, machine_arn: str) -> bool:
+        """Whether an execution of this state machine runs."""
+        ...
+
+    def end_executions(self, machine_arn: str) -> None:
+        """Abort the executions of this state machine, each at its next transition."""
+        ...
+
     def live_map_run(self, arn: str) -> MapRunRow | None:
         """The running map run with this ARN, with its counts as they are now."""
         ...

@@ -8,8 +8,14 @@ from typing import Any
 from mapfold.local.arns import Arn, Kind, parse_arn
 from mapfold.local.service.children import list_children
 from mapfold.local.service.context import Service
-from mapfold.local.service.faults import Fault, execution_missing, resource_missing, type_not_supported
+from mapfold.local.service.faults import (
+    Fault,
+    execution_missing,
+    resource_missing,
+    type_not_supported,
+)
 from mapfold.local.service.pages import cut_page, read_token, with_token
+from mapfold.local.service.qualified import find_owner
 from mapfold.local.service.redrivable import redrive_of, redrive_standing
 from mapfold.local.service.request import Request
 from mapfold.local.service.shapes import (
@@ -19,7 +25,6 @@ from mapfold.local.service.shapes import (
     seconds,
     without_payloads,
 )
-from mapfold.local.service.state_machines import find_machine
 from mapfold.local.store import ExecutionRow, MapRunRow, Page
 from mapfold.local.store.schema import CHILD_BITS
 
@@ -76,10 +81,10 @@ async def list_executions(service: Service, request: Request) -> Answer:
         redrive = redrive_of(service, map_run)
         rows = [child_execution(map_run, child, service.children, redrive) for child in shown]
     else:
-        machine = find_machine(service, arn)
+        machine = find_owner(service, arn)
         if machine.type == "EXPRESS":
             raise type_not_supported()
-        found = await service.store.executions(machine.arn, page, status=status)
+        found = await service.store.executions(str(replace(arn, label=None)), page, status=status)
         rows, token = cut_page(found, size, question, key=lambda row: row.id)
     return with_token({"executions": [execution_item(row) for row in rows]}, token)
 

@@ -39,7 +39,18 @@ def not_redrivable(arn: str, reason: str) -> Fault:
 
 def resource_missing(arn: str) -> Fault:
     """ResourceNotFound: a map run, or what tags were asked for."""
-    return Fault("ResourceNotFound", f"Resource not found: '{arn}'")
+    return Fault("ResourceNotFound", f"Resource not found: '{arn}'", resourceName=arn)
+
+
+def labelled_arn_refused(arn: str) -> Fault:
+    """ValidationException of the actions that do not take a Map state's ARN (its reason is in the API Reference)."""
+    reason = "API_DOES_NOT_SUPPORT_LABELED_ARNS"
+    return Fault("ValidationException", f"This operation is not supported on a Map state's ARN: '{arn}'", reason=reason)
+
+
+def machine_deleting(arn: str) -> Fault:
+    """StateMachineDeleting. That AWS's words go on with the ARN is unconfirmed."""
+    return Fault("StateMachineDeleting", f"State Machine is being deleted: '{arn}'")
 
 
 def type_not_supported() -> Fault:
@@ -50,6 +61,11 @@ def type_not_supported() -> Fault:
 def invalid_arn(reason: str) -> Fault:
     """InvalidArn with AWS's reason."""
     return Fault("InvalidArn", f"Invalid Arn: '{reason}'")
+
+
+def invalid_role(arn: str) -> Fault:
+    """InvalidArn of what is no role's ARN."""
+    return Fault("InvalidArn", f"Invalid Role Arn: '{arn}'")
 
 
 def invalid_name(name: str) -> Fault:

@@ -20,19 +20,16 @@ T = TypeVar("T")
 
 def make_token(after: int, question: Sequence[Any]) -> str:
     """A token that goes on after `after` for the same `question`."""
-    return base64.urlsafe_b64encode(orjson.dumps([after, _digest(question)])).decode()
+    return _make(after, question)
 
 
 def read_token(token: str, question: Sequence[Any]) -> int | None:
     """Where a token goes on; None for the empty token. InvalidToken if it is not ours, or asks something else."""
     if not token:
         return None
-    try:
-        after, digest = orjson.loads(base64.urlsafe_b64decode(token.encode()))
-    except ValueError as error:
-        raise Fault("InvalidToken", "Invalid Token: 'Invalid token'") from error
-    if not isinstance(after, int) or digest != _digest(question):
-        raise Fault("InvalidToken", "Invalid Token: 'Invalid token'")
+    after = _read(token, question)
+    if type(after) is not int or not 0 <= after < 1 << 62:  # SQLite has no more
+        raise _invalid_token()
     return after
 
 
@@ -43,11 +40,44 @@ def cut_page(rows: Sequence[T], size: int, question: Sequence[Any], key: Callabl
     return list(rows[:size]), make_token(key(rows[size - 1]), question)
 
 
+def page_of(
+    rows: Sequence[T], size: int, token: str, question: Sequence[Any], *, key: Callable[[T], Any]
+) -> tuple[list[T], str]:
+    """A page of rows that are all in memory, in the order of their keys (numbers or texts), and the next token."""
+    after = _read(token, question) if token else None
+    left = rows
+    if after is not None:
+        if type(after) is not type(key(rows[0]) if rows else after):
+            raise _invalid_token()
+        left = [row for row in rows if key(row) > after]
+    if len(left) <= size:
+        return list(left), ""
+    return list(left[:size]), _make(key(left[size - 1]), question)
+
+
 def with_token(answer: dict[str, Any], token: str) -> dict[str, Any]:
     """`answer` with its nextToken, if there is one."""
     if token:
         answer["nextToken"] = token
     return answer
+
+
+def _make(after: Any, question: Sequence[Any]) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps([after, _digest(question)])).decode()
+
+
+def _read(token: str, question: Sequence[Any]) -> Any:
+    try:
+        after, digest = orjson.loads(base64.urlsafe_b64decode(token.encode("ascii")))
+    except (ValueError, TypeError) as error:  # TypeError: JSON, but no list
+        raise _invalid_token() from error
+    if digest != _digest(question):
+        raise _invalid_token()
+    return after
+
+
+def _invalid_token() -> Fault:
+    return Fault("InvalidToken", "Invalid Token: 'Invalid token'")
 
 
 def _digest(question: Sequence[Any]) -> str:

@@ -148,6 +148,7 @@ def _execution_head(row: ExecutionRow) -> Answer:
         "startDate": seconds(row.start),
         "redriveCount": row.redrive_count,
     }
+    _add_known(answer, stateMachineVersionArn=row.version_arn, stateMachineAliasArn=row.alias_arn)
     if row.stop is not None:
         answer["stopDate"] = seconds(row.stop)
     if row.redrive_date is not None and not (row.map_run_arn and row.type == "EXPRESS"):

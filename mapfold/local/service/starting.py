@@ -11,10 +11,10 @@ from mapfold.local.arns import Kind, execution_arn, is_valid_name
 from mapfold.local.service.context import Service
 from mapfold.local.service.execution_input import check_input
 from mapfold.local.service.executions import known_execution
-from mapfold.local.service.faults import Fault, invalid_name, type_not_supported
+from mapfold.local.service.faults import Fault, invalid_name, labelled_arn_refused, type_not_supported
+from mapfold.local.service.qualified import find_startable
 from mapfold.local.service.request import Request
 from mapfold.local.service.shapes import seconds, sync_execution_answer, without_payloads
-from mapfold.local.service.state_machines import find_machine
 from mapfold.local.store import ExecutionRow, MachineRow
 
 Answer = dict[str, Any]
@@ -37,7 +37,7 @@ class _Start:
 
 async def start_execution(service: Service, request: Request) -> Answer:
     """StartExecution. STANDARD: the same name and input while it still runs gives the same execution again."""
-    start = _read(service, request)
+    start = await _read(service, request)
     if start.name is None or start.machine.type == "EXPRESS":
         return _started(await _begin(service, start))
     async with service.starts:
@@ -55,7 +55,7 @@ async def start_sync_execution(service: Service, request: Request) -> Answer:
     A client that goes away does not end the execution.
     """
     included = request.choice("includedData", ("ALL_DATA", "METADATA_ONLY"), "ALL_DATA")
-    start = _read(service, request)
+    start = await _read(service, request)
     if start.machine.type != "EXPRESS":
         raise type_not_supported()
     row = await service.engine.run_execution(
@@ -74,7 +74,7 @@ async def start_sync_execution(service: Service, request: Request) -> Answer:
     return without_payloads(answer) if included == "METADATA_ONLY" else answer
 
 
-def _read(service: Service, request: Request) -> _Start:
+async def _read(service: Service, request: Request) -> _Start:
     arn = request.arn("stateMachineArn", Kind.STATE_MACHINE)
     name = request.optional_text("name")
     trace_header = request.optional_text("traceHeader", most=256)
@@ -83,9 +83,9 @@ def _read(service: Service, request: Request) -> _Start:
     if name is not None and not is_valid_name(name):
         raise invalid_name(name)
     if arn.label is not None:
-        raise Fault("ValidationException", f"This operation is not supported on a Map state's ARN: '{arn}'")
+        raise labelled_arn_refused(str(arn))
     check_input(input_text)
-    return _Start(find_machine(service, arn), name, input_text, trace_header)
+    return _Start(await find_startable(service, arn), name, input_text, trace_header)
 
 
 async def _begin(service: Service, start: _Start) -> ExecutionRow:

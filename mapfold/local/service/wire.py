@@ -20,6 +20,14 @@ from mapfold.local.service.activities import (
     get_activity_task,
     list_activities,
 )
+from mapfold.local.service.aliases import (
+    create_state_machine_alias,
+    delete_state_machine_alias,
+    describe_state_machine_alias,
+    list_state_machine_aliases,
+    update_state_machine_alias,
+)
+from mapfold.local.service.constraints import check_request, checks
 from mapfold.local.service.context import Service
 from mapfold.local.service.definitions import describe_state_machine_for_execution
 from mapfold.local.service.executions import describe_execution, list_executions, stop_execution
@@ -40,6 +48,11 @@ from mapfold.local.service.tags import list_tags_for_resource, tag_resource, unt
 from mapfold.local.service.tasks import send_task_failure, send_task_heartbeat, send_task_success
 from mapfold.local.service.test_state import test_state
 from mapfold.local.service.validation import validate_state_machine_definition
+from mapfold.local.service.versions import (
+    delete_state_machine_version,
+    list_state_machine_versions,
+    publish_state_machine_version,
+)
 from mapfold.local.store import StoreError
 
 log = logging.getLogger(__name__)
@@ -49,20 +62,27 @@ Action = Callable[[Service, Request], Awaitable[Mapping[str, Any]]]
 ACTIONS: Mapping[str, Action] = {
     "CreateActivity": create_activity,
     "CreateStateMachine": create_state_machine,
+    "CreateStateMachineAlias": create_state_machine_alias,
     "DeleteActivity": delete_activity,
     "DeleteStateMachine": delete_state_machine,
+    "DeleteStateMachineAlias": delete_state_machine_alias,
+    "DeleteStateMachineVersion": delete_state_machine_version,
     "DescribeActivity": describe_activity,
     "DescribeExecution": describe_execution,
     "DescribeMapRun": describe_map_run,
     "DescribeStateMachine": describe_state_machine,
+    "DescribeStateMachineAlias": describe_state_machine_alias,
     "DescribeStateMachineForExecution": describe_state_machine_for_execution,
     "GetActivityTask": get_activity_task,
     "GetExecutionHistory": get_execution_history,
     "ListActivities": list_activities,
     "ListExecutions": list_executions,
     "ListMapRuns": list_map_runs,
+    "ListStateMachineAliases": list_state_machine_aliases,
+    "ListStateMachineVersions": list_state_machine_versions,
     "ListStateMachines": list_state_machines,
     "ListTagsForResource": list_tags_for_resource,
+    "PublishStateMachineVersion": publish_state_machine_version,
     "RedriveExecution": redrive_execution,
     "SendTaskFailure": send_task_failure,
     "SendTaskHeartbeat": send_task_heartbeat,
@@ -75,6 +95,7 @@ ACTIONS: Mapping[str, Action] = {
     "UntagResource": untag_resource,
     "UpdateMapRun": update_map_run,
     "UpdateStateMachine": update_state_machine,
+    "UpdateStateMachineAlias": update_state_machine_alias,
     "ValidateStateMachineDefinition": validate_state_machine_definition,
 }
 
@@ -82,12 +103,16 @@ LONG_POLLS = frozenset({"GetActivityTask"})
 """Actions that wait for something to give, which nobody may get who has gone away."""
 
 TARGET = "AWSStepFunctions."
+PROTOCOL = "application/x-amz-json-1.0"
+CONTENT_TYPES = frozenset({PROTOCOL, "application/x-amz-json-1.1", "application/json"})
+"""What a request may say that it is. One that says nothing is taken for the first."""
 BODY_BYTES = 4_000_000
 """More than any request of Step Functions may have (a definition of 1 MiB, each character escaped as \\u…)."""
 
 
 def routes(service: Service) -> list[Route]:
     """The one route of the protocol."""
+    checks()  # compiled now, not while the first caller waits
 
     async def endpoint(http: HttpRequest) -> Response:
         request_id = str(uuid4())
@@ -107,9 +132,13 @@ def routes(service: Service) -> list[Route]:
 
 async def _answer(service: Service, http: HttpRequest) -> Mapping[str, Any]:
     target = http.headers.get("x-amz-target", "")
-    action = ACTIONS.get(target.removeprefix(TARGET)) if target.startswith(TARGET) else None
+    name = target.removeprefix(TARGET) if target.startswith(TARGET) else ""
+    action = ACTIONS.get(name)
     if action is None:
         raise Fault("UnknownOperationException", f"Mapfold's Step Functions does not know the action '{target}'")
+    content_type = http.headers.get("content-type", PROTOCOL).partition(";")[0].strip().lower()
+    if content_type not in CONTENT_TYPES:
+        raise Fault("UnknownOperationException", f"Mapfold's Step Functions does not read '{content_type}'", status=404)
     body = bytearray()
     async for chunk in http.stream():
         body += chunk
@@ -121,8 +150,9 @@ async def _answer(service: Service, http: HttpRequest) -> Mapping[str, Any]:
         raise Fault("SerializationException", f"The request is not JSON: {error}") from error
     if not isinstance(members, dict):
         raise Fault("SerializationException", "The request must be a JSON object")
+    check_request(name, members)
     answer = action(service, Request(members))
-    return await (_while_there(http, answer) if target.removeprefix(TARGET) in LONG_POLLS else answer)
+    return await (_while_there(http, answer) if name in LONG_POLLS else answer)
 
 
 async def _while_there(http: HttpRequest, answer: Awaitable[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -165,6 +195,6 @@ def _response(answer: Mapping[str, Any], request_id: str, *, status: int = 200) 
     return Response(
         orjson.dumps(answer),
         status_code=status,
-        media_type="application/x-amz-json-1.0",
+        media_type=PROTOCOL,
         headers={"x-amzn-RequestId": request_id},
     )

@@ -2,11 +2,13 @@
 
 `store.py` is what the engine and the service call; `writer.py` the thread that commits in batches; `reads.py` the
 queries; `schema.py` the tables; `recovery.py` what a crash leaves; `lock.py` keeps other processes out;
-`faults.py` says what is wrong with a file; `tasks.py` keeps activities and open task tokens.
+`publishing.py` has versions and aliases; `tasks.py` activities and open task tokens; `faults.py` says what is wrong with
+a file.
 """
 
 from mapfold.local.store.faults import StoreError, naming
 from mapfold.local.store.lock import lock_data_directory
+from mapfold.local.store.publishing import AliasRow, CreationRow, VersionRow
 from mapfold.local.store.rows import (
     ChildFilter,
     ChildRow,
@@ -22,8 +24,10 @@ from mapfold.local.store.tasks import ActivityRow, KeptAnswer, TaskStore
 
 __all__ = [
     "ActivityRow",
+    "AliasRow",
     "ChildFilter",
     "ChildRow",
+    "CreationRow",
     "ExecutionRow",
     "KeptAnswer",
     "MachineRow",
@@ -33,6 +37,7 @@ __all__ = [
     "Store",
     "StoreError",
     "TaskStore",
+    "VersionRow",
     "WireEvent",
     "lock_data_directory",
     "naming",

@@ -49,7 +49,8 @@ def _machine(row: tuple[Any, ...]) -> MachineRow:
 # --- executions -------------------------------------------------------------------------------------------
 
 _EXECUTION = """SELECT id, arn, machine_arn, machine_revision, name, start, {input}, type, status, stop, {output},
-    error, {cause}, redrive_count, redrive_date, trace_header FROM executions"""
+    error, {cause}, redrive_count, redrive_date, trace_header, NULL, NULL, version_arn, alias_arn
+    FROM executions LEFT JOIN execution_origins ON execution_id = id"""
 _WHOLE = _EXECUTION.format(input="input", output="output", cause="cause")
 _BRIEF = _EXECUTION.format(input="''", output="NULL", cause="NULL")
 
@@ -61,8 +62,13 @@ def execution(connection: sqlite3.Connection, arn: str) -> ExecutionRow | None:
 
 
 def executions(connection: sqlite3.Connection, machine_arn: str, page: Page, status: str | None) -> list[ExecutionRow]:
-    """A page of a machine's executions, newest first, without payloads."""
-    query = f"{_BRIEF} WHERE machine_arn = ? AND id < ? AND (? IS NULL OR status = ?) ORDER BY id DESC LIMIT ?"
+    """A page of the executions of a machine, or of its version or alias, newest first, without payloads."""
+    origin = machine_arn.split(":")[7:]
+    if not origin:
+        column, key = "machine_arn", "id"
+    else:
+        column, key = ("version_arn" if origin[0].isdecimal() else "alias_arn"), "execution_id"
+    query = f"{_BRIEF} WHERE {column} = ? AND {key} < ? AND (? IS NULL OR status = ?) ORDER BY {key} DESC LIMIT ?"
     before = _LAST if page.after is None else page.after
     rows = connection.execute(query, (machine_arn, before, status, status, page.limit))
     return [ExecutionRow(*row) for row in rows]

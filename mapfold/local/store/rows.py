@@ -14,7 +14,8 @@ WireEvent = dict[str, Any]
 class MachineRow:
     """A state machine at one revision. `revision` is our number, unique over all machines; `revision_id` is AWS's
     (None until the first update). `options` holds loggingConfiguration, tracingConfiguration and
-    encryptionConfiguration as they were given.
+    encryptionConfiguration as they were given. `version_arn` and `alias_arn` say by which version, and by which alias, an
+    execution that is about to start was asked for; they are not kept with the machine.
     """
 
     arn: str
@@ -28,6 +29,8 @@ class MachineRow:
     revision_id: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    version_arn: str | None = None
+    alias_arn: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class ExecutionRow:
     """An execution. `id` comes from `Store.next_execution_id`; 0 for a map run's child, which has no row of its own.
 
     `machine_revision` is the revision of the definition that it runs. `map_run_arn` and `item_count` are set for
-    children only.
+    children only. `version_arn` and `alias_arn` are those that it was started by.
     """
 
     id: int
@@ -56,6 +59,8 @@ class ExecutionRow:
     trace_header: str | None = None
     map_run_arn: str | None = None
     item_count: int | None = None
+    version_arn: str | None = None
+    alias_arn: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

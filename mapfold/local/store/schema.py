@@ -13,7 +13,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from mapfold.local.store import tasks
+from mapfold.local.store import publishing, tasks
 from mapfold.local.store.faults import StoreError, naming
 
 VERSION = 2
@@ -148,16 +148,17 @@ def prepare(connection: sqlite3.Connection, file: Path) -> None:
         connection.execute("PRAGMA wal_autocheckpoint = 2000")
         connection.execute("PRAGMA cache_size = -8000")
         if version == 0:
-            connection.executescript(f"BEGIN; {TABLES} {tasks.TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+            connection.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
         elif version == VERSION:
             # Of nothing: a file that may only be read is refused now, not at the first write.
             connection.execute("DELETE FROM state_machines WHERE arn IS NULL")
-            connection.executescript(f"BEGIN; {tasks.TABLES} COMMIT;")
     if version not in (0, VERSION):
         raise StoreError(
             f"{file}: was written by another version of Mapfold (store version {version}, this one reads {VERSION}). "
             "Use that version, or choose another --data."
         )
+    with naming(file, "opened as a store"):
+        connection.executescript(f"BEGIN; {publishing.TABLES} {tasks.TABLES} COMMIT;")
 
 
 def child_key(map_run_id: int, index: int) -> int:

@@ -20,6 +20,7 @@ import orjson
 
 from mapfold.local.store import reads, recovery
 from mapfold.local.store.faults import StoreError, naming
+from mapfold.local.store.publishing import PublishingStore
 from mapfold.local.store.rows import (
     EVERY_CHILD,
     ChildFilter,
@@ -64,6 +65,7 @@ class Store:
                 self._machines = reads.current_machines(connection)
                 self._execution_id, self._map_run_id, self._revision = reads.last_ids(connection)
                 self.tasks = TaskStore(connection, self._writer.put)
+                self.publishing = PublishingStore(connection, self._writer.put)
         except BaseException:
             self._writer.discard()
             raise
@@ -146,6 +148,8 @@ class Store:
         self._writer.put(
             f"INSERT INTO executions VALUES ({_marks(16)})", (*values, *more, row.trace_header), len(row.input)
         )
+        if row.version_arn is not None:
+            self.publishing.execution_started_by(row.id, row.version_arn, row.alias_arn)
 
     def execution_ended(
         self,
@@ -190,7 +194,10 @@ class Store:
         return await self._read(lambda connection: reads.execution(connection, arn))
 
     async def executions(self, machine_arn: str, page: Page, *, status: str | None = None) -> list[ExecutionRow]:
-        """Executions of a machine, newest first, without their inputs and outputs. `page.after` is an id."""
+        """Executions of a machine, or that its version or alias with this ARN started, newest first.
+
+        Without their inputs and outputs. `page.after` is an id.
+        """
         return await self._read(lambda connection: reads.executions(connection, machine_arn, page, status))
 
     async def events(self, execution_id: int, page: Page, *, reverse: bool = False) -> list[WireEvent]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -59,6 +59,7 @@ class FakeEngine:
         self.map_runs: dict[str, MapRunRow] = {}
         self.children: dict[str, list[ChildRow]] = {}
         self.now = NOW
+        self.ending: list[str] = []
         self.updates: list[tuple[int | None, float | None, int | None]] = []
         self.tokens = TaskTokens(store.tasks)
         self.activities = Activities(self.tokens, lambda arn: store.tasks.activity(arn) is not None)
@@ -78,7 +79,7 @@ class FakeEngine:
             arn = execution_arn(machine.name, name, region="us-east-1")
         row = ExecutionRow(
             number, arn, machine.arn, machine.revision, name, 1000.0 + number, input_text, machine.type,
-            trace_header=trace_header,
+            trace_header=trace_header, version_arn=machine.version_arn, alias_arn=machine.alias_arn,
         )  # fmt: skip
         self.store.execution_started(row)
         self.live[arn] = Live(row)
@@ -115,6 +116,12 @@ class FakeEngine:
 
     def live_execution(self, arn: str) -> Live | None:
         return self.live.get(arn)
+
+    def runs_machine(self, machine_arn: str) -> bool:
+        return any(live.row.machine_arn == machine_arn for live in self.live.values())
+
+    def end_executions(self, machine_arn: str) -> None:
+        self.ending.append(machine_arn)
 
     def live_map_run(self, arn: str) -> MapRunRow | None:
         return self.map_runs.get(arn)
@@ -274,3 +281,12 @@ def error_of(call: Callable[[], Mapping[str, Any]]) -> tuple[str, str]:
         call()
     error = raised.value.response["Error"]
     return error["Code"], error["Message"]
+
+
+@pytest.fixture
+async def inside(tmp_path: Path) -> AsyncIterator[Any]:
+    """The service without a socket (`inside.py`)."""
+    from tests.integration.service.inside import open_inside  # which builds on this module
+
+    async with open_inside(tmp_path) as opened:
+        yield opened

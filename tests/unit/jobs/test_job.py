@@ -139,13 +139,15 @@ class TestResultKind:
         job = Job("words", source=Manifest())
 
         @job.map
-        def records(item: Any, context: Any) -> list[dict[str, int]]: ...
+        def records(item: Any, context: Any) -> list[dict[str, int]]:
+            raise NotImplementedError
 
         @job.fold
         def add(a, b): ...  # type: ignore[no-untyped-def]
 
         @job.group_by
-        def key(record) -> str: ...  # type: ignore[no-untyped-def]
+        def key(record) -> str:  # type: ignore[no-untyped-def]
+            raise NotImplementedError
 
         job.check()
 
