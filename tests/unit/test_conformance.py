@@ -9,20 +9,22 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "conformance.md"
-TEST = re.compile(r"`?(tests/[\w/]+\.py)::(\w+)(?:\[[^|]*\])?`?")
+TEST = re.compile(r"(tests/[\w/]+\.py)::(\w+)(?:::(\w+))?")
 
 
 def rows() -> list[list[str]]:
     """The cells of every row, without the heads of the tables."""
     lines = (line for line in PAGE.read_text().splitlines() if line.startswith("| "))
     cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
-    return [row for row in cells if row[0] != "Behaviour"]
+    return [row for row in cells if row[0] not in ("Behaviour", "---")]
 
 
 @cache
-def functions_of(module: str) -> frozenset[str]:
+def names_in(module: str) -> frozenset[str]:
+    """The functions and classes of a module."""
     tree = ast.parse((ROOT / module).read_text())
-    return frozenset(node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    return frozenset(node.name for node in ast.walk(tree) if isinstance(node, kinds))
 
 
 def test_every_row_has_a_behaviour_a_source_and_a_proof() -> None:
@@ -34,13 +36,13 @@ def test_every_row_has_a_behaviour_a_source_and_a_proof() -> None:
 
 
 def test_every_test_that_proves_a_row_is_there() -> None:
-    """A row names its test as pytest does: the module and the function."""
+    """A row names its tests as pytest does: the module, and the function, the class or both."""
     missing = []
     for row in rows():
         named = TEST.findall(row[2])
         missing += [row[2]] if not named else []
-        for module, function in named:
-            if not (ROOT / module).is_file() or function not in functions_of(module):
-                missing.append(f"{module}::{function}")
+        for module, *names in named:
+            if not (ROOT / module).is_file() or not set(filter(None, names)) <= names_in(module):
+                missing.append("::".join([module, *names]))
 
     assert not missing

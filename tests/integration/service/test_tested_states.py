@@ -334,16 +334,19 @@ def test_a_task_without_a_mock_needs_a_role(service: Running) -> None:
 @pytest.mark.parametrize(
     ("members", "error"),
     [
-        ({"mock": {"errorOutput": {"error": 5}}}, ("SerializationException", "error: must be a string, not int")),
+        (
+            {"mock": {"errorOutput": {"error": 5}}},
+            ("SerializationException", "NUMBER_VALUE cannot be converted to String"),
+        ),
         (
             {"mock": {"result": "1", "fieldValidationMode": "x"}, "stateConfiguration": {"retrierRetryCount": -1}},
             (
                 "ValidationException",
                 (
-                    "2 validation errors detected: Value '-1' at 'stateConfiguration.retrierRetryCount' failed to "
-                    "satisfy constraint: Member must have value greater than or equal to 0; "
-                    "Value 'x' at 'mock.fieldValidationMode' failed to satisfy constraint: "
-                    "Member must satisfy enum value set: [STRICT, PRESENT, NONE]"
+                    "2 validation errors detected: Value 'x' at 'mock.fieldValidationMode' failed to satisfy "
+                    "constraint: Member must satisfy enum value set: [STRICT, PRESENT, NONE]; "
+                    "Value '-1' at 'stateConfiguration.retrierRetryCount' failed to satisfy constraint: "
+                    "Member must have value greater than or equal to 0"
                 ),
             ),
         ),

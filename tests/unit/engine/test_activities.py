@@ -442,7 +442,7 @@ class TestCallbacks:
     async def submit(self, store: Store, clock: StillClock, **fields: Any) -> Any:
         """An execution whose task was submitted, as the store has it after a crash; its token."""
         name = {"resourceType": "sqs", "resource": "sendMessage.waitForTaskToken"}
-        parameters = {"MessageBody": {"token.$": "$$.Task.Token"}}
+        parameters = {"QueueUrl": "q", "MessageBody": {"token.$": "$$.Task.Token"}}
         states = {"T": {"Type": "Task", "Resource": self.RESOURCE, "Parameters": parameters, **ending(fields)}}
         async with opened(store, clock=clock) as world:
             row = await world.start({"W": wait(Next="T"), **states})

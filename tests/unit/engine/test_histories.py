@@ -214,8 +214,8 @@ CASES: dict[str, Case] = {
         [
             entered_task(), *attempt(3, "broken"),
             (5, "EvaluationFailed",
-             {"state": "S", "location": "Output", **failing("Output", "$states.errorOutput.No")}),
-            (6, "ExecutionFailed", failing("Output", "$states.errorOutput.No")),
+             {"state": "S", "location": "Catch[0]/Output", **failing("Catch[0]/Output", "$states.errorOutput.No")}),
+            (6, "ExecutionFailed", failing("Catch[0]/Output", "$states.errorOutput.No")),
         ],
         top=JSONATA,
     ),

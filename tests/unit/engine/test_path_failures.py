@@ -34,7 +34,7 @@ async def test_nothing_around_a_branch_catches_it(world: World) -> None:
     ended = await world.run({"Both": parallel({"In": NOWHERE}, Catch=catch), "After": pass_()})
 
     assert ended.failure[:2] == ("FAILED", "States.Runtime")
-    assert ended.types[-2:] == ["ParallelStateFailed", "ExecutionFailed"]
+    assert ended.types[-2:] == ["PassStateEntered", "ExecutionFailed"]
 
 
 async def test_a_result_without_a_place_fails_in_words_without_the_state(world: World) -> None:

@@ -15,6 +15,12 @@ def call(resource: str, arguments: Any = None, **fields: Any) -> dict[str, Any]:
     return {"Call": {"Type": "Task", "Resource": f"arn:aws:states:::{resource}", **parameters, **fields}}
 
 
+def call_with_input(resource: str) -> dict[str, Any]:
+    """A machine of one Task whose arguments are known when it runs: the execution's input."""
+    arguments = {"QueryLanguage": "JSONata", "Arguments": "{% $states.input %}"}
+    return call(resource, **arguments)
+
+
 async def failure(world: World, resource: str, arguments: Any, **fields: Any) -> tuple[str, str]:
     """Error and cause of the task's failure."""
     ended = await world.run(call(resource, arguments, **fields))

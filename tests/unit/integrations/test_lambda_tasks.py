@@ -12,7 +12,7 @@ from mapfold.states.effects import TaskSucceeded
 from tests.unit.engine.fakes import FunctionError
 from tests.unit.engine.world import World, function, opened
 from tests.unit.integrations.fakes import FakeTokens
-from tests.unit.integrations.tasks import call, middle, output_of
+from tests.unit.integrations.tasks import call, call_with_input, middle, output_of
 
 ECHO = function("echo")
 
@@ -78,7 +78,7 @@ class TestInvoke:
     )
     async def test_refusals(self, world: World, arguments: Any, problem: str) -> None:
         """States.Runtime, before the task is scheduled."""
-        ended = await world.run(call("lambda:invoke", arguments))
+        ended = await world.run(call_with_input("lambda:invoke"), arguments)
 
         assert ended.types == ["ExecutionStarted", "TaskStateEntered", "ExecutionFailed"]
         assert (ended.row.cause or "").endswith(f"could not be used to start the Task: [{problem}]")

@@ -12,7 +12,7 @@ import pytest
 from mapfold.local.store import open_store
 from tests.unit.engine.world import World, opened
 from tests.unit.integrations.fakes import REQUEST, FakeClients, refused
-from tests.unit.integrations.tasks import call, failure, middle, output_of
+from tests.unit.integrations.tasks import call, call_with_input, failure, middle, output_of
 
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:child"
 CHILD = "arn:aws:states:us-east-1:123456789012:execution:child:name"
@@ -73,7 +73,7 @@ class TestRequestResponse:
 
     async def test_other_parameters_of_the_api_are_refused(self, world: World) -> None:
         """Input, Name and StateMachineArn are taken."""
-        ended = await world.run(call("states:startExecution", {"TraceHeader": "t"}))
+        ended = await world.run(call_with_input("states:startExecution"), {"TraceHeader": "t"})
 
         assert (ended.row.cause or "").endswith(
             '[The field "TraceHeader" is not supported by Step Functions, '

@@ -12,7 +12,7 @@ from mapfold.local.engine.integrations.jobs import JOBS
 from mapfold.local.engine.integrations.optimized_services import OPTIMIZED_SERVICES
 from tests.unit.engine.world import World
 from tests.unit.integrations.fakes import REQUEST, FakeClients, refused, unreachable
-from tests.unit.integrations.tasks import call, failure, middle
+from tests.unit.integrations.tasks import call, call_with_input, failure, middle
 
 METADATA = {
     "SdkHttpMetadata": {
@@ -174,7 +174,7 @@ class TestFailures:
     async def test_fields_that_step_functions_does_not_pass_on_are_refused(self, world: World) -> None:
         """Though the API has them."""
         ended = await world.run(
-            call("sqs:sendMessage", {"QueueUrl": "q", "MessageBody": "m", "MessageSystemAttributes": {}})
+            call_with_input("sqs:sendMessage"), {"QueueUrl": "q", "MessageBody": "m", "MessageSystemAttributes": {}}
         )
 
         assert ended.types[-1] == "ExecutionFailed"

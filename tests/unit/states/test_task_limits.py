@@ -30,7 +30,7 @@ def state(resource: str = CALLBACK, **fields: Any) -> dict[str, Any]:
 def test_limits_are_shown_as_whole_seconds(run_machine: RunMachine, fields: dict[str, Any]) -> None:
     """However they were written; the work is told the same."""
     _, world = run_machine(
-        state(**fields), {"most": 60, "beat": 5, "whole": 60.0}, answers={CALLBACK: [TaskSucceeded({})]}
+        state(**fields), {"most": 60, "beat": 5, "whole": "60"}, answers={CALLBACK: [TaskSucceeded({})]}
     )
 
     details = world.details("TaskScheduled")
@@ -70,7 +70,7 @@ def test_a_path_that_leads_nowhere_fails_the_execution(run_machine: RunMachine, 
     assert world.types == ["TaskStateEntered"]
 
 
-@pytest.mark.parametrize("value", ["60", 1.5, None, True, [1], 0, -1])
+@pytest.mark.parametrize("value", ["6 s", 60.0, 1.5, None, True, [1], 0, -1])
 def test_a_value_that_is_no_positive_whole_number_fails_the_execution(run_machine: RunMachine, value: Any) -> None:
     """States.Runtime, before anything is scheduled (the words are unconfirmed)."""
     end, world = run_machine(state(TimeoutSecondsPath="$.most"), {"most": value})
@@ -96,7 +96,7 @@ def test_the_context_object_has_a_token_where_somebody_answers_it(run_machine: R
     """`$states.context.Task.Token` in JSONata, another at each attempt."""
     fields = {
         "QueryLanguage": "JSONata",
-        "Arguments": {"token": "{% $states.context.Task.Token %}"},
+        "Arguments": {"QueueUrl": "q", "MessageBody": "{% $states.context.Task.Token %}"},
         "Retry": [{"ErrorEquals": ["E"]}],
     }
     answers = {resource: [TaskFailed("E", None), TaskSucceeded({})]}
@@ -104,7 +104,7 @@ def test_the_context_object_has_a_token_where_somebody_answers_it(run_machine: R
     _, world = run_machine(state(resource, **fields), answers=answers)
 
     efforts = [effect for effect in world.effects if isinstance(effect, RunTask)]
-    tokens = [effect.arguments["token"] for effect in efforts]
+    tokens = [effect.arguments["MessageBody"] for effect in efforts]
     assert tokens == [effect.token for effect in efforts]
     assert len(set(tokens)) == 2
 
