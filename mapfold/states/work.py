@@ -34,6 +34,7 @@ class WorkState:
         before = frame.previous
         enter(self.entered_type, self.name, data, frame)
         flow = self.flow
+        known, known_text = frame.known, frame.known_text
         if self.recovery.retriers:
             frame.retry_count = 0
         used: dict[int, int] | None = None
@@ -61,6 +62,7 @@ class WorkState:
                 return self._end(failure, cause, data, frame, before)
             yield Sleep(until=frame.clock() + delay)
             frame.retry_count = (frame.retry_count or 0) + 1
+            frame.remember(known, known_text)  # a result may have taken its place, and the input keeps its text
 
     def before_attempt(self, frame: Frame) -> None:
         """Called before each attempt, and before its arguments are evaluated."""

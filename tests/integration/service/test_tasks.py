@@ -79,6 +79,20 @@ def test_an_output_that_is_not_json_is_refused_and_the_token_stays_open(waiting:
     assert waiting.answer() == TaskSucceeded(1, "1")
 
 
+def test_a_broken_output_is_explained_as_a_broken_input_is(waiting: Waiting) -> None:
+    """The service reads both with one parser, and repeats what that says and where."""
+    send = waiting.service.client.send_task_success
+    refused = error_of(lambda: send(taskToken=waiting.token, output="{a: 1}"))
+
+    assert refused == (
+        "InvalidOutput",
+        (
+            "Invalid Output: 'Unexpected character ('a' (code 97)): was expecting double-quote to start field name\n"
+            ' at [Source: (String)"{a: 1}"; line: 1, column: 3]\''
+        ),
+    )
+
+
 def test_an_output_has_at_most_256_kib_of_utf_8(waiting: Waiting) -> None:
     """The limit counts bytes (API Reference: SendTaskSuccess); what was sent is not repeated in the message."""
     send = waiting.service.client.send_task_success

@@ -186,6 +186,22 @@ class TestRetry:
         assert first.details["input"] == second.details["input"]
         assert second.previous == failed.id
 
+    def test_a_retry_of_an_input_keeps_its_text(self, run_machine: RunMachine) -> None:
+        """What was sent is scheduled as it was sent, also after a result has been looked at."""
+        data = {"a": 1}
+        state = task(
+            QueryLanguage="JSONata",
+            Output="{% $states.result.no %}",
+            Retry=[{"ErrorEquals": ["States.ALL"], "MaxAttempts": 1}],
+        )
+        world = World(answers={FUNCTION: [TaskSucceeded(1), TaskSucceeded(2)]})
+
+        world.frame.remember(data, '{"a": 1}')
+        world.run(compile_machine(one_state(state)).scope, data)
+
+        scheduled = [event for event in world.history.events if event.type == "LambdaFunctionScheduled"]
+        assert [event.details["input"] for event in scheduled] == ['{"a": 1}'] * 2
+
     @pytest.mark.parametrize("whole", ["$$.State", "$$", "States.JsonToString($$.State)"])
     def test_the_retry_count_is_read_anew_in_what_holds_it(self, run_machine: RunMachine, whole: str) -> None:
         """A payload that hands on all of `$$.State` holds the count of its attempt, too."""
