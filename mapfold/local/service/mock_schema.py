@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mapfold.local.sdk_actions import result_shape
+from mapfold.local.sdk.models import result_shape
 from mapfold.local.service.faults import Fault
 from mapfold.states import Json
 from mapfold.states.effects import Resource

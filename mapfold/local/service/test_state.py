@@ -14,7 +14,7 @@ import orjson
 
 from mapfold.errors import DefinitionError
 from mapfold.local.arns import express_arn, state_machine_arn
-from mapfold.local.sdk_actions import knows_action
+from mapfold.local.sdk.models import knows_action
 from mapfold.local.service.context import Service
 from mapfold.local.service.faults import Fault
 from mapfold.local.service.mock import Mock, read_mock

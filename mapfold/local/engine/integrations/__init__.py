@@ -10,7 +10,7 @@ the work really begins: that records the event and starts the clock of TimeoutSe
                             their end by following.py, after a table of its own (jobs.py)
       nested.py             `states:startExecution`
       http_task.py, api_gateway_call.py
-    requests.py, results.py, styles.py, naming.py    JSON <-> an API's parameters and results
+    requests.py, results.py, styles.py    JSON <-> an API's parameters and results
     calls.py, failures.py, metadata.py, roles.py     the calls themselves
 """
 
