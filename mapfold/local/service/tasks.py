@@ -13,6 +13,7 @@ from mapfold.local.arns import ArnError, parse_arn
 from mapfold.local.service.context import Service
 from mapfold.local.service.executions import find_execution
 from mapfold.local.service.faults import Fault
+from mapfold.local.service.json_faults import explain_fault
 from mapfold.local.service.request import PAYLOAD_BYTES, Request
 from mapfold.local.store import KeptAnswer
 from mapfold.states.task_token import execution_of
@@ -32,7 +33,7 @@ async def send_task_success(service: Service, request: Request) -> dict[str, Any
     try:
         orjson.loads(output)
     except ValueError as error:
-        raise Fault("InvalidOutput", f"Invalid Output: '{error}'") from error
+        raise Fault("InvalidOutput", f"Invalid Output: '{explain_fault(output)}'") from error
     return await _answer(service, token, execution, KeptAnswer(output=output))
 
 

@@ -16,6 +16,7 @@ from mapfold.errors import DefinitionError
 from mapfold.local.arns import express_arn, state_machine_arn
 from mapfold.local.sdk.models import knows_action
 from mapfold.local.service.context import Service
+from mapfold.local.service.execution_input import check_input
 from mapfold.local.service.faults import Fault
 from mapfold.local.service.mock import Mock, read_mock
 from mapfold.local.service.mock_schema import check_result
@@ -86,10 +87,10 @@ def _parse_object(text: str | None, name: str) -> dict[str, Json]:
 
 
 def _parse_input(text: str | None) -> Json:
-    try:
-        return {} if text is None else orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise Fault("InvalidExecutionInput", f"Invalid State Machine Execution Input: '{error}'") from None
+    if text is None:
+        return {}
+    check_input(text)
+    return orjson.loads(text)
 
 
 def _check_mock(mock: Mock | None, request: Request, *, reveals: bool) -> None:

@@ -14,7 +14,7 @@ from mapfold.local.engine.integrations.api_gateway_call import ApiGatewayCall
 from mapfold.local.engine.integrations.calls import Caller, ClientFault
 from mapfold.local.engine.integrations.form_encoding import encode_form
 from mapfold.local.engine.integrations.http_task import HttpTask
-from mapfold.local.engine.integrations.http_transport import HttpAnswer
+from mapfold.local.engine.integrations.http_transport import HttpAnswer, is_loopback
 from mapfold.local.engine.integrations.progress import Progress
 from mapfold.local.engine.integrations.signing import signer
 from mapfold.states.effects import Resource, RunTask, TaskFailed
@@ -280,3 +280,19 @@ class TestApiGateway:
         assert (ended.row.cause or "").endswith(
             "could not be used to start the Task: [The value of the field 'QueryParameters' has an invalid format]"
         )
+
+
+@pytest.mark.parametrize(
+    ("url", "is_here"),
+    [
+        ("http://127.0.0.1:8080/a", True),
+        ("http://user@localhost", True),
+        ("http://[::1]:80/", True),
+        ("http://localhost.example.com", False),
+        ("http://127.0.0.1.example.com/", False),
+        ("http://[", False),
+    ],
+)
+def test_this_machine_is_known_by_its_whole_name(url: str, is_here: bool) -> None:
+    """A name that only begins like it is another machine's, which needs TLS."""
+    assert is_loopback(url) is is_here

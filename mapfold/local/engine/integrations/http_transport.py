@@ -16,7 +16,7 @@ from mapfold.states.frame import PAYLOAD_LIMIT
 SECONDS = 60
 """How long an API may take."""
 
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 FORBIDDEN_HEADERS = frozenset(
     [
@@ -96,8 +96,10 @@ def send(method: str, url: str, headers: Mapping[str, str], body: bytes | None) 
 
 def is_loopback(url: str) -> bool:
     """Whether `url` leads to this machine, where there need be no TLS."""
-    host = urlsplit(url).netloc.rpartition("@")[2]
-    return host.startswith(LOOPBACK)
+    try:
+        return urlsplit(url).hostname in LOOPBACK
+    except ValueError:  # no URL at all
+        return False
 
 
 def is_forbidden(header: str) -> bool:
