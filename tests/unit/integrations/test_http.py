@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from mapfold.local.engine.integrations import http_transport
 from mapfold.local.engine.integrations.api_gateway_call import ApiGatewayCall
 from mapfold.local.engine.integrations.calls import Caller, ClientFault
 from mapfold.local.engine.integrations.form_encoding import encode_form
 from mapfold.local.engine.integrations.http_task import HttpTask
-from mapfold.local.engine.integrations.http_transport import HttpAnswer, is_loopback
+from mapfold.local.engine.integrations.http_transport import HttpAnswer, answer_of, is_loopback
 from mapfold.local.engine.integrations.progress import Progress
 from mapfold.local.engine.integrations.signing import signer
 from mapfold.states.effects import Resource, RunTask, TaskFailed
@@ -296,3 +298,18 @@ class TestApiGateway:
 def test_this_machine_is_known_by_its_whole_name(url: str, is_here: bool) -> None:
     """A name that only begins like it is another machine's, which needs TLS."""
     assert is_loopback(url) is is_here
+
+
+async def test_an_api_that_never_finishes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much it sends meanwhile: the time counts all in all."""
+    monkeypatch.setattr(http_transport, "SECONDS", 0.05)
+    ends = threading.Event()
+
+    def request() -> HttpAnswer:
+        ends.wait(5)
+        return answer()
+
+    given = await answer_of(request)
+    ends.set()
+
+    assert given == ClientFault("Read timed out")

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from mapfold.local.engine.integrations.calls import Answer, Caller, ClientFault, ServiceError, in_thread
+from mapfold.local.engine.integrations.calls import Answer, Caller, ClientFault, ServiceError
 from mapfold.local.engine.integrations.form_encoding import ARRAY_FORMATS, encode_form
 from mapfold.local.engine.integrations.http_transport import (
     HttpAnswer,
+    answer_of,
     header_pairs,
     is_forbidden,
     is_loopback,
@@ -84,7 +85,7 @@ class HttpTask:
             if isinstance(authorization, TaskFailed):
                 return authorization
             method, url, headers, body = self._request(effect.arguments, authorization)
-            answer = await in_thread(lambda: self.send(method, url, headers, body))
+            answer = await answer_of(lambda: self.send(method, url, headers, body))
         if isinstance(answer, ClientFault):
             return TaskFailed("States.Http.Socket", answer.message)
         if not answer.is_success:
@@ -155,7 +156,7 @@ class HttpTask:
         url = _with_query(values["authorization_endpoint"], list(_listed(more.get("query_string_parameters")).items()))
         headers = {"Content-Type": "application/x-www-form-urlencoded", **_listed(more.get("header_parameters"))}
         method = values.get("http_method", "POST")
-        answer = await in_thread(lambda: self.send(method, url, headers, urlencode(form).encode()))
+        answer = await answer_of(lambda: self.send(method, url, headers, urlencode(form).encode()))
         if isinstance(answer, ClientFault):
             return TaskFailed("States.Http.Socket", answer.message)
         granted = answer.shown()["ResponseBody"]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from mapfold.local.engine.integrations.calls import ClientFault
+from mapfold.local.engine.integrations.calls import ClientFault, in_thread
 from mapfold.states.effects import Json
 from mapfold.states.frame import PAYLOAD_LIMIT
 
 SECONDS = 60
-"""How long an API may take."""
+"""How long an API may take, all in all."""
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -92,6 +93,15 @@ def send(method: str, url: str, headers: Mapping[str, str], body: bytes | None) 
         return ClientFault(str(error))
     finally:
         session.close()
+
+
+async def answer_of(request: Callable[[], HttpAnswer | ClientFault]) -> HttpAnswer | ClientFault:
+    """What `request` gives, made in a thread. An API that sends a little now and then is waited for no longer, either."""
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await in_thread(request)
+    except TimeoutError:
+        return ClientFault("Read timed out")
 
 
 def is_loopback(url: str) -> bool:
