@@ -22,6 +22,7 @@ from mapfold.local.service.mock import Mock, read_mock
 from mapfold.local.service.mock_schema import check_result
 from mapfold.local.service.request import DEFINITION_LENGTH, PAYLOAD_BYTES, Request
 from mapfold.states import Effect, Frame, Json, State, compile_machine, encode, format_timestamp
+from mapfold.states.effects import HttpTrace, RunTask
 from mapfold.states.inspection import Notes
 from mapfold.states.machine import compile_state
 from mapfold.states.map_distributed import DistributedMap
@@ -66,10 +67,14 @@ async def test_state(service: Service, request: Request) -> dict[str, Any]:
         retries=retries,
         token=_member(context, "Task", "Token"),
     )
-    outcome = await _run(service, trial, frame, mock, notes, role_arn or "")
+    trace = HttpTrace(reveals) if level == "TRACE" else None
+    outcome = await _run(service, trial, frame, mock, notes, role_arn or "", trace)
     answer = _answer(outcome)
     if level != "INFO":
         answer["inspectionData"] = _inspect(state, outcome, notes, input_text or "{}", frame)
+    if trace is not None:
+        told = {"request": trace.request, "response": trace.response}
+        answer["inspectionData"] |= {name: value for name, value in told.items() if value is not None}
     return answer
 
 
@@ -190,6 +195,7 @@ async def _run(
     mock: Mock | None,
     notes: Notes,
     role_arn: str,
+    trace: HttpTrace | None,
 ) -> Outcome:
     """Let the state work for at most five minutes."""
     try:
@@ -199,6 +205,8 @@ async def _run(
                 if mock is not None:
                     answer = mock.answer(step, notes)
                 else:
+                    if isinstance(step, RunTask):
+                        step.trace = trace
                     answer = await service.engine.perform(step, frame, role_arn=role_arn)
                 step = _step(trial, answer)
             return step

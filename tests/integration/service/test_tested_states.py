@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mapfold.states import CheckTask, Json, RunTask, TaskFailed, TaskSucceeded
+from mapfold.states.effects import HttpTrace
 
 from .conftest import ROLE, Running, error_of, sfn_client
 
@@ -321,6 +322,18 @@ class TestWorkOfOthers:
         assert (told["status"], told["error"]) == ("FAILED", "States.Runtime")
         assert told["cause"].endswith("The parameters are wrong.")
         assert [type(effect) for effect in service.engine.performed] == [CheckTask]
+
+    @pytest.mark.parametrize("level", ["DEBUG", "TRACE"])
+    def test_only_trace_asks_for_requests_and_answers(self, service: Running, level: str) -> None:
+        """Secrets of connections are left out of them, unless they are to be revealed."""
+        service.engine.answers = [TaskSucceeded(1), TaskSucceeded(1)]
+
+        for reveals in (False, True):
+            try_state(service, TASK, {}, inspectionLevel=level, revealSecrets=reveals)
+
+        traces = [effect.trace for effect in service.engine.performed if isinstance(effect, RunTask)]
+        asked = [HttpTrace(reveals=False), HttpTrace(reveals=True)]
+        assert traces == (asked if level == "TRACE" else [None, None])
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from mapfold.local.engine.integrations.http_task import HttpTask
 from mapfold.local.engine.integrations.http_transport import HttpAnswer, answer_of, is_loopback
 from mapfold.local.engine.integrations.progress import Progress
 from mapfold.local.engine.integrations.signing import signer
-from mapfold.states.effects import Resource, RunTask, TaskFailed
+from mapfold.states.effects import HttpTrace, Resource, RunTask, TaskFailed
 from tests.unit.engine.world import World
 from tests.unit.integrations.fakes import FakeClients, refused
 from tests.unit.integrations.tasks import call
@@ -52,14 +52,44 @@ def connection(clients: FakeClients, kind: str, secret: Any) -> None:
     clients.answer("secretsmanager", "GetSecretValue", {"SecretString": json.dumps(secret)})
 
 
-async def run(clients: FakeClients, http: FakeHttp, **arguments: Any) -> Any:
+async def run(clients: FakeClients, http: FakeHttp, trace: HttpTrace | None = None, **arguments: Any) -> Any:
     """The answer of an HTTP Task."""
     effect = RunTask(
         Resource("arn:aws:states:::http:invoke", "task", "http", "invoke", ""),
         {"ApiEndpoint": URL, "Method": "GET", "InvocationConfig": {"ConnectionArn": CONNECTION}, **arguments},
+        trace=trace,
     )
     task = HttpTask(Caller(clients), "us-east-1", http)
     return await task.submit(effect, cast(Progress, lambda: None))
+
+
+class TestTrace:
+    @pytest.mark.parametrize(("reveals", "secret"), [(False, ""), (True, ", X-Key: v")])
+    async def test_request_and_answer_are_left_for_who_tests_the_task(
+        self, clients: FakeClients, reveals: bool, secret: str
+    ) -> None:
+        """What the connection adds is told only where secrets are to be revealed; it is sent in any case."""
+        connection(clients, "API_KEY", {"api_key_name": "X-Key", "api_key_value": "v"})
+        http, trace = FakeHttp(answer()), HttpTrace(reveals)
+
+        await run(clients, http, trace=trace, Headers={"Mine": "h"})
+
+        assert http.requests[0][2]["X-Key"] == "v"
+        assert trace.request == {
+            "protocol": "https",
+            "method": "GET",
+            "url": URL,
+            "headers": (
+                "[User-Agent: Amazon|StepFunctions|HttpInvoke|us-east-1, Range: bytes=0-262144, Mine: h" + secret + "]"
+            ),
+        }
+        assert trace.response == {
+            "protocol": "https",
+            "statusCode": "200",
+            "statusMessage": "OK",
+            "headers": "[content-type: application/json]",
+            "body": '{"a":1}',
+        }
 
 
 class TestHttpTask:

@@ -21,6 +21,7 @@ from mapfold.local.engine.integrations.http_transport import (
     is_loopback,
     query_pairs,
     send,
+    traced,
 )
 from mapfold.local.engine.integrations.progress import Progress
 from mapfold.local.engine.integrations.requests import could_not_start, invalid_format, not_supported, required
@@ -85,9 +86,15 @@ class HttpTask:
             if isinstance(authorization, TaskFailed):
                 return authorization
             method, url, headers, body = self._request(effect.arguments, authorization)
+            trace = effect.trace
+            if trace is not None:
+                told = authorization if trace.reveals else Authorization()
+                trace.request = traced(*self._request(effect.arguments, told))
             answer = await answer_of(lambda: self.send(method, url, headers, body))
         if isinstance(answer, ClientFault):
             return TaskFailed("States.Http.Socket", answer.message)
+        if trace is not None:
+            trace.response = {"protocol": urlsplit(url).scheme, **answer.traced()}
         if not answer.is_success:
             return TaskFailed(f"States.Http.StatusCode.{answer.status}", answer.reason)
         return answer.shown()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -61,6 +61,11 @@ class HttpAnswer:
     def text(self) -> str:
         return self.body.decode(errors="replace")
 
+    def traced(self) -> dict[str, str]:
+        """The answer as TestState tells it."""
+        told = {"statusCode": str(self.status), "statusMessage": self.reason, "body": self.text}
+        return {**told, "headers": shown_headers((name, one) for name, all_ in self.headers.items() for one in all_)}
+
     def shown(self) -> dict[str, Json]:
         """The task's result: the body as JSON if it is some, as text if not."""
         return {
@@ -93,6 +98,17 @@ def send(method: str, url: str, headers: Mapping[str, str], body: bytes | None) 
         return ClientFault(str(error))
     finally:
         session.close()
+
+
+def traced(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> dict[str, str]:
+    """A request as TestState tells it."""
+    told = {"protocol": urlsplit(url).scheme, "method": method, "url": url, "headers": shown_headers(headers.items())}
+    return told if body is None else {**told, "body": body.decode(errors="replace")}
+
+
+def shown_headers(pairs: Iterable[tuple[str, str]]) -> str:
+    """Headers in one text: `[name: value, name: value]`."""
+    return f"[{', '.join(f'{name}: {value}' for name, value in pairs)}]"
 
 
 async def answer_of(request: Callable[[], HttpAnswer | ClientFault]) -> HttpAnswer | ClientFault:
