@@ -55,7 +55,7 @@ async def open_backend(data: Path, store: Store, endpoints: Endpoints) -> AsyncI
     from mapfold.local.execution_logs import LogDelivery
     from mapfold.local.lambda_ import LambdaService, default_max_workers
     from mapfold.local.map_run import PatientS3, identity, patience_of
-    from mapfold.local.sdk_actions import knows_action
+    from mapfold.local.sdk.models import knows_action
     from mapfold.states import compile_machine
 
     clients = SharedClient(endpoints)

@@ -25,6 +25,9 @@ TASK_READ_SECONDS: Mapping[str, int] = {"stepfunctions": 310, "lambda": 910}
 OTHER_READ_SECONDS = 70
 """How long any other service may."""
 
+_WITHOUT_PROFILE: dict[str, tuple[Any, Any, Any, Any]] = {"profile": (None, None, None, None)}
+"""botocore's sessions for loopback: a profile in the environment is for the real AWS, and need not exist."""
+
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -92,8 +95,8 @@ class Endpoints:
         from botocore.config import Config
         from botocore.session import Session
 
-        session: Any = Session()
-        url = self._url_of(session, service)
+        bare: Any = Session(session_vars=_WITHOUT_PROFILE)
+        url = self._url_of(bare, service)
         keys: dict[str, str] = {}
         if credentials is not None:
             keys = {
@@ -111,12 +114,12 @@ class Endpoints:
             "response_checksum_validation": "when_required",
         }
         if url not in (self.aws, self.service):
-            client = session.create_client(
+            theirs: Any = Session()
+            client = theirs.create_client(
                 service, region_name=self.region, endpoint_url=url, config=Config(**common), **keys
             )
             return _as_asked(client, service)
         config = Config(**common, proxies={}, s3={"addressing_style": "path"}, inject_host_prefix=False)
-        bare: Any = Session(session_vars={"profile": (None, None, None, None)})
         keys = keys or {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
         client = bare.create_client(service, region_name=self.region, endpoint_url=url, config=config, **keys)
         return _as_asked(client, service)
@@ -126,8 +129,8 @@ class Endpoints:
         from botocore.credentials import Credentials
         from botocore.session import Session
 
-        session: Any = Session()
-        found = session.get_credentials() if self.foreign else None
+        theirs: Any = Session()
+        found = theirs.get_credentials() if self.foreign else None
         return found or Credentials("local", "local")
 
     def _url_of(self, session: Any, service: str) -> str:
@@ -161,8 +164,7 @@ class Endpoints:
             return session(region_name=self.region).client(service, endpoint_url=url, config=Config(**common))
         # Loopback is never behind the environment's proxy, and has no names for buckets.
         config = Config(**common, proxies={}, s3={"addressing_style": "path"})
-        # A profile in the environment is for the real AWS, and need not exist.
-        bare = Session(session_vars={"profile": (None, None, None, None)})
+        bare = Session(session_vars=_WITHOUT_PROFILE)
         keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
         ours = session(botocore_session=bare, region_name=self.region, **keys)
         return ours.client(service, endpoint_url=self.aws, config=config)

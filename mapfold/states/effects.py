@@ -96,6 +96,20 @@ class RunTask:
     """Who took an activity's task, if they gave a name: set by whoever does the task, before it starts."""
     went_on: WentOn | None = None
     """The task was cut off while somebody outside worked on it: it is waited for, not done again."""
+    trace: HttpTrace | None = None
+    """Where an HTTP Task that is tested by itself leaves its request and the answer."""
+
+
+@dataclass(slots=True)
+class HttpTrace:
+    """The request of an HTTP Task and its answer, as TestState tells them; None: there was none.
+
+    Without `reveals` the request is shown without what its connection has added.
+    """
+
+    reveals: bool
+    request: dict[str, str] | None = None
+    response: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

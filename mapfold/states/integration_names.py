@@ -32,7 +32,7 @@ PATTERNS: Mapping[str, Mapping[str, frozenset[str]]] = {
         "getQueryResults": _CALL,
     },
     "batch": {"submitJob": _JOB},
-    "bedrock": {"invokeModel": _CALLBACK, "createModelCustomizationJob": _JOB | _CALLBACK},
+    "bedrock": {"invokeModel": _CALLBACK, "createModelCustomizationJob": _JOB},
     "codebuild": {
         "startBuild": _JOB,
         "stopBuild": _CALL,

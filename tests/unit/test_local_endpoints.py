@@ -45,3 +45,13 @@ def test_a_roles_credentials_sign_its_calls() -> None:
 
     assert client._request_signer._credentials.access_key == "theirs"
     assert endpoints().task_credentials().access_key == "local"
+
+
+def test_a_profile_need_not_exist_for_what_is_served_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profile of the environment is for the real AWS: calls of moto are made without it."""
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+
+    made = endpoints(AWS_PROFILE="nobody").task_client("sqs")
+
+    assert made.meta.endpoint_url == MOTO
+    assert made._request_signer._credentials.access_key == "local"

@@ -29,6 +29,7 @@ from mapfold.states.resource import parse_resource
             "Field 'EncodingType' is not an expected value",
         ),
         ("dynamodb:getItem", {"Item": {"a": {"L": "x"}}}, "STRICT", "Field 'L' must be an array"),
+        ("emr-serverless:startJobRun", {"JobRunId": 1}, "PRESENT", "Field 'JobRunId' must be a string"),
         ("lambda:invoke", {"Payload": {"any": 1}, "StatusCode": 200}, "STRICT", None),
         ("sqs:sendMessage.waitForTaskToken", {"MessageId": 1}, "STRICT", None),
     ],

@@ -25,7 +25,7 @@ from mapfold.local.engine.children import LiveChild
 from mapfold.local.engine.clock import Clock, system_clock
 from mapfold.local.engine.closing import close_map_run
 from mapfold.local.engine.execution import Execution
-from mapfold.local.engine.integrations import Clients, Integrations, Tokens
+from mapfold.local.engine.integrations import Clients, Integrations
 from mapfold.local.engine.integrations.services import Services
 from mapfold.local.engine.map_runs import MapRuns
 from mapfold.local.engine.tokens import TaskTokens
@@ -62,7 +62,6 @@ class Engine:
         s3: S3Factory,
         clock: Clock = system_clock,
         clients: Clients | None = None,
-        tokens: Tokens | None = None,
         logs: LogDelivery | None = None,
     ) -> None:
         self._store = store
@@ -73,9 +72,9 @@ class Engine:
         self.activities = Activities(self.tokens, lambda arn: store.tasks.activity(arn) is not None)
         services = None
         if clients is not None:
-            services = Services(clients, region=region, tokens=tokens or self.tokens, wait_for_end=self._wait_for_end)
+            services = Services(clients, region=region, tokens=self.tokens, wait_for_end=self._wait_for_end)
         self._integrations = Integrations(
-            lambda_service, tokens=tokens or self.tokens, activities=self.activities, services=services
+            lambda_service, tokens=self.tokens, activities=self.activities, services=services
         )
         self._map_runs = MapRuns(store=store, s3=s3, clock=clock)
         self._programs: OrderedDict[int, Machine] = OrderedDict()

@@ -11,15 +11,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import orjson
 
 from mapfold.local.store import KeptAnswer
 from mapfold.states.effects import RunTask, TaskFailed, TaskSucceeded
-
-if TYPE_CHECKING:
-    from mapfold.local.engine.integrations.progress import Tokens
 
 Answer = TaskSucceeded | TaskFailed
 
@@ -175,7 +172,7 @@ def answer_of(kept: KeptAnswer) -> Answer:
     return TaskSucceeded(orjson.loads(kept.output), kept.output)
 
 
-async def wait_on(tokens: Tokens, effect: RunTask, started: Callable[[], None]) -> Answer:
+async def wait_on(tokens: TaskTokens, effect: RunTask, started: Callable[[], None]) -> Answer:
     """How a `.waitForTaskToken` task goes on that was submitted before it was cut off: an integration.
 
     The time that nobody could send heartbeats does not count.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mapfold.local.sdk_actions import result_shape
+from mapfold.local.sdk.models import result_shape
 from mapfold.local.service.faults import Fault
 from mapfold.states import Json
 from mapfold.states.effects import Resource
@@ -42,7 +42,7 @@ def check_result(result: Json, resource: Resource, mode: str) -> None:
     if mode == "NONE" or resource.family != "task" or resource.pattern:
         return
     name = resource.service.removeprefix(SDK)
-    shape = result_shape(_OTHER_NAMES.get(name, name), resource.action)
+    shape = result_shape(_OTHER_NAMES.get(name, name.replace("-", "")), resource.action)
     if shape is None:
         return
     if not isinstance(result, dict):

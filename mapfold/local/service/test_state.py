@@ -14,13 +14,15 @@ import orjson
 
 from mapfold.errors import DefinitionError
 from mapfold.local.arns import express_arn, state_machine_arn
-from mapfold.local.sdk_actions import knows_action
+from mapfold.local.sdk.models import knows_action
 from mapfold.local.service.context import Service
+from mapfold.local.service.execution_input import check_input
 from mapfold.local.service.faults import Fault
 from mapfold.local.service.mock import Mock, read_mock
 from mapfold.local.service.mock_schema import check_result
 from mapfold.local.service.request import DEFINITION_LENGTH, PAYLOAD_BYTES, Request
 from mapfold.states import Effect, Frame, Json, State, compile_machine, encode, format_timestamp
+from mapfold.states.effects import HttpTrace, RunTask
 from mapfold.states.inspection import Notes
 from mapfold.states.machine import compile_state
 from mapfold.states.map_distributed import DistributedMap
@@ -65,10 +67,14 @@ async def test_state(service: Service, request: Request) -> dict[str, Any]:
         retries=retries,
         token=_member(context, "Task", "Token"),
     )
-    outcome = await _run(service, trial, frame, mock, notes, role_arn or "")
+    trace = HttpTrace(reveals) if level == "TRACE" else None
+    outcome = await _run(service, trial, frame, mock, notes, role_arn or "", trace)
     answer = _answer(outcome)
     if level != "INFO":
         answer["inspectionData"] = _inspect(state, outcome, notes, input_text or "{}", frame)
+    if trace is not None:
+        told = {"request": trace.request, "response": trace.response}
+        answer["inspectionData"] |= {name: value for name, value in told.items() if value is not None}
     return answer
 
 
@@ -86,10 +92,10 @@ def _parse_object(text: str | None, name: str) -> dict[str, Json]:
 
 
 def _parse_input(text: str | None) -> Json:
-    try:
-        return {} if text is None else orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise Fault("InvalidExecutionInput", f"Invalid State Machine Execution Input: '{error}'") from None
+    if text is None:
+        return {}
+    check_input(text)
+    return orjson.loads(text)
 
 
 def _check_mock(mock: Mock | None, request: Request, *, reveals: bool) -> None:
@@ -189,6 +195,7 @@ async def _run(
     mock: Mock | None,
     notes: Notes,
     role_arn: str,
+    trace: HttpTrace | None,
 ) -> Outcome:
     """Let the state work for at most five minutes."""
     try:
@@ -198,6 +205,8 @@ async def _run(
                 if mock is not None:
                     answer = mock.answer(step, notes)
                 else:
+                    if isinstance(step, RunTask):
+                        step.trace = trace
                     answer = await service.engine.perform(step, frame, role_arn=role_arn)
                 step = _step(trial, answer)
             return step

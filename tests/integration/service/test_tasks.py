@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mapfold.local.engine.tokens import Answer, OpenToken
+from mapfold.local.service.json_faults import explain_fault
 from mapfold.states.effects import TaskFailed, TaskSucceeded
 from mapfold.states.task_token import make_token
 from tests.integration.service.conftest import FakeEngine, Running, error_of
@@ -75,7 +76,7 @@ def test_an_output_that_is_not_json_is_refused_and_the_token_stays_open(waiting:
     code, message = error_of(lambda: client.send_task_success(taskToken=waiting.token, output=output))
     client.send_task_success(taskToken=waiting.token, output="1")
 
-    assert (code, message.startswith("Invalid Output: '")) == ("InvalidOutput", True)
+    assert (code, message) == ("InvalidOutput", f"Invalid Output: '{explain_fault(output)}'")
     assert waiting.answer() == TaskSucceeded(1, "1")
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from mapfold.states import Json, RunTask, TaskFailed, TaskSucceeded
+from mapfold.states import CheckTask, Json, RunTask, TaskFailed, TaskSucceeded
+from mapfold.states.effects import HttpTrace
 
 from .conftest import ROLE, Running, error_of, sfn_client
 
@@ -265,6 +266,74 @@ class TestWithMock:
             "Mock result schema validation error: Required field 'ExecutionArn' is missing",
         )
         assert told["output"] == {}
+
+
+class TestWorkOfOthers:
+    """Jobs, tokens and what is looked at before a task is scheduled."""
+
+    @pytest.mark.parametrize("resource", ["states:startExecution.sync:2", "sqs:sendMessage.waitForTaskToken"])
+    def test_what_is_waited_for_can_only_be_mocked(self, service: Running, resource: str) -> None:
+        """A job's end, or an answer to a token; nothing is begun."""
+        arn = f"arn:aws:states:::{resource}"
+
+        error = error_of(lambda: try_state(service, {**TASK, "Resource": arn}, {}))
+
+        assert error == ("InvalidDefinition", f"TestState API supports {arn} only when a mock is specified")
+        assert service.engine.performed == []
+
+    def test_a_mocked_answer_to_a_token(self, service: Running) -> None:
+        """The token is the context's, and the mock what SendTaskSuccess would bring; nothing is checked or called."""
+        state = {
+            **TASK,
+            "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+            "Parameters": {"QueueUrl": "q", "MessageBody": {"token.$": "$$.Task.Token"}},
+        }
+
+        told = try_state(
+            service,
+            state,
+            {},
+            mock={"result": '"approved"'},
+            context='{"Task": {"Token": "mine"}}',
+            inspectionLevel="DEBUG",
+        )
+
+        assert told["output"] == "approved"
+        assert told["inspectionData"]["afterParameters"] == {"QueueUrl": "q", "MessageBody": {"token": "mine"}}
+        assert service.engine.performed == []
+
+    def test_a_mocked_job_that_failed_is_caught(self, service: Running) -> None:
+        """As a job's failure is: States.TaskFailed, with the job as the cause."""
+        state = {**TASK, "Resource": "arn:aws:states:::states:startExecution.sync", "Catch": CATCH}
+        state["Parameters"] = {"StateMachineArn": "arn:aws:states:us-east-1:123456789012:stateMachine:m"}
+
+        told = try_state(service, state, {}, mock={"errorOutput": {"error": "States.TaskFailed", "cause": "{}"}})
+
+        assert (told["status"], told["nextState"]) == ("CAUGHT_ERROR", "Sorry")
+        assert told["output"] == {"e": {"Error": "States.TaskFailed", "Cause": "{}"}}
+
+    def test_parameters_are_looked_at_before_the_call(self, service: Running) -> None:
+        """What would fail an execution with States.Runtime fails the test so, and nothing is called."""
+        state = {**TASK, "Resource": "arn:aws:states:::aws-sdk:sqs:sendMessage", "Parameters": {"No": 1}}
+        service.engine.answers = ["The parameters are wrong."]
+
+        told = try_state(service, state, {})
+
+        assert (told["status"], told["error"]) == ("FAILED", "States.Runtime")
+        assert told["cause"].endswith("The parameters are wrong.")
+        assert [type(effect) for effect in service.engine.performed] == [CheckTask]
+
+    @pytest.mark.parametrize("level", ["DEBUG", "TRACE"])
+    def test_only_trace_asks_for_requests_and_answers(self, service: Running, level: str) -> None:
+        """Secrets of connections are left out of them, unless they are to be revealed."""
+        service.engine.answers = [TaskSucceeded(1), TaskSucceeded(1)]
+
+        for reveals in (False, True):
+            try_state(service, TASK, {}, inspectionLevel=level, revealSecrets=reveals)
+
+        traces = [effect.trace for effect in service.engine.performed if isinstance(effect, RunTask)]
+        asked = [HttpTrace(reveals=False), HttpTrace(reveals=True)]
+        assert traces == (asked if level == "TRACE" else [None, None])
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sqlite3
@@ -13,9 +14,9 @@ from typing import Any
 import pytest
 
 from mapfold.local.engine import event_log
-from mapfold.local.store import ExecutionRow, MapRunRow, Store, open_store
+from mapfold.local.store import ExecutionRow, KeptAnswer, MapRunRow, Store, open_store
 from tests.unit.engine.fakes import FunctionError, Gate, StillClock
-from tests.unit.engine.world import ALL, Ended, World, inline_map, opened, parallel, pass_, task, wait
+from tests.unit.engine.world import ALL, Ended, World, function, inline_map, opened, parallel, pass_, task, wait
 
 RETRY = {"ErrorEquals": ["Broken"], "IntervalSeconds": 100, "BackoffRate": 3, "MaxAttempts": 2}
 
@@ -44,6 +45,13 @@ async def go_on(world: World, started: ExecutionRow) -> Ended:
     world.functions.handlers |= {"waits": lambda event: event, "echo": lambda event: event}
     await world.engine.resume()
     return await world.end(started)
+
+
+async def submitted(store: Store, started: ExecutionRow) -> None:
+    """Wait until the history says that a task's call was accepted: the answer to its token is all that is missing."""
+    async with asyncio.timeout(5):
+        while (await store.events(started.id, ALL))[-1]["type"] != "TaskSubmitted":  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.001)
 
 
 class TestLeaving:
@@ -349,6 +357,41 @@ class TestWhatACrashLeaves:
                 other = await world.end(second)
 
         assert (ended.output, other.output) == (1, 2)
+
+    async def test_an_execution_of_a_machine_that_is_being_deleted(self, tmp_path: Path) -> None:
+        """The work that was cut off is done again, and its end at the next transition is not forgotten: ABORTED."""
+        async with open_store(tmp_path) as store:
+            started = await cut_off(store, {"T": task("waits", Next="P"), "P": pass_()}, at=1)
+            store.publishing.put_creation(replace(store.publishing.creation(started.machine_arn), deleting=1.0))
+        async with open_store(tmp_path) as store, opened(store) as world:
+            ended = await go_on(world, started)
+
+        assert ended.row.status == "ABORTED"
+        assert ended.types[-3:] == ["LambdaFunctionSucceeded", "TaskStateExited", "ExecutionAborted"]
+
+    async def test_a_token_that_is_waited_for_takes_its_answer_in_the_next_process(self, tmp_path: Path) -> None:
+        """The function is not called again, and its token is still the one that it was given."""
+        states = {
+            "T": {
+                "Type": "Task",
+                "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+                "Parameters": {"FunctionName": function("echo"), "Payload": {"token.$": "$$.Task.Token"}},
+                "End": True,
+            }
+        }
+        async with open_store(tmp_path) as store, opened(store) as world:
+            world.functions.handlers["echo"] = lambda event: event
+            started = await world.start(states)
+            await submitted(store, started)
+            token = world.functions.calls[0][1]["token"]
+        async with open_store(tmp_path) as store, opened(store) as world:
+            await world.engine.resume()
+            taken = world.engine.tokens.answer(token, KeptAnswer(output="7"))
+            ended = await world.end(started)
+
+        assert taken
+        assert (ended.output, world.functions.calls) == (7, [])
+        assert ended.types.count("TaskSubmitted") == 1
 
     @pytest.mark.parametrize(
         ("broken", "reason"),

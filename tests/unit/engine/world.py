@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any, cast
 
 from mapfold.local.engine import Engine
-from mapfold.local.engine.integrations import Clients, Tokens
+from mapfold.local.engine.integrations import Clients
 from mapfold.local.lambda_ import LambdaService
 from mapfold.local.map_run import child_uuid
 from mapfold.local.store import ExecutionRow, MachineRow, MapRunRow, Page, Store
@@ -142,7 +142,6 @@ async def opened(
     *,
     clock: Callable[[], float] | None = None,
     clients: Clients | None = None,
-    tokens: Tokens | None = None,
 ) -> AsyncIterator[World]:
     """An engine over `store`; leaving it shuts the engine down. `clients` are of services that tasks may call."""
     functions, s3, ticking = FakeLambda(), FakeS3(), clock or Clock()
@@ -154,7 +153,6 @@ async def opened(
         s3=lambda: s3,
         clock=ticking,
         clients=clients,
-        tokens=tokens,
     ) as engine:
         yield World(store, functions, s3, ticking, engine)
 

@@ -1,16 +1,13 @@
-"""Clients of services that answer from functions of this process, and task tokens that a test answers."""
+"""Clients of services that answer from functions of this process."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore import xform_name
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, EndpointConnectionError
-
-from mapfold.states.effects import TaskFailed, TaskSucceeded
 
 REQUEST = "11111111-2222-4333-8444-555555555555"
 Handler = Callable[..., Any]
@@ -78,38 +75,3 @@ def refused(code: str, message: str = "no", status: int = 400, **more: str) -> C
 def unreachable() -> EndpointConnectionError:
     """Nobody answers at the endpoint."""
     return EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
-
-
-class FakeTokens:
-    """`opened` are (token, heartbeat seconds); `answers` are taken by whoever waits."""
-
-    def __init__(self, *answers: TaskSucceeded | TaskFailed) -> None:
-        self.opened: list[tuple[str, float | None]] = []
-        self.log: list[str] = []
-        self._answers = list(answers)
-
-    def open(self, token: str, *, heartbeat_seconds: float | None) -> FakeToken:
-        self.opened.append((token, heartbeat_seconds))
-        self.log.append("open")
-        return FakeToken(self)
-
-    def take(self) -> TaskSucceeded | TaskFailed | None:
-        return self._answers.pop(0) if self._answers else None
-
-
-class FakeToken:
-    def __init__(self, tokens: FakeTokens) -> None:
-        self._tokens = tokens
-
-    def beat(self) -> None:
-        self._tokens.log.append("beat")
-
-    async def answer(self) -> TaskSucceeded | TaskFailed:
-        answer = self._tokens.take()
-        if answer is None:
-            await asyncio.Event().wait()
-        assert answer is not None
-        return answer
-
-    def close(self) -> None:
-        self._tokens.log.append("close")

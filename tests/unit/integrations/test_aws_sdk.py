@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
-from pathlib import Path
+import json
 
 import pytest
 
-from mapfold.local.store import open_store
-from mapfold.states.effects import TaskFailed, TaskSucceeded
-from tests.unit.engine.world import World, opened
-from tests.unit.integrations.fakes import REQUEST, FakeClients, FakeTokens, refused, unreachable
+from mapfold.local.store import KeptAnswer
+from tests.unit.engine.world import World
+from tests.unit.integrations.fakes import REQUEST, FakeClients, refused, unreachable
 from tests.unit.integrations.tasks import call, failure, middle, output_of
 
 
@@ -157,23 +157,15 @@ class TestRefusals:
 
 
 class TestTokens:
-    async def test_the_token_is_open_before_the_call_and_its_answer_is_the_result(
-        self, tmp_path: Path, clients: FakeClients
-    ) -> None:
-        """Scheduled, Started, Submitted with the call's output, Succeeded with the answer; the heartbeat starts between."""
-        tokens = FakeTokens(TaskSucceeded({"done": True}))
+    ARGUMENTS = {"QueueUrl": "q", "MessageBody": {"token.$": "$$.Task.Token"}}  # noqa: RUF012
 
-        def send(**params: object) -> dict[str, str]:
-            tokens.log.append("call")
-            return {"MessageId": "m"}
+    async def test_an_answer_to_the_token_may_come_before_the_calls(self, world: World, clients: FakeClients) -> None:
+        """Scheduled, Started, Submitted with the call's output, Succeeded with what was sent."""
+        taken = answer_while_sending(world, clients, KeptAnswer(output='{"done":true}'))
 
-        clients.answer("sqs", "SendMessage", send)
-        arguments = {"QueueUrl": "q", "MessageBody": {"token.$": "$$.Task.Token"}}
+        ended = await world.run(call("aws-sdk:sqs:sendMessage.waitForTaskToken", self.ARGUMENTS, HeartbeatSeconds=30))
 
-        async with open_store(tmp_path) as store, opened(store, clients=clients, tokens=tokens) as world:
-            ended = await world.run(call("aws-sdk:sqs:sendMessage.waitForTaskToken", arguments, HeartbeatSeconds=30))
-
-        (token, heartbeat) = tokens.opened[0]
+        assert taken == [True]
         assert middle(ended) == ["TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded"]
         assert ended.details("TaskSubmitted") == {
             "resourceType": "aws-sdk:sqs",
@@ -182,34 +174,55 @@ class TestTokens:
             "outputDetails": {"truncated": False},
         }
         assert output_of(ended, "TaskSucceeded") == {"done": True}
-        assert tokens.log == ["open", "call", "beat", "close"]
-        assert heartbeat == 30
-        assert token in clients.sent("SendMessage")[0]["MessageBody"]
 
-    async def test_a_call_that_fails_ends_the_task_and_closes_the_token(
-        self, tmp_path: Path, clients: FakeClients
-    ) -> None:
-        """Nobody was told the token: nothing is waited for."""
-        tokens = FakeTokens()
-        clients.answer("sqs", "SendMessage", refused("OverLimit"))
-
-        async with open_store(tmp_path) as store, opened(store, clients=clients, tokens=tokens) as world:
-            error, _ = await failure(
-                world, "aws-sdk:sqs:sendMessage.waitForTaskToken", {"QueueUrl": "q", "MessageBody": "m"}
-            )
-
-        assert error == "Sqs.OverLimitException"
-        assert tokens.log == ["open", "close"]
-
-    async def test_the_answer_may_be_a_failure(self, tmp_path: Path, clients: FakeClients) -> None:
-        """SendTaskFailure's error and cause are the task's."""
-        tokens = FakeTokens(TaskFailed("Mine", "because"))
+    async def test_a_heartbeat_is_missed_after_the_call(self, world: World, clients: FakeClients) -> None:
+        """Its clock starts when the call was answered; a later answer is refused."""
         clients.answer("sqs", "SendMessage", {"MessageId": "m"})
 
-        async with open_store(tmp_path) as store, opened(store, clients=clients, tokens=tokens) as world:
-            found = await failure(world, "sqs:sendMessage.waitForTaskToken", {"QueueUrl": "q", "MessageBody": "m"})
+        ended = await world.run(call("aws-sdk:sqs:sendMessage.waitForTaskToken", self.ARGUMENTS, HeartbeatSeconds=1))
+
+        assert middle(ended) == ["TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskTimedOut"]
+        assert not world.engine.tokens.answer(sent_token(clients), KeptAnswer(output="1"))
+
+    async def test_a_call_that_fails_ends_the_task_and_closes_the_token(
+        self, world: World, clients: FakeClients
+    ) -> None:
+        """Nothing is waited for, and no answer is taken any more."""
+        clients.answer("sqs", "SendMessage", refused("OverLimit"))
+
+        error, _ = await failure(world, "aws-sdk:sqs:sendMessage.waitForTaskToken", self.ARGUMENTS)
+
+        assert error == "Sqs.OverLimitException"
+        assert not world.engine.tokens.answer(sent_token(clients), KeptAnswer(output="1"))
+
+    async def test_the_answer_may_be_a_failure(self, world: World, clients: FakeClients) -> None:
+        """SendTaskFailure's error and cause are the task's."""
+        answer_while_sending(world, clients, KeptAnswer(error="Mine", cause="because"))
+
+        found = await failure(world, "sqs:sendMessage.waitForTaskToken", self.ARGUMENTS)
 
         assert found == ("Mine", "because")
+
+
+def answer_while_sending(world: World, clients: FakeClients, answer: KeptAnswer) -> list[bool]:
+    """Let whoever gets the message answer its token before the call returns; whether each answer was taken."""
+    loop, taken = asyncio.get_running_loop(), []
+
+    async def tell(token: str) -> bool:
+        return world.engine.tokens.answer(token, answer)
+
+    def send(**_: object) -> dict[str, str]:  # on a thread
+        taken.append(asyncio.run_coroutine_threadsafe(tell(sent_token(clients)), loop).result(timeout=5))
+        return {"MessageId": "m"}
+
+    clients.answer("sqs", "SendMessage", send)
+    return taken
+
+
+def sent_token(clients: FakeClients) -> str:
+    """The token in the message that was sent."""
+    token: str = json.loads(clients.sent("SendMessage")[0]["MessageBody"])["token"]
+    return token
 
 
 class TestRoles:

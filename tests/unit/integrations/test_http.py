@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from mapfold.local.engine.integrations import http_transport
 from mapfold.local.engine.integrations.api_gateway_call import ApiGatewayCall
 from mapfold.local.engine.integrations.calls import Caller, ClientFault
 from mapfold.local.engine.integrations.form_encoding import encode_form
 from mapfold.local.engine.integrations.http_task import HttpTask
-from mapfold.local.engine.integrations.http_transport import HttpAnswer
+from mapfold.local.engine.integrations.http_transport import HttpAnswer, answer_of, is_loopback
 from mapfold.local.engine.integrations.progress import Progress
 from mapfold.local.engine.integrations.signing import signer
-from mapfold.states.effects import Resource, RunTask, TaskFailed
+from mapfold.states.effects import HttpTrace, Resource, RunTask, TaskFailed
 from tests.unit.engine.world import World
 from tests.unit.integrations.fakes import FakeClients, refused
 from tests.unit.integrations.tasks import call
@@ -50,14 +52,44 @@ def connection(clients: FakeClients, kind: str, secret: Any) -> None:
     clients.answer("secretsmanager", "GetSecretValue", {"SecretString": json.dumps(secret)})
 
 
-async def run(clients: FakeClients, http: FakeHttp, **arguments: Any) -> Any:
+async def run(clients: FakeClients, http: FakeHttp, trace: HttpTrace | None = None, **arguments: Any) -> Any:
     """The answer of an HTTP Task."""
     effect = RunTask(
         Resource("arn:aws:states:::http:invoke", "task", "http", "invoke", ""),
         {"ApiEndpoint": URL, "Method": "GET", "InvocationConfig": {"ConnectionArn": CONNECTION}, **arguments},
+        trace=trace,
     )
     task = HttpTask(Caller(clients), "us-east-1", http)
     return await task.submit(effect, cast(Progress, lambda: None))
+
+
+class TestTrace:
+    @pytest.mark.parametrize(("reveals", "secret"), [(False, ""), (True, ", X-Key: v")])
+    async def test_request_and_answer_are_left_for_who_tests_the_task(
+        self, clients: FakeClients, reveals: bool, secret: str
+    ) -> None:
+        """What the connection adds is told only where secrets are to be revealed; it is sent in any case."""
+        connection(clients, "API_KEY", {"api_key_name": "X-Key", "api_key_value": "v"})
+        http, trace = FakeHttp(answer()), HttpTrace(reveals)
+
+        await run(clients, http, trace=trace, Headers={"Mine": "h"})
+
+        assert http.requests[0][2]["X-Key"] == "v"
+        assert trace.request == {
+            "protocol": "https",
+            "method": "GET",
+            "url": URL,
+            "headers": (
+                "[User-Agent: Amazon|StepFunctions|HttpInvoke|us-east-1, Range: bytes=0-262144, Mine: h" + secret + "]"
+            ),
+        }
+        assert trace.response == {
+            "protocol": "https",
+            "statusCode": "200",
+            "statusMessage": "OK",
+            "headers": "[content-type: application/json]",
+            "body": '{"a":1}',
+        }
 
 
 class TestHttpTask:
@@ -280,3 +312,34 @@ class TestApiGateway:
         assert (ended.row.cause or "").endswith(
             "could not be used to start the Task: [The value of the field 'QueryParameters' has an invalid format]"
         )
+
+
+@pytest.mark.parametrize(
+    ("url", "is_here"),
+    [
+        ("http://127.0.0.1:8080/a", True),
+        ("http://user@localhost", True),
+        ("http://[::1]:80/", True),
+        ("http://localhost.example.com", False),
+        ("http://127.0.0.1.example.com/", False),
+        ("http://[", False),
+    ],
+)
+def test_this_machine_is_known_by_its_whole_name(url: str, is_here: bool) -> None:
+    """A name that only begins like it is another machine's, which needs TLS."""
+    assert is_loopback(url) is is_here
+
+
+async def test_an_api_that_never_finishes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much it sends meanwhile: the time counts all in all."""
+    monkeypatch.setattr(http_transport, "SECONDS", 0.05)
+    ends = threading.Event()
+
+    def request() -> HttpAnswer:
+        ends.wait(5)
+        return answer()
+
+    given = await answer_of(request)
+    ends.set()
+
+    assert given == ClientFault("Read timed out")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mapfold.local.store import open_store
-from mapfold.states.effects import TaskSucceeded
+from mapfold.local.store import KeptAnswer
 from tests.unit.engine.fakes import FunctionError
-from tests.unit.engine.world import World, function, opened
-from tests.unit.integrations.fakes import FakeTokens
+from tests.unit.engine.world import World, function
 from tests.unit.integrations.tasks import call, call_with_input, middle, output_of
 
 ECHO = function("echo")
@@ -87,30 +84,33 @@ class TestInvoke:
 class TestTokens:
     ARGUMENTS = {"FunctionName": ECHO, "Payload": {"token.$": "$$.Task.Token"}}  # noqa: RUF012
 
-    async def test_the_answer_to_the_token_is_the_result(self, tmp_path: Path) -> None:
-        """What the function returns is in TaskSubmitted alone; the heartbeat's clock starts there."""
-        tokens = FakeTokens(TaskSucceeded("approved"))
-        async with open_store(tmp_path) as store, opened(store, tokens=tokens) as world:
-            world.functions.handlers["echo"] = lambda event: event
+    async def test_the_answer_to_the_token_is_the_result(self, world: World) -> None:
+        """What the function returns is in TaskSubmitted alone, also where it has answered its token before that."""
+        taken: list[bool] = []
 
-            ended = await world.run(call("lambda:invoke.waitForTaskToken", self.ARGUMENTS))
+        def answer(event: Any) -> Any:
+            taken.append(world.engine.tokens.answer(event["token"], KeptAnswer(output='"approved"')))
+            return event
 
+        world.functions.handlers["echo"] = answer
+
+        ended = await world.run(call("lambda:invoke.waitForTaskToken", self.ARGUMENTS))
+
+        assert taken == [True]
         assert middle(ended) == ["TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded"]
-        assert output_of(ended, "TaskSubmitted")["Payload"] == {"token": tokens.opened[0][0]}
+        assert output_of(ended, "TaskSubmitted")["Payload"] == world.functions.calls[0][1]
         assert ended.output == "approved"
-        assert tokens.log == ["open", "beat", "close"]
 
-    async def test_a_function_that_fails_fails_the_task(self, tmp_path: Path) -> None:
-        """With its own error; the token is closed."""
-        tokens = FakeTokens()
+    async def test_a_function_that_fails_fails_the_task(self, world: World) -> None:
+        """With its own error; the token takes no answer any more."""
 
         def fail(event: Any) -> Any:
             raise FunctionError("ValueError")
 
-        async with open_store(tmp_path) as store, opened(store, tokens=tokens) as world:
-            world.functions.handlers["echo"] = fail
+        world.functions.handlers["echo"] = fail
 
-            ended = await world.run(call("lambda:invoke.waitForTaskToken", self.ARGUMENTS))
+        ended = await world.run(call("lambda:invoke.waitForTaskToken", self.ARGUMENTS))
 
         assert ended.details("TaskFailed")["error"] == "ValueError"
-        assert tokens.log == ["open", "close"]
+        token = world.functions.calls[0][1]["token"]
+        assert not world.engine.tokens.answer(token, KeptAnswer(output="1"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mapfold.local.engine.integrations.catalog import FOLDERS, Catalog
-from mapfold.local.engine.integrations.naming import (
+from mapfold.local.engine.integrations.catalog import Catalog
+from mapfold.local.sdk.naming import (
     action_name,
     error_prefix,
     exception_name,
@@ -97,18 +97,29 @@ def test_errors_end_with_exception(shape: str, sdk: str, optimized: str) -> None
     assert optimized_exception_name(shape) == optimized
 
 
-def test_every_service_of_the_table_of_folders_has_the_name_that_its_id_makes() -> None:
-    """The table holds exceptions alone: services whose name botocore spells otherwise."""
+def test_a_service_is_found_by_the_name_that_its_id_makes() -> None:
+    """botocore's own name may be another one; errors begin with words of the id, too."""
     catalog = Catalog()
 
-    named = {name: catalog.service(name) for name in ("cloudwatchlogs", "sfn", "costexplorer", "eventbridge")}
+    found = {name: catalog.service(name) for name in ("cloudwatchlogs", "sfn", "costexplorer", "eventbridge")}
 
-    assert {name: service and service.prefix.lower() for name, service in named.items()} == {
-        name: name for name in named
+    assert {name: service and (service.name, service.prefix) for name, service in found.items()} == {
+        "cloudwatchlogs": ("logs", "CloudWatchLogs"),
+        "sfn": ("stepfunctions", "Sfn"),
+        "costexplorer": ("ce", "CostExplorer"),
+        "eventbridge": ("events", "EventBridge"),
     }
-    assert {name: service and service.name for name, service in named.items()} == {
-        name: FOLDERS[name] for name in named
-    }
+
+
+def test_a_service_that_is_known_is_found_while_another_ones_model_is_read() -> None:
+    """The event loop asks for it, and must not wait for the thread that reads."""
+    catalog = Catalog()
+    catalog.service("sfn")
+
+    with catalog._lock:
+        found = catalog.service("sfn")
+
+    assert found is catalog.known("sfn")
 
 
 def test_a_service_or_action_that_there_is_not_is_none() -> None:

@@ -10,6 +10,8 @@ import pytest
 from mapfold.local.engine.integrations.catalog import Catalog
 from mapfold.local.engine.integrations.jobs import JOBS
 from mapfold.local.engine.integrations.optimized_services import OPTIMIZED_SERVICES
+from mapfold.local.engine.integrations.services import CALL_OR_TOKEN, NESTED_PATTERNS
+from mapfold.states.integration_names import PATTERNS
 from tests.unit.engine.world import World
 from tests.unit.integrations.fakes import REQUEST, FakeClients, refused, unreachable
 from tests.unit.integrations.tasks import call, call_with_input, failure, middle
@@ -197,3 +199,27 @@ class TestTables:
                 needed += [job.describe, *([job.stop[0]] if job.stop else [])]
             for operation in needed:
                 assert service.operation(operation) is not None, operation
+
+    def test_definitions_are_checked_against_the_same_tables(self) -> None:
+        """What a definition may name is what Tasks can call, with the same patterns, but for what the docs say is missing."""
+        here = {
+            **{name: {a: one.patterns for a, one in of.actions.items()} for name, of in OPTIMIZED_SERVICES.items()},
+            "apigateway": {"invoke": frozenset(CALL_OR_TOKEN)},
+            "http": {"invoke": frozenset([""])},
+            "lambda": {"invoke": frozenset(CALL_OR_TOKEN)},
+            "states": {"startExecution": frozenset(NESTED_PATTERNS)},
+        }
+        missing = {
+            ("eks", "call"),
+            ("eks", "runJob"),
+            ("elasticmapreduce", "modifyInstanceFleetByName"),
+            ("elasticmapreduce", "modifyInstanceGroupByName"),
+        }
+
+        named = {
+            name: {action: patterns for action, patterns in actions.items() if (name, action) not in missing}
+            for name, actions in PATTERNS.items()
+        }
+
+        assert named == here
+        assert all(action in PATTERNS[service] for service, action in missing)

@@ -10,7 +10,7 @@ the work really begins: that records the event and starts the clock of TimeoutSe
                             their end by following.py, after a table of its own (jobs.py)
       nested.py             `states:startExecution`
       http_task.py, api_gateway_call.py
-    requests.py, results.py, styles.py, naming.py    JSON <-> an API's parameters and results
+    requests.py, results.py, styles.py    JSON <-> an API's parameters and results
     calls.py, failures.py, metadata.py, roles.py     the calls themselves
 """
 
@@ -29,13 +29,13 @@ from mapfold.local.engine.integrations.lambda_function import (
     refuse_invoke,
 )
 from mapfold.local.engine.integrations.nested import WaitForEnd
-from mapfold.local.engine.integrations.progress import OpenToken, Progress, Started, Tokens
+from mapfold.local.engine.integrations.progress import Progress, Started
 from mapfold.local.engine.integrations.services import Services
-from mapfold.local.engine.tokens import wait_on
+from mapfold.local.engine.tokens import TaskTokens, wait_on
 from mapfold.local.lambda_ import LambdaService
 from mapfold.states.effects import CheckTask, Resource, RunTask, TaskFailed, TaskSucceeded
 
-__all__ = ["Clients", "Integration", "Integrations", "OpenToken", "Progress", "Started", "Tokens", "WaitForEnd"]
+__all__ = ["Clients", "Integration", "Integrations", "Progress", "Started", "WaitForEnd"]
 
 Integration = Callable[[RunTask, Any], Awaitable[TaskSucceeded | TaskFailed]]
 """Called with the effect and a `Progress`; those of Lambda that wait for no token with a plain `Started`."""
@@ -48,7 +48,7 @@ class Integrations:
         self,
         lambda_service: LambdaService,
         *,
-        tokens: Tokens,
+        tokens: TaskTokens,
         activities: Activities,
         services: Services | None = None,
     ) -> None:

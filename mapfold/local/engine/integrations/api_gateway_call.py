@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
-from mapfold.local.engine.integrations.calls import ClientFault, in_thread
+from mapfold.local.engine.integrations.calls import ClientFault
 from mapfold.local.engine.integrations.http_task import METHODS, Send
 from mapfold.local.engine.integrations.http_transport import (
     HttpAnswer,
+    answer_of,
     header_pairs,
     is_forbidden,
     is_loopback,
@@ -75,7 +76,7 @@ class ApiGatewayCall:
 
         async with self._slots:
             progress()
-            answer = await in_thread(request)
+            answer = await answer_of(request)
         if isinstance(answer, ClientFault):
             return TaskFailed("ApiGateway.SdkClientException", f"Unable to execute HTTP request: {answer.message}")
         if not answer.is_success:

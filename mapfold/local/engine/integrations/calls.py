@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from mapfold.local.engine.integrations.results import MOST_BYTES_OF_A_BODY
@@ -79,6 +78,7 @@ class Caller:
     _made: dict[tuple[str, str | None], Any] = field(default_factory=dict)
     _slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _sent: set[asyncio.Task[Any]] = field(default_factory=set)
 
     async def call(
         self,
@@ -114,9 +114,11 @@ class Caller:
         params: Mapping[str, Any],
         credentials: Mapping[str, str] | None = None,
     ) -> None:
-        """Make a call that nobody waits for: its answer, or that there is none, is dropped."""
-        work = partial(self._call, service, operation, params, credentials)
-        threading.Thread(target=work, name="task-call", daemon=True).start()
+        """Make a call that nobody waits for, in its turn: its answer, or that there is none, is dropped."""
+        call = self.call(service, operation, params, credentials=credentials)
+        sent = asyncio.get_running_loop().create_task(call, name="task-call")
+        self._sent.add(sent)  # the loop alone would let it be collected
+        sent.add_done_callback(self._sent.discard)
 
     def _call(
         self,

@@ -1,4 +1,4 @@
-"""The services and actions that a Task can name, as botocore's own models describe them: none is listed here.
+"""The services that Tasks call, each with botocore's model of it.
 
 A model is read when a Task first needs it (up to half a second for the largest, so it is done in a thread) and kept.
 """
@@ -10,34 +10,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from mapfold.local.engine.integrations.naming import action_name, error_prefix
-
-FOLDERS: Mapping[str, str] = {
-    "applicationdiscovery": "discovery",
-    "cloudwatchlogs": "logs",
-    "cognitoidentityprovider": "cognito-idp",
-    "costandusagereport": "cur",
-    "costexplorer": "ce",
-    "databasemigration": "dms",
-    "directory": "ds",
-    "directoryservicedata": "ds-data",
-    "elasticloadbalancing": "elb",
-    "elasticloadbalancingv2": "elbv2",
-    "elasticsearch": "es",
-    "eventbridge": "events",
-    "iotdataplane": "iot-data",
-    "iotjobsdataplane": "iot-jobs-data",
-    "lexmodelbuilding": "lex-models",
-    "lexmodelsv2": "lexv2-models",
-    "lexruntimev2": "lexv2-runtime",
-    "marketplacemetering": "meteringmarketplace",
-    "migrationhub": "mgh",
-    "pinpointsmsvoice": "sms-voice",
-    "serverlessapplicationrepository": "serverlessrepo",
-    "sfn": "stepfunctions",
-    "simpledb": "sdb",
-}
-"""Services whose name in a Resource is not the one that botocore has, less its hyphens."""
+from mapfold.local.sdk.models import service_models
+from mapfold.local.sdk.naming import action_name, error_prefix
 
 
 class Service:
@@ -59,7 +33,7 @@ class Service:
 
 
 class Catalog:
-    """All services that botocore knows. Safe to use from any thread."""
+    """The services that Tasks call, each with its model. Safe to use from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -71,22 +45,23 @@ class Catalog:
 
         return create_loader()
 
-    @cached_property
-    def _names(self) -> Mapping[str, str]:
-        """botocore's names by the ones that a Resource has."""
-        others = set(self._loader.list_available_services("service-2")) - set(FOLDERS.values())
-        return {**{name.replace("-", ""): name for name in others}, **FOLDERS}
-
     def known(self, sdk_name: str) -> Service | None:
-        """The service of `aws-sdk:<sdk_name>`, if its model has been read already."""
+        """The service of `aws-sdk:<sdk_name>`, if its model has been read already. Never waits."""
         return self._services.get(sdk_name)
 
     def service(self, sdk_name: str) -> Service | None:
-        """The service of `aws-sdk:<sdk_name>`; None where there is none. May read for half a second."""
+        """The service of `aws-sdk:<sdk_name>`; None where there is none.
+
+        May read for half a second, or wait while a thread does; not for a service that is `known`.
+        """
+        found = self._services.get(sdk_name)
+        if found is not None:
+            return found
         with self._lock:
             found = self._services.get(sdk_name)
-            if found is None and sdk_name in self._names:
-                found = self._services[sdk_name] = self._read(self._names[sdk_name])
+            model = service_models().get(sdk_name)
+            if found is None and model is not None:
+                found = self._services[sdk_name] = self._read(model.parents[1].name)
             return found
 
     def _read(self, name: str) -> Service:

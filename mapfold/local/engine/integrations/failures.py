@@ -10,7 +10,7 @@ from typing import Any
 
 from mapfold.local.engine.integrations.calls import ClientFault, ServiceError
 from mapfold.local.engine.integrations.catalog import Service
-from mapfold.local.engine.integrations.naming import exception_name, optimized_exception_name
+from mapfold.local.sdk.naming import exception_name, optimized_exception_name
 from mapfold.states.effects import TaskFailed
 
 WITHOUT_BODY: Mapping[tuple[str, str], str] = {

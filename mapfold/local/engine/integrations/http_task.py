@@ -11,15 +11,17 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from mapfold.local.engine.integrations.calls import Answer, Caller, ClientFault, ServiceError, in_thread
+from mapfold.local.engine.integrations.calls import Answer, Caller, ClientFault, ServiceError
 from mapfold.local.engine.integrations.form_encoding import ARRAY_FORMATS, encode_form
 from mapfold.local.engine.integrations.http_transport import (
     HttpAnswer,
+    answer_of,
     header_pairs,
     is_forbidden,
     is_loopback,
     query_pairs,
     send,
+    traced,
 )
 from mapfold.local.engine.integrations.progress import Progress
 from mapfold.local.engine.integrations.requests import could_not_start, invalid_format, not_supported, required
@@ -84,9 +86,15 @@ class HttpTask:
             if isinstance(authorization, TaskFailed):
                 return authorization
             method, url, headers, body = self._request(effect.arguments, authorization)
-            answer = await in_thread(lambda: self.send(method, url, headers, body))
+            trace = effect.trace
+            if trace is not None:
+                told = authorization if trace.reveals else Authorization()
+                trace.request = traced(*self._request(effect.arguments, told))
+            answer = await answer_of(lambda: self.send(method, url, headers, body))
         if isinstance(answer, ClientFault):
             return TaskFailed("States.Http.Socket", answer.message)
+        if trace is not None:
+            trace.response = {"protocol": urlsplit(url).scheme, **answer.traced()}
         if not answer.is_success:
             return TaskFailed(f"States.Http.StatusCode.{answer.status}", answer.reason)
         return answer.shown()
@@ -155,7 +163,7 @@ class HttpTask:
         url = _with_query(values["authorization_endpoint"], list(_listed(more.get("query_string_parameters")).items()))
         headers = {"Content-Type": "application/x-www-form-urlencoded", **_listed(more.get("header_parameters"))}
         method = values.get("http_method", "POST")
-        answer = await in_thread(lambda: self.send(method, url, headers, urlencode(form).encode()))
+        answer = await answer_of(lambda: self.send(method, url, headers, urlencode(form).encode()))
         if isinstance(answer, ClientFault):
             return TaskFailed("States.Http.Socket", answer.message)
         granted = answer.shown()["ResponseBody"]

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from mapfold.local.engine.integrations.calls import ClientFault
+from mapfold.local.engine.integrations.calls import ClientFault, in_thread
 from mapfold.states.effects import Json
 from mapfold.states.frame import PAYLOAD_LIMIT
 
 SECONDS = 60
-"""How long an API may take."""
+"""How long an API may take, all in all."""
 
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 FORBIDDEN_HEADERS = frozenset(
     [
@@ -60,6 +61,11 @@ class HttpAnswer:
     def text(self) -> str:
         return self.body.decode(errors="replace")
 
+    def traced(self) -> dict[str, str]:
+        """The answer as TestState tells it."""
+        told = {"statusCode": str(self.status), "statusMessage": self.reason, "body": self.text}
+        return {**told, "headers": shown_headers((name, one) for name, all_ in self.headers.items() for one in all_)}
+
     def shown(self) -> dict[str, Json]:
         """The task's result: the body as JSON if it is some, as text if not."""
         return {
@@ -94,10 +100,32 @@ def send(method: str, url: str, headers: Mapping[str, str], body: bytes | None) 
         session.close()
 
 
+def traced(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> dict[str, str]:
+    """A request as TestState tells it."""
+    told = {"protocol": urlsplit(url).scheme, "method": method, "url": url, "headers": shown_headers(headers.items())}
+    return told if body is None else {**told, "body": body.decode(errors="replace")}
+
+
+def shown_headers(pairs: Iterable[tuple[str, str]]) -> str:
+    """Headers in one text: `[name: value, name: value]`."""
+    return f"[{', '.join(f'{name}: {value}' for name, value in pairs)}]"
+
+
+async def answer_of(request: Callable[[], HttpAnswer | ClientFault]) -> HttpAnswer | ClientFault:
+    """What `request` gives, made in a thread. An API that sends a little now and then is waited for no longer, either."""
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await in_thread(request)
+    except TimeoutError:
+        return ClientFault("Read timed out")
+
+
 def is_loopback(url: str) -> bool:
     """Whether `url` leads to this machine, where there need be no TLS."""
-    host = urlsplit(url).netloc.rpartition("@")[2]
-    return host.startswith(LOOPBACK)
+    try:
+        return urlsplit(url).hostname in LOOPBACK
+    except ValueError:  # no URL at all
+        return False
 
 
 def is_forbidden(header: str) -> bool:

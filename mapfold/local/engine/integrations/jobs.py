@@ -94,6 +94,17 @@ _SERVERLESS_RUN = _both(_sent(applicationId="applicationId"), _answered(jobRunId
 _CONTAINERS_RUN = _answered(id="id", virtualClusterId="virtualClusterId")
 _CLUSTER_GONE = _names("TERMINATED TERMINATED_WITH_ERRORS")
 
+_BUILD_BATCH = Job(
+    "batchGetBuildBatches",
+    lambda params, answer: {"ids": [answer["buildBatch"]["id"]]},
+    ("buildBatches", 0, "buildBatchStatus"),
+    _names("SUCCEEDED"),
+    _names("FAILED FAULT TIMED_OUT STOPPED"),
+    shown=("BuildBatches", 0),
+    wrap="BuildBatch",
+    stop=("stopBuildBatch", lambda params, answer: {"id": answer["buildBatch"]["id"]}),
+)
+
 JOBS: Mapping[tuple[str, str], Job] = {
     ("batch", "submitJob"): Job(
         "describeJobs",
@@ -205,16 +216,8 @@ JOBS: Mapping[tuple[str, str], Job] = {
         wrap="Build",
         stop=("stopBuild", lambda params, answer: {"id": answer["build"]["id"]}),
     ),
-    ("codebuild", "startBuildBatch"): Job(
-        "batchGetBuildBatches",
-        lambda params, answer: {"ids": [answer["buildBatch"]["id"]]},
-        ("buildBatches", 0, "buildBatchStatus"),
-        _names("SUCCEEDED"),
-        _names("FAILED FAULT TIMED_OUT STOPPED"),
-        shown=("BuildBatches", 0),
-        wrap="BuildBatch",
-        stop=("stopBuildBatch", lambda params, answer: {"id": answer["buildBatch"]["id"]}),
-    ),
+    ("codebuild", "startBuildBatch"): _BUILD_BATCH,
+    ("codebuild", "retryBuildBatch"): _BUILD_BATCH,
     ("sagemaker", "createHyperParameterTuningJob"): _sagemaker("HyperParameterTuningJob"),
     ("sagemaker", "createLabelingJob"): _sagemaker("LabelingJob"),
     ("sagemaker", "createProcessingJob"): _sagemaker("ProcessingJob"),

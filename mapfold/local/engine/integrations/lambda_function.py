@@ -15,8 +15,9 @@ from functools import lru_cache
 import orjson
 
 from mapfold.local.engine.integrations.patterns import wait_for_token
-from mapfold.local.engine.integrations.progress import Progress, Tokens
+from mapfold.local.engine.integrations.progress import Progress
 from mapfold.local.engine.integrations.requests import could_not_start, invalid_format, not_supported, required
+from mapfold.local.engine.tokens import TaskTokens
 from mapfold.local.lambda_ import Invocation, LambdaError, LambdaService
 from mapfold.states.effects import Json, RunTask, TaskFailed, TaskSucceeded
 
@@ -61,7 +62,7 @@ async def invoke_function(
 
 
 async def invoke_function_and_wait(
-    service: LambdaService, tokens: Tokens, effect: RunTask, progress: Progress
+    service: LambdaService, tokens: TaskTokens, effect: RunTask, progress: Progress
 ) -> TaskSucceeded | TaskFailed:
     """`lambda:invoke.waitForTaskToken`: the function is called, and what SendTaskSuccess brings is the result."""
 

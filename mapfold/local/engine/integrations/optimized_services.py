@@ -185,14 +185,14 @@ OPTIMIZED_SERVICES: Mapping[str, OptimizedService] = {
             "startApplication",
             "startJobRun",
             "stopApplication",
-        )
-        | _actions("emrserverless", CALL_OR_JOB, "cancelJobRun"),
+            "cancelJobRun",
+        ),
     ),
     "codebuild": OptimizedService(
         OptimizedErrors("CodeBuild", "AWSCodeBuild", "AWSCodeBuildException"),
-        _actions("codebuild", CALL_OR_JOB, "startBuild", "startBuildBatch")
-        | _actions("codebuild", CALL, "stopBuild", "stopBuildBatch", "batchDeleteBuilds", "batchGetReports")
-        | _actions("codebuild", CALL, "retryBuildBatch", "deleteBuildBatch"),
+        _actions("codebuild", CALL_OR_JOB, "startBuild", "startBuildBatch", "retryBuildBatch")
+        | _actions("codebuild", CALL, "stopBuild", "stopBuildBatch", "deleteBuildBatch")
+        | _actions("codebuild", CALL, "batchDeleteBuilds", "batchGetReports"),
     ),
     "sagemaker": OptimizedService(
         OptimizedErrors("SageMaker", "AmazonSageMaker", "AmazonSageMakerException"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from mapfold.local.engine.integrations.progress import Progress, Tokens
+from mapfold.local.engine.integrations.progress import Progress
+from mapfold.local.engine.tokens import TaskTokens
 from mapfold.states.effects import Json, RunTask, TaskFailed, TaskSucceeded
 
 Submit = Callable[[], Awaitable[Json | TaskFailed]]
@@ -12,7 +13,7 @@ Submit = Callable[[], Awaitable[Json | TaskFailed]]
 
 
 async def wait_for_token(
-    tokens: Tokens, effect: RunTask, progress: Progress, submit: Submit
+    tokens: TaskTokens, effect: RunTask, progress: Progress, submit: Submit
 ) -> TaskSucceeded | TaskFailed:
     """Make the call, then wait for the answer to the task's token.
 

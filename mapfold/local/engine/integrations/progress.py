@@ -1,11 +1,10 @@
-"""What an integration tells of its work while it goes on, and the task tokens that it may have to wait for."""
+"""What an integration tells of its work while it goes on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
-from mapfold.states.effects import Json, RunTask, TaskFailed, TaskSucceeded
+from mapfold.states.effects import Json, RunTask
 from mapfold.states.frame import NOT_TRUNCATED, Frame, encode, is_oversized
 from mapfold.states.task import identity_of
 
@@ -44,25 +43,3 @@ class Progress:
         """A text that is this attempt's alone, and the same again when the embedded AWS was restarted meanwhile."""
         execution = self._frame.execution.get("Execution", {})
         return f"{execution.get('Id')}#{execution.get('RedriveCount')}#{self._frame.entered}#{self._frame.retry_count}"
-
-
-class OpenToken(Protocol):
-    """A task token that somebody may answer."""
-
-    def beat(self) -> None:
-        """The clock of the heartbeat starts, or starts again."""
-
-    async def answer(self) -> TaskSucceeded | TaskFailed:
-        """What SendTaskSuccess or SendTaskFailure said, or that a heartbeat was missed."""
-        ...
-
-    def close(self) -> None:
-        """The task has ended: later answers are refused."""
-
-
-class Tokens(Protocol):
-    """The task tokens of this embedded AWS."""
-
-    def open(self, token: str, *, heartbeat_seconds: float | None) -> OpenToken:
-        """Let `token` be answered from now on."""
-        ...

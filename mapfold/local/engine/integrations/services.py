@@ -14,9 +14,10 @@ from mapfold.local.engine.integrations.http_task import HttpTask
 from mapfold.local.engine.integrations.nested import Nested, WaitForEnd
 from mapfold.local.engine.integrations.optimized import Optimized, is_optimized
 from mapfold.local.engine.integrations.patterns import wait_for_token
-from mapfold.local.engine.integrations.progress import Progress, Tokens
+from mapfold.local.engine.integrations.progress import Progress
 from mapfold.local.engine.integrations.roles import Roles
 from mapfold.local.engine.integrations.signing import signer
+from mapfold.local.engine.tokens import TaskTokens
 from mapfold.states.effects import Json, Resource, RunTask, TaskFailed, TaskSucceeded
 
 Run = Callable[[RunTask, Progress], Awaitable[TaskSucceeded | TaskFailed]]
@@ -46,7 +47,7 @@ class Services:
         clients: Clients,
         *,
         region: str,
-        tokens: Tokens | None = None,
+        tokens: TaskTokens,
         wait_for_end: WaitForEnd,
     ) -> None:
         catalog, caller = Catalog(), Caller(clients)
@@ -75,8 +76,6 @@ class Services:
 
     def find(self, resource: Resource) -> Run | None:
         """Who runs a task of `resource`; None where there is no such integration."""
-        if resource.pattern == TOKEN and self._tokens is None:
-            return None
         kind = self._kind(resource)
         if kind is None:
             return None
@@ -143,7 +142,6 @@ class Services:
     ) -> TaskSucceeded | TaskFailed:
         """Request-response, or `.waitForTaskToken`."""
         if effect.resource.pattern == TOKEN:
-            assert self._tokens is not None  # or `find` would have found nobody
             return await wait_for_token(self._tokens, effect, progress, submit)
         output = await submit()
         return output if isinstance(output, TaskFailed) else TaskSucceeded(output)

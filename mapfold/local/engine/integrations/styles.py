@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from mapfold.local.engine.integrations.naming import optimized_member, sdk_member
+from mapfold.local.sdk.naming import optimized_member, sdk_member
 from mapfold.states.effects import Json
 
 AS_THE_API_HAS_THEM = frozenset({"AttributeValue"})

@@ -1,9 +1,9 @@
-"""Which actions `aws-sdk` integrations have, and what they answer with: those of botocore's own service models.
+"""Which services and actions the AWS SDKs have: those of botocore's own models, none is listed here.
 
 Step Functions names a service as the AWS SDK for Java does: the service's id without blanks, without `Amazon` or `AWS`
 before it and `Service` behind it, all in lower case (`EventBridge` -> `eventbridge`, `CloudWatch Logs` ->
-`cloudwatchlogs`, `SFN` -> `sfn`). An action is the operation with a small first letter. Nothing is read before an
-`aws-sdk` integration is looked up: then the ids of all services once (0.1 s), and the model of that one.
+`cloudwatchlogs`, `SFN` -> `sfn`). Nothing is read before a service is asked for: then the ids of all once (0.1 s), and the
+model of that one (up to half a second for the largest). So these functions are to be called in a thread.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import botocore
+from mapfold.local.sdk.naming import action_name
 
 _ID = re.compile(rb'"serviceId"\s*:\s*"([^"]+)"')
 _HEAD = 4_096
@@ -26,25 +26,7 @@ _HEAD = 4_096
 def knows_action(service: str, action: str) -> bool:
     """Whether the service that Step Functions calls `service` has `action` (`dynamodb`, `putItem`)."""
     model = service_models().get(service)
-    return model is not None and action in action_names(model)
-
-
-@cache
-def service_models() -> Mapping[str, Path]:
-    """The newest model of each service, by the name that Step Functions gives it."""
-    data = Path(botocore.__file__).parent / "data"
-    models = {}
-    for folder in sorted(data.iterdir()):
-        versions = sorted(folder.glob("*/service-2.json.gz")) if folder.is_dir() else []
-        if versions:
-            models[integration_name(_service_id(versions[-1]) or folder.name)] = versions[-1]
-    return models
-
-
-@cache
-def action_names(model: Path) -> frozenset[str]:
-    """The actions of a service model, as Step Functions writes them."""
-    return frozenset(_action(name) for name in _load(model)["operations"])
+    return model is not None and action in _action_names(model)
 
 
 def result_shape(service: str, action: str) -> tuple[Mapping[str, Any], str] | None:
@@ -52,20 +34,35 @@ def result_shape(service: str, action: str) -> tuple[Mapping[str, Any], str] | N
     path = service_models().get(service)
     model = {} if path is None else _load(path)
     for name, operation in model.get("operations", {}).items():
-        if _action(name) == action:
+        if action_name(name) == action:
             output = operation.get("output")
             return None if output is None else (model["shapes"], output["shape"])
     return None
 
 
-def integration_name(service_id: str) -> str:
+@cache
+def service_models() -> Mapping[str, Path]:
+    """The newest model of each service, by the name that Step Functions gives it."""
+    import botocore
+
+    data = Path(botocore.__file__).parent / "data"
+    models = {}
+    for folder in sorted(data.iterdir()):
+        versions = sorted(folder.glob("*/service-2.json.gz")) if folder.is_dir() else []
+        if versions:
+            models[service_name(_service_id(versions[-1]) or folder.name)] = versions[-1]
+    return models
+
+
+def service_name(service_id: str) -> str:
     """What Step Functions calls the service with this id: `Cost and Usage Report Service` is `costandusagereport`."""
     name = re.sub(r"[^A-Za-z0-9]", "", service_id)
     return re.sub(r"^(?:Amazon|AWS)|Service$", "", name).lower()
 
 
-def _action(operation: str) -> str:
-    return operation[0].lower() + operation[1:]
+@cache
+def _action_names(model: Path) -> frozenset[str]:
+    return frozenset(map(action_name, _load(model)["operations"]))
 
 
 def _load(model: Path) -> Any:

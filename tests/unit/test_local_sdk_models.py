@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mapfold.local.sdk_actions import integration_name, knows_action, service_models
+from mapfold.local.sdk.models import knows_action, service_models, service_name
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,6 @@ def test_what_is_no_action_of_a_service(service: str, action: str) -> None:
 
 def test_the_name_of_a_service_is_that_of_its_id() -> None:
     """Without blanks, without `Amazon`, `AWS` and `Service` around it, in lower case."""
-    assert integration_name("Cost and Usage Report Service") == "costandusagereport"
-    assert integration_name("Elastic Load Balancing v2") == "elasticloadbalancingv2"
+    assert service_name("Cost and Usage Report Service") == "costandusagereport"
+    assert service_name("Elastic Load Balancing v2") == "elasticloadbalancingv2"
     assert len(service_models()) > 300
