@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+DIGIT_LIMIT = 100
+"""Characters of a whole number in a path."""
+
 _INTEGER = re.compile(r"-?\d+")
 
 
@@ -56,6 +59,12 @@ class Reader:
         digits = self.match(_INTEGER)
         if digits is None:
             self.fail("an index expected")
+        return self.whole(digits or "")
+
+    def whole(self, digits: str) -> int:
+        """The number that digits write. One of more than DIGIT_LIMIT is none that anything could have as an index."""
+        if len(digits) > DIGIT_LIMIT:
+            self.fail("the number is out of range")
         return int(digits or 0)
 
     def quoted(self) -> str:

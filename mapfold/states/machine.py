@@ -150,8 +150,8 @@ def _is_deeper(value: Json, limit: int) -> bool:
         level = [
             member
             for holder in level
-            for member in (holder.values() if isinstance(holder, Mapping) else holder)
-            if isinstance(member, Mapping | list)
+            for member in (holder if isinstance(holder, list) else holder.values())
+            if isinstance(member, (dict, list))
         ]
         if not level:
             return False

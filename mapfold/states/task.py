@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from mapfold.states import problems
 from mapfold.states.amounts import Amount, compile_amount, read_whole
 from mapfold.states.context import region_of
 from mapfold.states.data_flow import compile_flow
@@ -214,12 +215,14 @@ def _compile_role(node: Node) -> Query | None:
     credentials = node.object("Credentials")
     if credentials is None:
         return None
+    credentials.check_fields(("RoleArn",) if node.is_jsonata else ("RoleArn", "RoleArn.$"))
+    credentials.only_one_of("RoleArn", "RoleArn.$")
     dynamic = credentials.fields.get("RoleArn.$")
     if not node.is_jsonata and isinstance(dynamic, str):
         try:
             return compile_value(dynamic, "RoleArn.$")
         except PathSyntaxError:
-            credentials.problem("The value for the field 'RoleArn.$' must be a valid JSONPath", "RoleArn.$")
+            credentials.problem(problems.no_path_or_call("RoleArn.$"), "RoleArn.$")
             return None
     if not credentials.require_parameter("RoleArn"):
         return None

@@ -34,8 +34,7 @@ class WorkState:
         before = frame.previous
         enter(self.entered_type, self.name, data, frame)
         flow = self.flow
-        if self.recovery.retriers:
-            frame.retry_count = 0
+        frame.retry_count = 0
         used: dict[int, int] | None = None
         prepared = False
         inputs = arguments = data
