@@ -94,8 +94,8 @@ class Node:
         """Report what is wrong with a name or a transition."""
         self.build.flaws.append(Problem(code, text, place(self.at, *below) or "/"))
 
-    def child(self, fields: Mapping[str, Json], *below: str | int) -> Node:
-        """The node of an object inside this one; it keeps language, mode and name."""
+    def child(self, fields: Mapping[str, Json], *below: str | int, name: str | None = None) -> Node:
+        """The node of an object inside this one; it keeps language and mode, and the name, unless it has its own."""
         # Spelled out: `dataclasses.replace` takes thrice as long, and a definition has hundreds of nodes.
         return Node(
             fields,
@@ -103,7 +103,7 @@ class Node:
             self.build,
             self.language,
             self.express,
-            self.name,
+            self.name if name is None else name,
             self.outer,
             self.own,
         )

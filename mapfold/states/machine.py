@@ -204,11 +204,13 @@ def _compile_state(states: Node, name: str) -> State | None:
     if not isinstance(fields, dict):
         states.object(name)
         return None
-    return _compile_kind(replace(states.child(fields, name), name=name))
+    return _compile_kind(states.child(fields, name, name=name))
 
 
 def _compile_kind(node: Node) -> State | None:
-    node = replace(node, language=_language_of(node))
+    language = _language_of(node)
+    if language is not node.language:
+        node = replace(node, language=language)
     if not node.require("Type"):
         return None
     kind = node.one_of("Type", KINDS)
