@@ -8,7 +8,7 @@ from typing import Any
 DIGIT_LIMIT = 100
 """Characters of a whole number in a path."""
 
-_INTEGER = re.compile(r"-?\d+")
+INTEGER = re.compile(r"-?\d+")
 
 
 class PathSyntaxError(ValueError):
@@ -56,7 +56,7 @@ class Reader:
         return self.text[self.at : self.at + 1]
 
     def integer(self) -> int:
-        digits = self.match(_INTEGER)
+        digits = self.match(INTEGER)
         if digits is None:
             self.fail("an index expected")
         return self.whole(digits or "")
