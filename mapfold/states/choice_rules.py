@@ -101,10 +101,10 @@ def _compile_expected(node: Node, name: str) -> Query | None:
     value = node.fields[name]
     type_, accepts = _literal_type(name)
     if name.startswith("Timestamp") and isinstance(value, str) and not accepts(value):
-        node.problem("String does not match RFC3339 timestamp", name)
+        node.problem(problems.NO_TIMESTAMP, name)
         return None
     if not accepts(value):
-        node.problem(f"Expected value of type {type_}", name)
+        node.problem(problems.expected(type_), name)
         return None
     return lambda data, frame: value
 
@@ -177,20 +177,42 @@ def _make_presence(variable: Query, expected: Query) -> Rule:
 
 
 def _make_matches(variable: Query, expected: Query) -> Rule:
-    pattern = compile_wildcards(expected(None, None))  # type: ignore[arg-type]  # a literal, which reads no frame
+    matches_text = compile_wildcards(expected(None, None))  # type: ignore[arg-type]  # a literal, which reads no frame
 
     def matches(data: Json, frame: Frame) -> bool:
         value = variable(data, frame)
-        return isinstance(value, str) and pattern.fullmatch(value) is not None
+        return isinstance(value, str) and matches_text(value)
 
     return matches
 
 
-def compile_wildcards(text: str) -> re.Pattern[str]:
-    r"""A StringMatches pattern: `*` is any run of characters, `\*` a star, `\\` a backslash."""
-    pieces = re.findall(r"\\[*\\]|.", text, re.DOTALL)
-    pattern = "".join(".*" if piece == "*" else re.escape(piece[-1]) for piece in pieces)
-    return re.compile(pattern, re.DOTALL)
+def compile_wildcards(text: str) -> Callable[[str], bool]:
+    r"""A StringMatches pattern: `*` is any run of characters, `\*` a star, `\\` a backslash.
+
+    What stands between two stars is taken where it comes first, so that no number of stars takes long.
+    """
+    literals = [""]
+    for piece in re.findall(r"\\[*\\]|.", text, re.DOTALL):
+        if piece == "*":
+            literals.append("")
+        else:
+            literals[-1] += piece[-1]
+    if len(literals) == 1:
+        return lambda value: value == literals[0]
+    first, *middle, last = literals
+
+    def matches(value: str) -> bool:
+        if len(value) < len(first) + len(last) or not (value.startswith(first) and value.endswith(last)):
+            return False
+        at, end = len(first), len(value) - len(last)
+        for literal in middle:
+            found = value.find(literal, at, end)
+            if found < 0:
+                return False
+            at = found + len(literal)
+        return True
+
+    return matches
 
 
 _ORDERINGS: dict[str, Compare] = {

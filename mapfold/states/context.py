@@ -10,7 +10,7 @@ from mapfold.states.timestamps import format_timestamp
 def build_context(frame: Frame) -> dict[str, Json]:
     """The context object as the current state of `frame` sees it.
 
-    `RetryCount` is there in states that may retry, `Task.Token` in `.waitForTaskToken` tasks, `Map.Item` where the
+    `RetryCount` is there in Task, Parallel and Map, `Task.Token` in `.waitForTaskToken` tasks, `Map.Item` where the
     driver or an ItemSelector has set it.
     """
     name, entered = frame.state

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
-from mapfold.states import visit
+from mapfold.states import problems, visit
 from mapfold.states.definition import Node
 from mapfold.states.effects import Effect, FailScope, Json, StateError, Transition
 from mapfold.states.frame import Frame, encode
@@ -66,9 +66,7 @@ def _compile_path(node: Node, twin: str) -> Query | None:
     except PathSyntaxError:
         find = None
     if find is None:
-        node.problem(
-            f"The value for the field '{twin}' must be a valid JSONPath or a valid intrinsic function call", twin
-        )
+        node.problem(problems.no_path_or_call(twin), twin)
         return None
 
     def read(data: Json, frame: Frame) -> Json:

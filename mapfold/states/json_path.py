@@ -109,7 +109,8 @@ class Path:
 def compile_path(text: str, *, reference: bool = False) -> Path:
     """Compile a path; with `reference`, only names and indexes may stand in it. Raises PathSyntaxError."""
     try:
-        root, steps = PathParser(text).parse()
+        parser = PathParser(text)
+        root, steps = parser.parse()
     except RecursionError:
         raise PathSyntaxError("the filter is nested too deeply", text, 0) from None
     if reference and not all(_may_be_in_reference(step) for step in steps):
@@ -119,7 +120,8 @@ def compile_path(text: str, *, reference: bool = False) -> Path:
         trail = "".join(map(str, steps[: too_early + 1]))
         return Path(text, root, steps, False, _refuse(f"Multi properties can only be used as path leafs: ${trail}"))
     definite = is_definite(steps)
-    return Path(text, root, steps, definite, find_definite(steps) if definite else find_indefinite(steps))
+    find = find_definite(steps) if definite else find_indefinite(steps)
+    return Path(text, root, steps, definite, parser.budget.around(find) if parser.budget.used else find)
 
 
 def _may_be_in_reference(step: Step) -> bool:

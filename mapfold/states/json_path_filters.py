@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mapfold.states.effects import Json
+from mapfold.states.json_path_patterns import FilterPattern, PatternBudget, compile_filter_pattern
 from mapfold.states.json_path_reader import Reader
 from mapfold.states.json_path_steps import (
     MISSING,
@@ -28,7 +29,6 @@ Operand = Callable[[Json, Json], Json]
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _REGEX = re.compile(r"/((?:\\.|[^/\\])+)/([idsmux]*)")
-_REGEX_FLAGS = {"i": re.IGNORECASE, "d": 0, "s": re.DOTALL, "m": re.MULTILINE, "u": 0, "x": re.VERBOSE}
 
 
 # --- operators ----------------------------------------------------------------------------------------------
@@ -75,7 +75,7 @@ def _is_empty(a: Json, b: Json) -> bool:
 
 
 def _is_found_by(a: Json, b: Json) -> bool:
-    return isinstance(a, str) and isinstance(b, re.Pattern) and b.fullmatch(a) is not None
+    return isinstance(a, str) and isinstance(b, FilterPattern) and b.covers(a)
 
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -100,6 +100,10 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 
 class FilterReader(Reader):
     """Reads what stands between `[?(` and `)]`. A parser of paths derives from it and says what `steps` are."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.budget = PatternBudget()
 
     def steps(self) -> list[Step]:
         raise NotImplementedError
@@ -166,7 +170,9 @@ class FilterReader(Reader):
         number = self.match(_NUMBER)
         if number is None:
             self.fail("a value, '@' or '$' expected")
-        return float(number or 0) if set(number or "") & set(".eE") else int(number or 0)
+        if set(number or "") & set(".eE"):
+            return float(number or 0)
+        return self.whole(number or "")
 
     def constants(self) -> list[Json]:
         members: list[Json] = []
@@ -179,17 +185,13 @@ class FilterReader(Reader):
             self.blanks()
         return members
 
-    def regex(self) -> re.Pattern[str]:
+    def regex(self) -> FilterPattern:
         found = _REGEX.match(self.text, self.at)
         if found is None:
             return self.fail("a regular expression expected")  # type: ignore[no-any-return]
-        flags = 0
-        for letter in found.group(2):
-            flags |= _REGEX_FLAGS[letter]
-        try:
-            pattern = re.compile(found.group(1), flags)
-        except re.error:
-            self.fail("the regular expression is wrong")
+        pattern = compile_filter_pattern(found.group(1), found.group(2), self.budget)
+        if pattern is None:
+            return self.fail("the regular expression is wrong")  # type: ignore[no-any-return]
         self.at = found.end()
         return pattern
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_INTEGER = re.compile(r"-?\d+")
+DIGIT_LIMIT = 100
+"""Characters of a whole number in a path."""
+
+INTEGER = re.compile(r"-?\d+")
 
 
 class PathSyntaxError(ValueError):
@@ -53,9 +56,15 @@ class Reader:
         return self.text[self.at : self.at + 1]
 
     def integer(self) -> int:
-        digits = self.match(_INTEGER)
+        digits = self.match(INTEGER)
         if digits is None:
             self.fail("an index expected")
+        return self.whole(digits or "")
+
+    def whole(self, digits: str) -> int:
+        """The number that digits write. One of more than DIGIT_LIMIT is none that anything could have as an index."""
+        if len(digits) > DIGIT_LIMIT:
+            self.fail("the number is out of range")
         return int(digits or 0)
 
     def quoted(self) -> str:

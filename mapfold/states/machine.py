@@ -150,8 +150,8 @@ def _is_deeper(value: Json, limit: int) -> bool:
         level = [
             member
             for holder in level
-            for member in (holder.values() if isinstance(holder, Mapping) else holder)
-            if isinstance(member, Mapping | list)
+            for member in (holder if isinstance(holder, list) else holder.values())
+            if isinstance(member, (dict, list))
         ]
         if not level:
             return False
@@ -204,11 +204,13 @@ def _compile_state(states: Node, name: str) -> State | None:
     if not isinstance(fields, dict):
         states.object(name)
         return None
-    return _compile_kind(replace(states.child(fields, name), name=name))
+    return _compile_kind(states.child(fields, name, name=name))
 
 
 def _compile_kind(node: Node) -> State | None:
-    node = replace(node, language=_language_of(node))
+    language = _language_of(node)
+    if language is not node.language:
+        node = replace(node, language=language)
     if not node.require("Type"):
         return None
     kind = node.one_of("Type", KINDS)

@@ -40,7 +40,7 @@ def compile_map(node: Node) -> InlineMap | DistributedMap | None:
     config = _find_config(processor)
     mode = config.one_of("Mode", ("INLINE", "DISTRIBUTED")) or "INLINE"
     if mode == "INLINE" and config.has("ExecutionType"):
-        config.problem("Field 'ExecutionType' is not supported")
+        config.problem(problems.unsupported("ExecutionType"))
     return _compile_distributed(node, processor, config) if mode == "DISTRIBUTED" else _compile_inline(node, processor)
 
 
@@ -122,7 +122,7 @@ def _compile_label(node: Node) -> str | None:
     if label is None:
         return None
     if not label:
-        node.problem("Value cannot be empty", "Label")
+        node.problem(problems.EMPTY, "Label")
     elif len(label) > LABEL_LIMIT:
         node.problem(f"Label must have at most {LABEL_LIMIT} characters", "Label", code=problems.LABEL)
     elif _NOT_IN_LABELS.search(label):

@@ -25,6 +25,7 @@ NO_TEXT = "Received a null or empty workflow input."
 NESTED = "The states are too deeply nested."
 EMPTY = "Value cannot be empty"
 NO_JSON_PATH = "Value must be a valid JSONPath."
+NO_TIMESTAMP = "String does not match RFC3339 timestamp"
 
 
 def unsupported(name: str) -> str:
@@ -80,6 +81,11 @@ def maximum(most: float) -> str:
 def no_reference_path(reason: str) -> str:
     """What is no reference path, and why, if the service says so."""
     return f"Value is not a Reference Path{reason and f': {reason}'}"
+
+
+def no_path_or_call(name: str) -> str:
+    """A field that is evaluated and holds neither a path nor a call of an intrinsic function."""
+    return f"The value for the field '{name}' must be a valid JSONPath or a valid intrinsic function call"
 
 
 def _listed(names: Sequence[str]) -> str:

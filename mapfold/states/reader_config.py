@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mapfold.states import problems
 from mapfold.states.definition import Node
 
 FILE_TYPES = ("CSV", "JSON", "JSONL", "PARQUET")
@@ -62,7 +63,7 @@ def _check_csv(config: Node) -> None:
     if location == "GIVEN" and config.require("CSVHeaders"):
         for index, header in enumerate(config.array("CSVHeaders")):
             if not isinstance(header, str):
-                config.problem("Expected value of type String", "CSVHeaders", index)
+                config.problem(problems.expected("String"), "CSVHeaders", index)
     if location == "FIRST_ROW" and config.has("CSVHeaders"):
         config.problem("'CSVHeaders' may only be given when 'CSVHeaderLocation' is 'GIVEN'", "CSVHeaders")
 

@@ -31,6 +31,7 @@ STATES_ERRORS = frozenset(
         "ParameterPathFailure",
         "Permissions",
         "QueryEvaluationError",
+        "ReferencePathConflict",
         "ResultPathMatchFailure",
         "ResultWriterFailed",
         "Runtime",

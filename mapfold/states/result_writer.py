@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mapfold.states import problems
 from mapfold.states.definition import Node
 from mapfold.states.effects import Json, StateError, WriterSpec
 from mapfold.states.frame import Frame, encode
@@ -53,7 +54,7 @@ def compile_writer(state: Node) -> ResultWriter | None:
     name, other = ("Arguments", "Parameters") if node.is_jsonata else ("Parameters", "Arguments")
     node.check_fields(("Resource", name, "WriterConfig"), (other,))
     if not node.fields:
-        state.problem("Value cannot be empty", "ResultWriter")
+        state.problem(problems.EMPTY, "ResultWriter")
     exports = node.has("Resource", name)
     if exports:
         node.require("Resource", name)

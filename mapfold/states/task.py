@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from mapfold.states import problems
 from mapfold.states.amounts import Amount, compile_amount, read_whole
 from mapfold.states.context import region_of
 from mapfold.states.data_flow import compile_flow
@@ -121,7 +122,7 @@ class Task(WorkState):
             failure = too_large(self._subject())
             self._record_failed(TaskFailed(failure.error, failure.cause), frame)
             raise failure
-        details = self._identity()
+        details = identity_of(self.resource)
         details["output"] = text
         details["outputDetails"] = NOT_TRUNCATED
         frame.record(*NAMES[self.resource.family].succeeded, details)
@@ -132,7 +133,7 @@ class Task(WorkState):
     def _record_scheduled(self, effect: RunTask, text: str, frame: Frame) -> None:
         resource = self.resource
         if resource.family == "task":
-            details = self._identity()
+            details = identity_of(self.resource)
             details["region"] = region_of(resource.arn, frame)
             details["parameters"] = text
         else:
@@ -148,17 +149,14 @@ class Task(WorkState):
     def _record_failed(self, answer: TaskFailed, frame: Frame) -> None:
         names = NAMES[self.resource.family]
         if answer.in_submission:
-            frame.record(*names.submit_failed, error_details(answer.error, answer.cause, **self._identity()))
+            frame.record(*names.submit_failed, error_details(answer.error, answer.cause, **identity_of(self.resource)))
             return
         # A missed heartbeat matches States.HeartbeatTimeout, but its event says States.Timeout (seen on the service).
         error = "States.Timeout" if answer.timed_out else answer.error
-        details = error_details(error, answer.cause, **self._identity())
+        details = error_details(error, answer.cause, **identity_of(self.resource))
         frame.record(*(names.timed_out if answer.timed_out else names.failed), details)
         if self.takes_token:
             frame.history.keep()
-
-    def _identity(self) -> dict[str, Any]:
-        return identity_of(self.resource)
 
     def _subject(self) -> str:
         """How the service names this task in messages about sizes."""
@@ -214,12 +212,14 @@ def _compile_role(node: Node) -> Query | None:
     credentials = node.object("Credentials")
     if credentials is None:
         return None
+    credentials.check_fields(("RoleArn",) if node.is_jsonata else ("RoleArn", "RoleArn.$"))
+    credentials.only_one_of("RoleArn", "RoleArn.$")
     dynamic = credentials.fields.get("RoleArn.$")
     if not node.is_jsonata and isinstance(dynamic, str):
         try:
             return compile_value(dynamic, "RoleArn.$")
         except PathSyntaxError:
-            credentials.problem("The value for the field 'RoleArn.$' must be a valid JSONPath", "RoleArn.$")
+            credentials.problem(problems.no_path_or_call("RoleArn.$"), "RoleArn.$")
             return None
     if not credentials.require_parameter("RoleArn"):
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from mapfold.states import problems
 from mapfold.states.effects import Json
 from mapfold.states.frame import Frame
 from mapfold.states.intrinsic_calls import compile_value
@@ -95,7 +96,7 @@ def _compile_member(key: str, member: Json, report: Callable[[str, str], None]) 
     try:
         return compile_value(member, key)
     except PathSyntaxError:
-        report(key, f"The value for the field '{key}' must be a valid JSONPath or a valid intrinsic function call")
+        report(key, problems.no_path_or_call(key))
         return None
 
 

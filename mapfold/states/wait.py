@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
+from mapfold.states import problems
 from mapfold.states.data_flow import Flow, compile_flow
 from mapfold.states.definition import Node
 from mapfold.states.effects import Effect, Json, Sleep, StateError, Transition
@@ -131,7 +132,7 @@ def _compile_timestamp(node: Node) -> Until | None:
         return None
     moment = parse_timestamp(text)
     if moment is None:
-        node.problem("String does not match RFC3339 timestamp", "Timestamp")
+        node.problem(problems.NO_TIMESTAMP, "Timestamp")
         return None
     seconds = float(moment[0])
     return lambda data, frame: seconds

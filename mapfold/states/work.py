@@ -35,8 +35,7 @@ class WorkState:
         enter(self.entered_type, self.name, data, frame)
         flow = self.flow
         known, known_text = frame.known, frame.known_text
-        if self.recovery.retriers:
-            frame.retry_count = 0
+        frame.retry_count = 0
         used: dict[int, int] | None = None
         prepared = False
         inputs = arguments = data

@@ -57,17 +57,17 @@ class _Piece:
     text: str = ""
 
 
-def compile_pattern(source: str, *, ignore_case: bool, multiline: bool) -> Instructions:
-    """Compile the text between the slashes. Raises RegexSyntaxError."""
-    return _Compiler(source, ignore_case=ignore_case, multiline=multiline).compile()
+def compile_pattern(source: str, *, ignore_case: bool, multiline: bool, dot_all: bool = False) -> Instructions:
+    """Compile the text between the slashes. With `dot_all` a dot is a line's end too. Raises RegexSyntaxError."""
+    return _Compiler(source, ignore_case=ignore_case, multiline=multiline, dot_all=dot_all).compile()
 
 
 class _Compiler:
     """Reads an expression from left to right. Jumps in a piece of code are relative to the instruction they are in."""
 
-    def __init__(self, source: str, *, ignore_case: bool, multiline: bool) -> None:
+    def __init__(self, source: str, *, ignore_case: bool, multiline: bool, dot_all: bool) -> None:
         self.source, self.at = source, 0
-        self.ignore_case, self.multiline = ignore_case, multiline
+        self.ignore_case, self.multiline, self.dot_all = ignore_case, multiline, dot_all
         self.result = Instructions()
         self.names: dict[str, int] = {}
 
@@ -144,7 +144,7 @@ class _Compiler:
         if char == "[":
             return self._class()
         if char == ".":
-            return self._set(_LINE_ENDS, negated=True)
+            return self._set(() if self.dot_all else _LINE_ENDS, negated=True)
         if char == "\\":
             return self._escape()
         if char in "*+?" or (char == "{" and _QUANTIFIER.match(self.source, self.at - 1)):
@@ -187,7 +187,7 @@ class _Compiler:
             self.at += 1
             return self._set(_CLASSES[char.lower()], negated=char.isupper())
         number = re.compile(r"[1-9]\d*").match(self.source, self.at)
-        if number is not None and int(number.group()) <= self.source.count("("):
+        if number is not None and _bounded(number.group()) <= self.source.count("("):
             self.at = number.end()
             return _Piece([(BACKREF, int(number.group()), self.ignore_case)])
         if char == "k" and self._peek(2) == "k<":
@@ -275,8 +275,8 @@ class _Compiler:
         if match is None:
             return None
         self.at = match.end()
-        least = min(int(match.group(1)), UNBOUNDED)
-        most = least if not match.group(2) else min(int(match.group(3) or UNBOUNDED), UNBOUNDED)
+        least = _bounded(match.group(1))
+        most = least if not match.group(2) else _bounded(match.group(3)) if match.group(3) else UNBOUNDED
         if most < least:
             raise RegexSyntaxError("numbers out of order in {} quantifier")
         return least, most
@@ -288,6 +288,11 @@ class _Compiler:
         greedy = re.compile(f"{one}*" if most == UNBOUNDED else f"{one}{{0,{count}}}", self._flags())
         some = re.compile(f"{one}+" if most == UNBOUNDED else f"{one}{{1,{count}}}" if most else one, self._flags())
         return _Piece([(RUN, greedy, least, lazy, re.compile(one, self._flags()), some)])
+
+
+def _bounded(digits: str) -> int:
+    """A count; beyond UNBOUNDED, however many digits it has, it is no other."""
+    return min(int(digits), UNBOUNDED) if len(digits) < 100 else UNBOUNDED
 
 
 def _joined(pieces: list[_Piece], text_of: Any) -> list[Instruction]:

@@ -12,7 +12,7 @@ ENTERED = "2025-01-31T12:00:00.250Z"
 
 
 def test_the_whole_of_it(run_machine: RunMachine) -> None:
-    """`$$` alone; a state that cannot retry has no RetryCount, and only tasks with a token have Task."""
+    """`$$` alone; a state that does no work has no RetryCount, and only tasks with a token have Task."""
     end, _ = run_machine(one_state({"Type": "Pass", "Parameters": {"all.$": "$$"}}))
 
     assert end == EndScope({"all": {**EXECUTION, "State": {"Name": "S", "EnteredTime": ENTERED}}})
@@ -49,7 +49,7 @@ def test_a_choice_reads_it_on_both_sides(run_machine: RunMachine) -> None:
 
 
 def test_the_retry_count_goes_up_with_every_attempt(run_machine: RunMachine) -> None:
-    """It is there where the state has a Retry, 0 at first."""
+    """0 at first."""
     state = {
         "Type": "Task",
         "Resource": FUNCTION,

@@ -724,7 +724,7 @@ class TestDistributedMap:
 
 
 def test_the_context_object_has_what_the_state_may_see(run_machine: RunMachine) -> None:
-    """`$$` alone is all of it. A state without Retry has no RetryCount."""
+    """`$$` alone is all of it. A state that does no work has no RetryCount."""
     end, _ = run_machine(one_state({"Type": "Pass", "Parameters": {"c.$": "$$"}}))
 
     assert isinstance(end, EndScope)
