@@ -584,6 +584,7 @@ def local(
     export AWS_ENDPOINT_URL=http://127.0.0.1:8084
     export AWS_ENDPOINT_URL_SFN=http://127.0.0.1:8083 AWS_ENDPOINT_URL_LAMBDA=http://127.0.0.1:8083
     export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_DEFAULT_REGION=us-east-1
+    export AWS_DISABLE_HOST_PREFIX_INJECTION=true
     aws stepfunctions list-state-machines
 
     `mapfold run` and the other commands find it by its data directory. `mapfold deploy` and `mapfold run` bring the

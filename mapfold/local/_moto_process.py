@@ -5,7 +5,8 @@ watches. A script, started with -P, so that this folder does not come before the
 
 It serves moto's application as `moto_server` does, with a journal in FOLDER around it (`aws_journal/`), and behind a
 guard like that of our own port (`service/guard.py`): a web page in the user's browser could else read every bucket, for
-moto allows all origins, or empty them by one POST to /moto-api/reset.
+moto allows all origins, or empty them by one POST to /moto-api/reset. Calls of Step Functions and Lambda are refused: they have a
+port of their own.
 
 SOCKET is the file descriptor of a bound socket. REPORTS is one, for lines that people should see; one that starts with
 "unreadable: " says why it ends without serving.
@@ -13,6 +14,7 @@ SOCKET is the file descriptor of a bound socket. REPORTS is one, for lines that 
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -60,6 +62,35 @@ def guarded(application: Application) -> Application:
         return [b"Only programs on this machine may call. Call 127.0.0.1 or localhost.\n"]
 
     return answer
+
+
+ELSEWHERE = {"states": ("Step Functions", "SFN"), "lambda": ("Lambda", "LAMBDA")}
+"""By the service's name in a signature: the services that moto knows and Mapfold serves itself, and how SDKs are sent there."""
+
+
+def without_ours(application: Application) -> Application:
+    """WSGI: 400 for what was meant for Mapfold's own port. moto would keep state machines and never run them."""
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        elsewhere = ELSEWHERE.get(_signed_for(environ.get("HTTP_AUTHORIZATION", "")))
+        if elsewhere is None:
+            return application(environ, start_response)
+        name, variable = elsewhere
+        message = (
+            f"{name} is not on this port, which is that of S3, DynamoDB and the rest. Set AWS_ENDPOINT_URL_{variable} to "
+            "the address that `mapfold local` prints after `ready`"
+        )
+        code = "UnknownOperationException"
+        start_response("400 Bad Request", [("Content-Type", "application/x-amz-json-1.0"), ("x-amzn-ErrorType", code)])
+        return [json.dumps({"__type": code, "message": message}).encode()]
+
+    return answer
+
+
+def _signed_for(authorization: str) -> str:
+    """`states` of `AWS4-HMAC-SHA256 Credential=any/20261127/us-east-1/states/aws4_request, …`; "" if it is none of these."""
+    scope, slash, _ = authorization.partition("/aws4_request")
+    return scope.rpartition("/")[2] if slash else ""
 
 
 def _is_of_another_page(environ: Mapping[str, Any]) -> bool:
@@ -128,7 +159,7 @@ def main() -> int:
             why = f"{error.filename or folder}: {error.strerror}. Nothing was changed. Mend that, and start again"
             lines.write(f"unreadable: what S3, DynamoDB and the rest keep cannot be brought back: {why}.\n")
             return 1
-    application: Any = guarded(kept.application)
+    application: Any = guarded(without_ours(kept.application))
     server = make_server(host, port, application, threaded=True, request_handler=MotoRequestHandler, fd=bound.fileno())
     server.server_activate()
     server.serve_forever()

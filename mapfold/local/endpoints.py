@@ -63,6 +63,7 @@ class Endpoints:
             "AWS_ENDPOINT_URL": self.aws,
             "AWS_ENDPOINT_URL_SFN": self.service,
             "AWS_ENDPOINT_URL_LAMBDA": self.service,
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",  # StartSyncExecution would go to http://sync-127.0.0.1
             **self.foreign,
             **self.credentials,
         }

@@ -278,6 +278,7 @@ def for_people(port: int, aws_port: int, data: Path) -> str:
 `mapfold run` finds it by its data directory, {data}. Any SDK does in a terminal where you paste:
   export AWS_ENDPOINT_URL=http://{HOST}:{aws_port} AWS_ENDPOINT_URL_SFN={service} AWS_ENDPOINT_URL_LAMBDA={service}
   export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_DEFAULT_REGION=us-east-1
+  export AWS_DISABLE_HOST_PREFIX_INJECTION=true
 Ctrl-C stops it. All is kept in that directory and there again the next time; what was running then goes on.
 """
 

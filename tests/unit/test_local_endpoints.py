@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Any
+
+import botocore.session
 import pytest
 
+from mapfold.cli.app import local
 from mapfold.local.endpoints import Endpoints
+from mapfold.local.server import for_people
 
+ROOT = Path(__file__).parents[2]
 OURS, MOTO, THEIRS = "http://127.0.0.1:8083", "http://127.0.0.1:8084", "https://secrets.example.com"
 
 
@@ -27,6 +35,34 @@ def test_a_tasks_call_goes_to_ourselves_to_moto_or_where_the_environment_says(se
     ).task_client(service)
 
     assert made.meta.endpoint_url == url
+
+
+TOLD = {
+    "README.md": (ROOT / "README.md").read_text(),
+    "mapfold local": for_people(8083, 8084, Path("data")),
+    "mapfold local --help": local.help or "",
+}
+
+
+@pytest.mark.parametrize("text", TOLD.values(), ids=TOLD.keys())
+def test_what_people_export_is_what_functions_are_given(text: str) -> None:
+    """The rest of what they are told is what any SDK insists on: credentials and a region."""
+    exported = dict(re.findall(r"\b(AWS_[A-Z_]+)=(\S+)", "\n".join(re.findall(r"export (.*)", text))))
+    insisted_on = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"}
+
+    assert {name: exported[name] for name in exported.keys() - insisted_on} == endpoints().worker_environment()
+
+
+def test_a_synchronous_execution_is_asked_for_at_our_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore puts `sync-` before the host of StartSyncExecution and TestState, and 127.0.0.1 is no name to put it before."""
+    for name, value in endpoints().worker_environment().items():
+        monkeypatch.setenv(name, value)
+    session: Any = botocore.session.Session()
+
+    client = session.create_client("stepfunctions", region_name="us-east-1")
+
+    assert client.meta.endpoint_url == OURS
+    assert client.meta.config.inject_host_prefix is False
 
 
 def test_a_call_is_made_once() -> None:

@@ -8,9 +8,12 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import botocore.session
 import pytest
 import uvloop
+from botocore.exceptions import ClientError
 
 from mapfold.errors import ServiceError
 from mapfold.local._moto_process import is_this_machine
@@ -66,6 +69,28 @@ async def test_a_picture_in_a_web_page_is_no_action(moto: MotoServer) -> None:
     connection.close()
 
     assert statuses == [403, 200]
+
+
+@pytest.mark.parametrize(
+    ("service", "call", "told"),
+    [
+        ("stepfunctions", "list_state_machines", "Step Functions is not on this port, .* Set AWS_ENDPOINT_URL_SFN to"),
+        ("lambda", "list_functions", "Lambda is not on this port, .* Set AWS_ENDPOINT_URL_LAMBDA to"),
+    ],
+)
+async def test_what_mapfold_serves_itself_is_sent_to_its_port(
+    moto: MotoServer, service: str, call: str, told: str
+) -> None:
+    """moto knows these services, too: who has only set AWS_ENDPOINT_URL would wait for executions that nobody runs."""
+    session: Any = botocore.session.Session()
+    url = f"http://127.0.0.1:{moto.port}"
+    keys = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
+    client = session.create_client(service, region_name="us-east-1", endpoint_url=url, **keys)
+
+    with pytest.raises(ClientError, match=told) as caught:
+        await asyncio.to_thread(getattr(client, call))
+
+    assert caught.value.response["Error"]["Code"] == "UnknownOperationException"
 
 
 def test_the_file_of_its_reports_is_closed_once() -> None:

@@ -1,4 +1,4 @@
-"""The examples of docs/integrations.md are Tasks that can be scheduled."""
+"""The examples of docs/integrations.md and docs/callbacks.md are Tasks that can be scheduled."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ import pytest
 from mapfold.states import compile_machine
 from tests.unit.engine.world import World
 
-PAGE = Path(__file__).parents[3] / "docs" / "integrations.md"
+DOCS = Path(__file__).parents[3] / "docs"
 EXAMPLES = [
-    json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    json.loads(block)
+    for page in ("integrations.md", "callbacks.md")
+    for block in re.findall(r"^```json\n(.*?)^```", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)
 ]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example["Resource"])
-async def test_the_examples_of_the_page_are_tasks(world: World, example: dict[str, Any]) -> None:
+async def test_the_examples_of_the_pages_are_tasks(world: World, example: dict[str, Any]) -> None:
     """They compile, and none of their parameters is refused: each fails, if at all, at its call."""
     caught = {catcher["Next"]: {"Type": "Pass", "End": True} for catcher in example.get("Catch", ())}
     states = {"Call": example, **caught}
