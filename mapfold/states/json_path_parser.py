@@ -107,7 +107,7 @@ class PathParser(FilterReader):
             return self.slice(first)
         if first is None:
             self.fail(NO_STEP)
-        members = [int(first or 0)]
+        members = [self.whole(first or "0")]
         while self.take(","):
             self.blanks()
             members.append(self.integer())
@@ -119,6 +119,7 @@ class PathParser(FilterReader):
         stop = self.match(_INTEGER)
         self.blanks()
         step = self.match(_INTEGER) if self.take(":") else None
-        if step is not None and int(step) == 0:
+        bounds = [None if bound is None else self.whole(bound) for bound in (first, stop, step)]
+        if bounds[2] == 0:
             self.fail("a slice's step may not be 0")
-        return Slice(*(None if bound is None else int(bound) for bound in (first, stop, step)))
+        return Slice(*bounds)

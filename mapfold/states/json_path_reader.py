@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 _INTEGER = re.compile(r"-?\d+")
+_MOST_DIGITS = 100
+"""Of an index, zeros before it included: Python reads no number of thousands."""
 
 
 class PathSyntaxError(ValueError):
@@ -56,7 +58,13 @@ class Reader:
         digits = self.match(_INTEGER)
         if digits is None:
             self.fail("an index expected")
-        return int(digits or 0)
+        return self.whole(digits or "0")
+
+    def whole(self, digits: str) -> int:
+        """An index of 32 bits, as Java's are."""
+        if len(digits) > _MOST_DIGITS or not -(2**31) <= int(digits) < 2**31:
+            self.fail("the index is out of range")
+        return int(digits)
 
     def quoted(self) -> str:
         """A string in single or double quotes; a backslash takes the next character as it is."""
