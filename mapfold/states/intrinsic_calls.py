@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from mapfold.states.bulk import MANY, weigh
 from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame
 from mapfold.states.intrinsics import INTRINSICS, IntrinsicError, InvalidArguments
@@ -151,9 +152,12 @@ def _constant(value: Json) -> Query:
 
 def _compile_call(name: str, arguments: list[Query]) -> Query:
     call = INTRINSICS[name].call
+    are_many = len(arguments) >= MANY
 
     def run(data: Json, frame: Frame) -> Json:
         values = [argument(data, frame) for argument in arguments]
+        if are_many:
+            weigh(values)
         try:
             return call(values, frame.random)
         except InvalidArguments as error:

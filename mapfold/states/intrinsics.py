@@ -163,10 +163,9 @@ def array_range(arguments: Sequence[Json], random: Random) -> list[int]:
     first, last, step = (_cut(argument) for argument in arguments)
     if step == 0:
         raise InvalidArguments
-    numbers = range(first, last + (1 if step > 0 else -1), step)
-    if len(numbers) > RANGE_LIMIT:
+    if (last - first) // step >= RANGE_LIMIT:  # counted so, as a range of more than 63 bits has no length
         raise InvalidArguments
-    return list(numbers)
+    return list(range(first, last + (1 if step > 0 else -1), step))
 
 
 def array_item(arguments: Sequence[Json], random: Random) -> Json:

@@ -26,6 +26,7 @@ from mapfold.states.json_path_steps import (
     is_definite,
     step_into,
 )
+from mapfold.states.json_path_work import Work
 
 __all__ = [
     "MISSING",
@@ -120,12 +121,21 @@ def compile_path(text: str, *, reference: bool = False) -> Path:
         trail = "".join(map(str, steps[: too_early + 1]))
         return Path(text, root, steps, False, _refuse(f"Multi properties can only be used as path leafs: ${trail}"))
     definite = is_definite(steps)
-    find = find_definite(steps) if definite else find_indefinite(steps)
-    return Path(text, root, steps, definite, parser.budget.around(find) if parser.budget.used else find)
+    return Path(text, root, steps, definite, find_definite(steps) if definite else _counted(steps, parser.work))
 
 
 def _may_be_in_reference(step: Step) -> bool:
     return isinstance(step, Index) or (isinstance(step, Name) and not step.name.endswith("()"))
+
+
+def _counted(steps: tuple[Step, ...], work: Work) -> Callable[[Json], Json]:
+    follow = find_indefinite(steps, work)
+
+    def find(document: Json) -> Json:
+        work.begin()
+        return follow(document)
+
+    return find
 
 
 def _refuse(problem: str) -> Callable[[Json], Json]:

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from mapfold.states.effects import Json
-from mapfold.states.json_path_patterns import FilterPattern, PatternBudget, compile_filter_pattern
+from mapfold.states.effects import Json, StateError
 from mapfold.states.json_path_reader import Reader
+from mapfold.states.json_path_regex import Match, compile_whole
 from mapfold.states.json_path_steps import (
     MISSING,
     InvalidPathError,
@@ -22,6 +22,9 @@ from mapfold.states.json_path_steps import (
     find_indefinite,
     is_definite,
 )
+from mapfold.states.json_path_work import Work
+from mapfold.states.jsonata_language.errors import LimitExceeded
+from mapfold.states.jsonata_language.regex_syntax import RegexSyntaxError
 
 Predicate = Callable[[Json, Json], bool]
 """Takes a member and the whole document."""
@@ -29,6 +32,23 @@ Operand = Callable[[Json, Json], Json]
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _REGEX = re.compile(r"/((?:\\.|[^/\\])+)/([idsmux]*)")
+_MOST_DIGITS = 300
+"""Of a number in a filter: the largest double has 309."""
+
+
+class _Whole:
+    """A regular expression whose steps are counted as the path's."""
+
+    __slots__ = ("_match", "_work")
+
+    def __init__(self, match: Match, work: Work) -> None:
+        self._match, self._work = match, work
+
+    def matches(self, text: str) -> bool:
+        try:
+            return self._match(text, self._work.spend)
+        except LimitExceeded as error:
+            raise StateError("States.Runtime", f"The regular expression takes too long: {error}") from error
 
 
 # --- operators ----------------------------------------------------------------------------------------------
@@ -75,7 +95,7 @@ def _is_empty(a: Json, b: Json) -> bool:
 
 
 def _is_found_by(a: Json, b: Json) -> bool:
-    return isinstance(a, str) and isinstance(b, FilterPattern) and b.covers(a)
+    return isinstance(a, str) and isinstance(b, _Whole) and b.matches(a)
 
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -103,7 +123,7 @@ class FilterReader(Reader):
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
-        self.budget = PatternBudget()
+        self.work = Work()
 
     def steps(self) -> list[Step]:
         raise NotImplementedError
@@ -170,9 +190,9 @@ class FilterReader(Reader):
         number = self.match(_NUMBER)
         if number is None:
             self.fail("a value, '@' or '$' expected")
-        if set(number or "") & set(".eE"):
-            return float(number or 0)
-        return self.whole(number or "")
+        if len(number or "") > _MOST_DIGITS:
+            self.fail("the number is out of range")
+        return float(number or 0) if set(number or "") & set(".eE") else int(number or 0)
 
     def constants(self) -> list[Json]:
         members: list[Json] = []
@@ -185,15 +205,16 @@ class FilterReader(Reader):
             self.blanks()
         return members
 
-    def regex(self) -> FilterPattern:
+    def regex(self) -> _Whole:
         found = _REGEX.match(self.text, self.at)
         if found is None:
             return self.fail("a regular expression expected")  # type: ignore[no-any-return]
-        pattern = compile_filter_pattern(found.group(1), found.group(2), self.budget)
-        if pattern is None:
+        try:
+            match = compile_whole(found.group(1), found.group(2))
+        except RegexSyntaxError:
             return self.fail("the regular expression is wrong")  # type: ignore[no-any-return]
         self.at = found.end()
-        return pattern
+        return _Whole(match, self.work)
 
     def inner_path(self) -> Callable[[Json], Json]:
         steps = tuple(self.steps())
@@ -201,7 +222,7 @@ class FilterReader(Reader):
             self.fail("several names may only end a path")
         if not steps:
             return lambda value: value if isinstance(value, dict | list) else MISSING
-        return find_definite(steps) if is_definite(steps) else _lenient(find_indefinite(steps))
+        return find_definite(steps) if is_definite(steps) else _lenient(find_indefinite(steps, self.work))
 
 
 def _lenient(find: Callable[[Json], Json]) -> Callable[[Json], Json]:

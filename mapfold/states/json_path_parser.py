@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from mapfold.states.json_path_filters import FilterReader
-from mapfold.states.json_path_reader import INTEGER
 from mapfold.states.json_path_steps import Deep, Filter, Index, Indexes, Name, Names, Slice, Step, Wildcard
 
 NO_DOLLAR = "Reference path didn't start with '$'"
@@ -16,6 +15,7 @@ _NAME = re.compile(r"(?:\\.|[^\s.\[\]()'\",*\\])+(?:\(\))?")
 """A name after a dot. What looks like a function is one: the service knows no functions, and finds no such member."""
 _NAME_IN_FILTER = re.compile(r"(?:\\.|[^\s.\[\]()'\"*@,:?&|!=<>\\$])+(?:\(\))?")
 """A name in a filter ends where an operator may begin."""
+_INTEGER = re.compile(r"-?\d+")
 _VARIABLE = re.compile(r"\$[^\W\d]\w*")
 _ESCAPED = re.compile(r"\\(.)")
 
@@ -101,13 +101,13 @@ class PathParser(FilterReader):
         return Name(members[0]) if len(members) == 1 else Names(tuple(members))
 
     def elements(self) -> Index | Indexes | Slice:
-        first = self.match(INTEGER)
+        first = self.match(_INTEGER)
         self.blanks()
         if self.take(":"):
             return self.slice(first)
         if first is None:
             self.fail(NO_STEP)
-        members = [self.whole(first or "")]
+        members = [self.whole(first or "0")]
         while self.take(","):
             self.blanks()
             members.append(self.integer())
@@ -116,9 +116,10 @@ class PathParser(FilterReader):
 
     def slice(self, first: str | None) -> Slice:
         self.blanks()
-        stop = self.match(INTEGER)
+        stop = self.match(_INTEGER)
         self.blanks()
-        step = self.match(INTEGER) if self.take(":") else None
-        if step is not None and self.whole(step) == 0:
+        step = self.match(_INTEGER) if self.take(":") else None
+        bounds = [None if bound is None else self.whole(bound) for bound in (first, stop, step)]
+        if bounds[2] == 0:
             self.fail("a slice's step may not be 0")
-        return Slice(*(None if bound is None else self.whole(bound) for bound in (first, stop, step)))
+        return Slice(*bounds)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-DIGIT_LIMIT = 100
-"""Characters of a whole number in a path."""
-
-INTEGER = re.compile(r"-?\d+")
+_INTEGER = re.compile(r"-?\d+")
+_MOST_DIGITS = 100
+"""Of an index, zeros before it included: Python reads no number of thousands."""
 
 
 class PathSyntaxError(ValueError):
@@ -56,16 +55,16 @@ class Reader:
         return self.text[self.at : self.at + 1]
 
     def integer(self) -> int:
-        digits = self.match(INTEGER)
+        digits = self.match(_INTEGER)
         if digits is None:
             self.fail("an index expected")
-        return self.whole(digits or "")
+        return self.whole(digits or "0")
 
     def whole(self, digits: str) -> int:
-        """The number that digits write. One of more than DIGIT_LIMIT is none that anything could have as an index."""
-        if len(digits) > DIGIT_LIMIT:
-            self.fail("the number is out of range")
-        return int(digits or 0)
+        """An index of 32 bits, as Java's are."""
+        if len(digits) > _MOST_DIGITS or not -(2**31) <= int(digits) < 2**31:
+            self.fail("the index is out of range")
+        return int(digits)
 
     def quoted(self) -> str:
         """A string in single or double quotes; a backslash takes the next character as it is."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from mapfold.states.effects import Json, StateError
 from mapfold.states.java_text import java_text
+from mapfold.states.json_path_work import Work
 
 
 class _Missing:
@@ -156,11 +157,11 @@ def step_into(value: Json, step: Step) -> Json:
     return MISSING
 
 
-def find_indefinite(steps: tuple[Step, ...]) -> Callable[[Json], Json]:
+def find_indefinite(steps: tuple[Step, ...], work: Work) -> Callable[[Json], Json]:
     """The list of all that the steps match: empty where nothing does, also where the way there is missing.
 
     Raises InvalidPathError for an index, slice or filter on a value that has no elements, where the way there is
-    definite.
+    definite, and StateError where there is too much to look at, which `work` counts.
     """
     ahead = next(position for position, step in enumerate(steps) if not isinstance(step, Name | Index))
     lead, rest = find_definite(steps[:ahead]), steps[ahead:]
@@ -172,16 +173,17 @@ def find_indefinite(steps: tuple[Step, ...]) -> Callable[[Json], Json]:
         check_elements(start, rest[0])
         values = [start]
         for step in rest:
-            values = _expand_all(values, step, document)
+            values = _expand_all(values, step, document, work)
         return values
 
     return find
 
 
-def _expand_all(values: list[Json], step: Step, document: Json) -> list[Json]:
+def _expand_all(values: list[Json], step: Step, document: Json, work: Work) -> list[Json]:
     found: list[Json] = []
+    work.spend(len(values))
     for value in values:
-        found.extend(_expand(value, step, document))
+        found.extend(_expand(value, step, document, work))
         if len(found) > MATCH_LIMIT:
             raise StateError("States.Runtime", f"The path matches more than {MATCH_LIMIT} values.")
     return found
@@ -199,7 +201,7 @@ def check_elements(value: Json, step: Step) -> None:
         )
 
 
-def _expand(value: Json, step: Step, document: Json) -> Iterator[Json]:
+def _expand(value: Json, step: Step, document: Json, work: Work) -> Iterator[Json]:
     """All that one step finds from one value."""
     if isinstance(step, _PLACES):
         found = step_into(value, step)
@@ -207,25 +209,27 @@ def _expand(value: Json, step: Step, document: Json) -> Iterator[Json]:
             yield found
     elif isinstance(step, Indexes):
         for index in step.indexes:
-            yield from _expand(value, Index(index), document)
+            yield from _expand(value, Index(index), document, work)
     elif isinstance(step, Slice):
         if isinstance(value, list):
             yield from value[step.start : step.stop : step.step]
     elif isinstance(step, Deep):
-        yield from _search(value, step.step, document)
+        yield from _search(value, step.step, document, work)
     elif isinstance(step, Filter):
         # Jayway filters the members of an array, and an object as one member of its own.
         members = value if isinstance(value, list) else [value] if isinstance(value, dict) else []
+        work.spend(len(members))
         yield from (member for member in members if step.matches(member, document))
     else:
         yield from _members(value)
 
 
-def _search(value: Json, step: Step, document: Json) -> Iterator[Json]:
+def _search(value: Json, step: Step, document: Json, work: Work) -> Iterator[Json]:
     """What the step finds in the value and in all below it; a filter looks at each object once, as itself."""
     for inner in _descend(value):
+        work.spend(1)
         if not isinstance(step, Filter) or isinstance(inner, dict):
-            yield from _expand(inner, step, document)
+            yield from _expand(inner, step, document, work)
 
 
 def _members(value: Json) -> Sequence[Json]:

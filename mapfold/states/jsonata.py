@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mapfold.states import problems
+from mapfold.states.bulk import MANY, weigh
 from mapfold.states.context import build_context
 from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame, encode
@@ -94,7 +95,24 @@ def compile_json(value: Json, *, field: str, extra: str | None, report: Report) 
     A value without expressions is given as it is, each time the same.
     """
     compiled = _compile_node(value, field, extra, report, "")
-    return compiled or (lambda input_, result, frame: value)
+    if compiled is None:
+        return lambda input_, result, frame: value
+    return compiled if _count_expressions(value) < MANY else _weighed(compiled)
+
+
+def _count_expressions(value: Json) -> int:
+    if isinstance(value, dict | list):
+        return sum(map(_count_expressions, value.values() if isinstance(value, dict) else value))
+    return int(isinstance(value, str) and is_expression(value))
+
+
+def _weighed(expression: Expression) -> Expression:
+    def build(input_: Json, result: Json, frame: Frame) -> Json:
+        value = expression(input_, result, frame)
+        weigh(value)
+        return value
+
+    return build
 
 
 def field_path(at: str, state: str, name: str) -> str:

@@ -55,34 +55,35 @@ def _paths_from(tree: Node, variable: str) -> Iterator[Node]:
 
 def _find_top_references(node: Any, *, inside: bool) -> Iterator[str]:
     """Names where there is no context value. `inside` later steps, predicates and groups there is one."""
-    if isinstance(node, list | tuple):
-        for member in node:
-            yield from _find_top_references(member, inside=inside)
-        return
-    if not isinstance(node, Node):
-        return
-    if not inside and node.kind in _TOP_NAMES:
-        yield _TOP_NAMES[node.kind].format(node.value)
-    if not inside and node.kind == "variable" and node.value in ("", "$"):
-        yield f"${node.value}"
-    if node.kind == "path":
-        for position, step in enumerate(node.steps):
-            yield from _find_top_references(step, inside=inside or position > 0)
-    for name, part in _parts(node):
-        yield from _find_top_references(part, inside=inside or name in _INNER_PARTS)
+    waiting = [(node, inside)]
+    while waiting:
+        current, inside = waiting.pop()
+        if isinstance(current, list | tuple):
+            waiting.extend((member, inside) for member in reversed(current))
+        if not isinstance(current, Node):
+            continue
+        if not inside and current.kind in _TOP_NAMES:
+            yield _TOP_NAMES[current.kind].format(current.value)
+        if not inside and current.kind == "variable" and current.value in ("", "$"):
+            yield f"${current.value}"
+        steps = current.steps if current.kind == "path" else ()
+        below = [(step, inside or position > 0) for position, step in enumerate(steps)]
+        below += [(part, inside or name in _INNER_PARTS) for name, part in _parts(current)]
+        waiting.extend(reversed(below))
 
 
 def _walk(node: Any) -> Iterator[Node]:
-    """A node and all below it."""
-    if isinstance(node, list | tuple):
-        for member in node:
-            yield from _walk(member)
-    elif isinstance(node, Node):
-        yield node
-        if node.kind == "path":
-            yield from _walk(node.steps)
-        for _, part in _parts(node):
-            yield from _walk(part)
+    """A node and all below it; without recursion, which takes a step per level for each node that is deep."""
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, list | tuple):
+            waiting.extend(reversed(current))
+        elif isinstance(current, Node):
+            yield current
+            waiting.extend(reversed([part for _, part in _parts(current)]))
+            if current.kind == "path":
+                waiting.append(current.steps)
 
 
 def _parts(node: Node) -> Iterable[tuple[str, Any]]:

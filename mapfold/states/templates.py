@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from mapfold.states import problems
+from mapfold.states.bulk import MANY, weigh
 from mapfold.states.effects import Json
 from mapfold.states.frame import Frame
 from mapfold.states.intrinsic_calls import compile_value
@@ -32,7 +33,25 @@ def compile_template(template: Json, report: Callable[[str, str], None]) -> Quer
     A template without `.$` members gives the same object each time.
     """
     compiled = _compile_node(template, report)
-    return compiled if callable(compiled) else lambda data, frame: template
+    if compiled is None:
+        return lambda data, frame: template
+    return compiled if _count_filled(template) < MANY else _weighed(compiled)
+
+
+def _count_filled(template: Json) -> int:
+    """How many members of a template, at any depth, are filled in."""
+    if isinstance(template, dict):
+        return sum(1 if key.endswith(".$") else _count_filled(member) for key, member in template.items())
+    return sum(map(_count_filled, template)) if isinstance(template, list) else 0
+
+
+def _weighed(query: Query) -> Query:
+    def build(data: Json, frame: Frame) -> Json:
+        value = query(data, frame)
+        weigh(value)
+        return value
+
+    return build
 
 
 def uses_attempt(template: Json) -> bool:

@@ -96,6 +96,12 @@ class Regex:
             spend(1)
         return None
 
+    def is_whole(self, text: str, spend: Spend) -> bool:
+        """Whether it matches from the beginning of the text to its end. `spend` is told of steps, and may raise."""
+        whole = [*self._instructions.code[:-1], (END, False), (MATCH,)]
+        registers = (-1,) * (2 * self._instructions.groups + 2 + 2 * self._instructions.loops)
+        return _run(whole, text, 0, registers, spend) is not None
+
 
 class Cover:
     """Whether a regular expression matches the whole of a text. `spend` is told of steps, and may raise."""

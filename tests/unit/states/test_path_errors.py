@@ -219,4 +219,4 @@ def test_a_path_cannot_match_without_end(run_machine: RunMachine) -> None:
 
     end, _ = run_machine(one_state({"Type": "Pass", "InputPath": "$" + "..*" * 8}), deep)
 
-    assert end == failure("The path matches more than 1000000 values.")
+    assert end == failure("The path takes more than 500000 steps.")

@@ -18,6 +18,7 @@ from mapfold.states.jsonata_language.builtins.integer_pictures import (
     write_integer,
 )
 from mapfold.states.jsonata_language.errors import JsonataError
+from mapfold.states.jsonata_language.regexes import compile_regex
 
 ISO_PICTURE = "[Y0001]-[M01]-[D01]T[H01]:[m01]:[s01].[f001][Z01:01t]"
 
@@ -210,18 +211,16 @@ def _write_offset(part: Part, hours: int, minutes: int) -> str:
 # --- reading ------------------------------------------------------------------------------------------------
 
 
-def parse_moment(text: str, picture: str, now: int) -> float | None:
+def parse_moment(text: str, picture: str, now: int, spend: Callable[[int], None]) -> float | None:
     """The milliseconds of a text by a picture; None where it does not match. What is missing before the first
-    component comes from `now`. Raises D3133, D3136.
+    component comes from `now`. Raises D3133, D3136. `spend` is told of steps, and may raise.
     """
     parts = analyse_picture(picture)
     pattern = "".join(f"({_regex(part)})" for part in parts)
-    match = re.fullmatch(pattern, text, re.IGNORECASE)
+    match = compile_regex(f"^{pattern}$", "i").find(text, 0, spend)
     if match is None:
         return None
-    found = {
-        part.component: _parse(part, match.group(place)) for place, part in enumerate(parts, start=1) if part.component
-    }
+    found = {part.component: _parse(part, match.groups[place]) for place, part in enumerate(parts) if part.component}
     return _assemble(found, moment_of(now)) if found else None
 
 

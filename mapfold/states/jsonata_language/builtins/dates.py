@@ -9,7 +9,7 @@ from typing import Any
 from mapfold.states.jsonata_language.builtins.calendar import DAY_MILLIS, days_of
 from mapfold.states.jsonata_language.builtins.date_pictures import ISO_PICTURE, format_moment, parse_moment
 from mapfold.states.jsonata_language.builtins.defining import Table, define
-from mapfold.states.jsonata_language.errors import UNDEFINED, JsonataError
+from mapfold.states.jsonata_language.errors import MEMORY_EXCEEDED, UNDEFINED, JsonataError, LimitExceeded
 from mapfold.states.jsonata_language.running import Run
 
 _ISO = re.compile(r"\d{4}(-[01]\d)*(-[0-3]\d)*(T[0-2]\d:[0-5]\d:[0-5]\d)*(\.\d+)?([+-][0-2]\d:?[0-5]\d|Z)?", re.ASCII)
@@ -20,6 +20,9 @@ _PARTS = re.compile(
     re.ASCII,
 )
 _MOST_MILLIS = 8_640_000_000_000_000
+
+
+_MOST_PICTURE = 10_000
 
 
 def now(run: Run, picture: Any, timezone: Any) -> Any:
@@ -37,7 +40,7 @@ def to_millis(run: Run, text: Any, picture: Any) -> Any:
     if text is UNDEFINED:
         return UNDEFINED
     if picture is not UNDEFINED:
-        moment = parse_moment(text, picture, run.millis)
+        moment = parse_moment(text, _checked(picture), run.millis, run.spend)
         return UNDEFINED if moment is None else moment
     if not _ISO.fullmatch(text):
         raise JsonataError("D3110", value=text)
@@ -71,8 +74,15 @@ def from_millis(run: Run, number: Any, picture: Any, timezone: Any) -> Any:
         return UNDEFINED
     if not abs(number) <= _MOST_MILLIS:
         return "NaN-NaN-NaNTNaN:NaN:NaN.NaNZ"
-    form = ISO_PICTURE if picture is UNDEFINED else picture
+    form = ISO_PICTURE if picture is UNDEFINED else _checked(picture)
     return format_moment(int(number), form, None if timezone is UNDEFINED else timezone)
+
+
+def _checked(picture: str) -> str:
+    """A picture that is not so long that to read it alone would take more than an evaluation may."""
+    if len(picture) > _MOST_PICTURE:
+        raise LimitExceeded(MEMORY_EXCEEDED)
+    return picture
 
 
 DATES: Table = {
