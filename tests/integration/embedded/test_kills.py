@@ -30,7 +30,7 @@ from tests.integration.embedded.numbers import (
 from tests.integration.embedded.server import Session, are_gone, session, until
 
 SEED = int(os.environ.get("MAPFOLD_SEED", "20261123"))
-KILLS = 6
+KILLS = 4
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
