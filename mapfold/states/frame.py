@@ -7,6 +7,7 @@ from its `clock`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, Protocol
@@ -132,8 +133,14 @@ class Frame:
 
 
 def encode(value: Json) -> str:
-    """The compact JSON text of `value`, as events and payloads carry it."""
-    return orjson.dumps(value).decode()
+    """The compact JSON text of `value`, as events and payloads carry it.
+
+    The standard library encodes what orjson refuses: more than 254 levels, numbers past 64 bits, lone surrogates.
+    """
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return json.dumps(value, separators=(",", ":"))
 
 
 def is_oversized(text: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import json
 import math
 import re
 import uuid
@@ -202,7 +203,10 @@ def same(left: Json, right: Json) -> bool:
 
 def _identity(value: Json) -> str:
     """A text that equal values share: in it, 1, 1.0 and true differ as they do in Java."""
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:  # deeper than orjson goes
+        return json.dumps(value, sort_keys=True)
 
 
 # --- numbers ------------------------------------------------------------------------------------------------

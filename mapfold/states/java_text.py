@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from mapfold.states.effects import Json
+from mapfold.states.frame import encode
 
 
 def java_text(value: Json) -> str:
@@ -41,7 +42,10 @@ def _is_wide(value: float) -> bool:
 
 def java_json(value: Json) -> str:
     """The compact JSON text of `value`, with doubles as Java writes them."""
-    return orjson.dumps(_with_java_numbers(value)).decode()
+    try:
+        return orjson.dumps(_with_java_numbers(value)).decode()
+    except TypeError:  # deeper than orjson goes
+        return encode(value)
 
 
 def _with_java_numbers(value: Json) -> Any:

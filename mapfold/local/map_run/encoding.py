@@ -10,7 +10,7 @@ from mapfold.states.effects import Json
 
 
 def encode(value: Json) -> bytes:
-    """The compact JSON text of `value`. Whole numbers past 64 bits and lone surrogates take the slow road."""
+    """The compact JSON text of `value`. Deep values, whole numbers past 64 bits and lone surrogates take the slow road."""
     try:
         return orjson.dumps(value)
     except TypeError:

@@ -19,6 +19,7 @@ from mapfold.local.engine.integrations.progress import Progress
 from mapfold.local.engine.integrations.requests import could_not_start, invalid_format, not_supported, required
 from mapfold.local.engine.tokens import TaskTokens
 from mapfold.local.lambda_ import Invocation, LambdaError, LambdaService
+from mapfold.local.map_run.encoding import encode
 from mapfold.states.effects import Json, RunTask, TaskFailed, TaskSucceeded
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -38,7 +39,7 @@ async def call_function(
 ) -> TaskSucceeded | TaskFailed:
     """A Task whose Resource is a function ARN: the arguments are the event, the result what the handler returned."""
     try:
-        answer = await service.submit(effect.resource.arn, orjson.dumps(effect.arguments), None, started)
+        answer = await service.submit(effect.resource.arn, encode(effect.arguments), None, started)
     except LambdaError as error:
         return _refused(error, service, started)
     if answer.function_error is not None:
@@ -53,7 +54,7 @@ async def invoke_function(
     arguments = effect.arguments
     if (len(arguments) != 2 or "Payload" not in arguments) and not arguments.keys() <= _PLAIN:
         return await _invoke_specially(service, arguments, started)
-    payload = orjson.dumps(arguments.get("Payload", {}))
+    payload = encode(arguments.get("Payload", {}))
     try:
         answer = await service.submit(arguments["FunctionName"], payload, arguments.get("Qualifier"), started)
     except LambdaError as error:
@@ -92,7 +93,7 @@ async def _invoke_specially(
 ) -> TaskSucceeded | TaskFailed:
     """With an InvocationType, a ClientContext or a LogType."""
     function, qualifier = arguments["FunctionName"], arguments.get("Qualifier")
-    payload = orjson.dumps(arguments.get("Payload", {}))
+    payload = encode(arguments.get("Payload", {}))
     context = _client_context(arguments.get("ClientContext"))
     try:
         match arguments.get("InvocationType", "RequestResponse"):
