@@ -22,6 +22,8 @@ from tests.unit.engine.world import Ended, World, distributed_map, opened, paral
 ITEMS = [{"l": [[i, j] for j in range(i % 4)], "i": i} for i in range(9)]
 MOST_LIVES, MOST_REDRIVES = 300, 200
 """A bound for the test: each task fails three times at the most."""
+MOST_STOPS = 20
+"""On a busy machine the turns between two stops may be too few for anything to go on."""
 
 
 class Work:
@@ -110,6 +112,7 @@ class Lives:
         }
         self._started: ExecutionRow | None = None
         self._objects: dict[tuple[str, str], bytes] = {}
+        self._stops = 0
 
     async def run(self) -> tuple[Ended, dict[tuple[str, str], bytes], Path]:
         """How it ended, all objects, and the file of its last life."""
@@ -142,7 +145,8 @@ class Lives:
                 for execution in world.engine._live.values():
                     execution.flush()
                 world.engine._map_runs.save()
-            if self._random.random() < 0.005:
+            if self._stops < MOST_STOPS and self._random.random() < 0.005:
+                self._stops += 1
                 await world.engine.stop_execution(arn, error=None, cause=None)
             await asyncio.sleep(0.0005 if turn % 20 == 0 else 0)  # threads work, too
         return None
