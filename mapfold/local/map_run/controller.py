@@ -536,6 +536,7 @@ class MapRun:
         """Write what there is to write, and say how the run ended."""
         output: TaskSucceeded | None = None
         await self._put_back_unredriven()
+        self._stopped = self._stopped or self._was_being_stopped()
         try:
             if self._s3_results is not None and not self._writer_broke():
                 if self._ending:
@@ -554,6 +555,16 @@ class MapRun:
             return self._failure
         assert output is not None
         return output
+
+    def _was_being_stopped(self) -> bool:
+        """Whether it was cut off in the middle of a stop: some children were ABORTED by then, the run was not.
+
+        It has not succeeded without them. ABORTED itself, it can be redriven, and they with it.
+        """
+        if self._former is None or self._ending:
+            return False
+        aborted, waiting = (counts.get("ABORTED", (0, 0))[0] for counts in (self._former.ended, self._former.waiting))
+        return aborted > waiting
 
     def _writer_broke(self) -> bool:
         return self._failure is not None and self._failure.error == ResultWriterError.error

@@ -150,11 +150,13 @@ def failure_cause(action: str, error: Exception) -> str:
     """What S3's refusal, or its silence, reads like in a cause.
 
     A refusal is in the words of the SDK that the service itself calls S3 with, as causes of its S3 tasks are. That those
-    of map runs are so, too, is unconfirmed.
+    of map runs are so, too, is unconfirmed. An outage is told with what was to be done, as nothing is known of AWS's words.
     """
     if not isinstance(error, ClientError):
         return f"{action}: {error}"
     detail, answer = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
+    if int(answer.get("HTTPStatusCode", 400)) >= 500:
+        return f"{action}: S3 answered {detail.get('Code', 'Unknown')}: {detail.get('Message', '')}".rstrip(": ")
     status, request, host = answer.get("HTTPStatusCode", 400), answer.get("RequestId", ""), answer.get("HostId", "")
     extended = f", Extended Request ID: {host}" if host else ""
     message = detail.get("Message") or detail.get("Code", "Unknown")
