@@ -20,7 +20,7 @@ from tests.unit.engine.test_map_runs_going_on import WRITER, kill
 from tests.unit.engine.world import Ended, World, distributed_map, opened, parallel, pass_, task, wait
 
 ITEMS = [{"l": [[i, j] for j in range(i % 4)], "i": i} for i in range(9)]
-MOST_LIVES, MOST_REDRIVES = 300, 200
+MOST_LIVES, MOST_REDRIVES = 600, 200
 """A bound for the test: each task fails three times at the most."""
 MOST_STOPS = 20
 """On a busy machine the turns between two stops may be too few for anything to go on."""
