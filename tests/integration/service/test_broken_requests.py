@@ -102,6 +102,7 @@ def test_no_request_breaks_the_service(tmp_path: Path) -> None:
 
 async def _enter(opening: Any) -> Inside:
     inside: Inside = await opening.__aenter__()
+    inside.engine.activities.close()  # who asks for a task of an activity is answered at once, and not after a minute
     await inside.create(publish=True)
     routes = [{"stateMachineVersionArn": f"{MACHINE}:1", "weight": 100}]
     await inside.call("CreateStateMachineAlias", name="prod", routingConfiguration=routes)
