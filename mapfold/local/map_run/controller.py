@@ -536,7 +536,13 @@ class MapRun:
         """Write what there is to write, and say how the run ended."""
         output: TaskSucceeded | None = None
         await self._put_back_unredriven()
-        self._stopped = self._stopped or self._was_being_stopped()
+        if self._failure is None and not self._stopped and (aborted := self._aborted_before()):
+            self._failure = TaskFailed(
+                "States.TaskFailed",
+                f"The map run was being stopped when the embedded AWS ended: {aborted} of its child executions are ABORTED. "
+                "Redrive the execution to run them.",
+                catchable=False,
+            )
         try:
             if self._s3_results is not None and not self._writer_broke():
                 if self._ending:
@@ -556,15 +562,15 @@ class MapRun:
         assert output is not None
         return output
 
-    def _was_being_stopped(self) -> bool:
-        """Whether it was cut off in the middle of a stop: some children were ABORTED by then, the run was not.
+    def _aborted_before(self) -> int:
+        """How many children were ABORTED when the run was cut off in the middle of a stop, which it had not noted itself.
 
-        It has not succeeded without them. ABORTED itself, it can be redriven, and they with it.
+        It has not succeeded without them: a redrive runs them.
         """
         if self._former is None or self._ending:
-            return False
+            return 0
         aborted, waiting = (counts.get("ABORTED", (0, 0))[0] for counts in (self._former.ended, self._former.waiting))
-        return aborted > waiting
+        return max(0, aborted - waiting)
 
     def _writer_broke(self) -> bool:
         return self._failure is not None and self._failure.error == ResultWriterError.error

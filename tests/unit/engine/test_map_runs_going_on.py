@@ -192,6 +192,35 @@ class TestKilled:
             "ExecutionSucceeded",
         ]
 
+    async def test_one_that_was_being_stopped_has_not_succeeded(self, world: World, tmp_path: Path) -> None:
+        """A kill in the middle of a stop: a child was ABORTED by then, the run was not. A redrive runs that child."""
+        gate = Gate()
+
+        async def work(event: Any) -> Any:
+            return await gate(event) if event == 2 else event
+
+        world.functions.handlers["work"] = work
+        started = await world.start(
+            {"M": distributed_map({"T": task("work")}, children="EXPRESS", MaxConcurrency=1)}, [1, 2]
+        )
+        await gate.came.wait()
+        await world.store.flush()
+        run = await world.map_run(started)
+        kill(world, tmp_path / "killed")
+        with closing(sqlite3.connect(tmp_path / "killed" / world.store.file.name)) as file, file:
+            changed = file.execute("UPDATE children SET status = 'ABORTED', output = NULL").rowcount
+        assert changed == 1
+        gate.open()
+
+        async with resumed(tmp_path / "killed", after=world) as other:
+            cut_off = await other.end(started)
+            ended = await redriven(other, started)
+            again = await other.map_run(started)
+
+        assert cut_off.failure[:2] == ("FAILED", "States.TaskFailed")
+        assert "1 of its child executions are ABORTED. Redrive" in (cut_off.row.cause or "")
+        assert (again.arn, ended.output) == (run.arn, [1, 2])
+
     async def test_a_map_run_that_only_the_history_knows_begins(self, world: World, tmp_path: Path) -> None:
         """Its row was not on disk yet: it has the ARN that the history says, and starts all children."""
         gate = world.functions.handlers["waits"] = Gate()
