@@ -92,7 +92,8 @@ class Journaled:
             if kind is Kind.PASS:
                 return self._ask(request)
             if kind is Kind.READ:
-                with self._my_turn():
+                # One moment for all of it: a message that is seen again between two counts of a queue would be in neither.
+                with self._my_turn(), reproducible(secrets.randbits(62), self._clock()):
                     return self._ask(request)
             if action_of(request.environ, body) == "ReceiveMessage":
                 return self._receive(request)

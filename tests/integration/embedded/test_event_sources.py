@@ -232,8 +232,8 @@ def test_a_mapping_goes_on_after_a_restart(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="where the parent's end ends workers and moto")
 def test_no_message_is_lost_when_all_is_killed(tmp_path: Path) -> None:
     """
-    What was with a function at the kill is given to one again when its visibility timeout is over, with a receive count
-    of two. What was deleted does not come back.
+    What was with a function at the kill is given to one again when its visibility timeout is over, with a higher receive
+    count (on a busy machine the timeout may be over once before the kill). What was deleted does not come back.
     """
     gate = tmp_path / "gate"
     with session(tmp_path / "data") as first:
@@ -251,9 +251,9 @@ def test_no_message_is_lost_when_all_is_killed(tmp_path: Path) -> None:
         after = Consumer(second.aws, tmp_path)
         until(lambda: after.left() == (0, 0))
 
-    seen = [(note["body"], note["count"]) for note in after.notes]
-    assert seen.count(("done", "1")) == 1
-    assert (f"gate:{gate}", "2") in seen
+    counts = {body: [int(note["count"]) for note in after.notes if note["body"] == body] for body in after.bodies}
+    assert counts["done"] == [1]
+    assert max(counts[f"gate:{gate}"]) > 1
 
 
 def test_a_queue_that_is_away_is_one_line_in_the_log(tmp_path: Path) -> None:
