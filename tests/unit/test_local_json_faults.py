@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapfold.local.service.json_faults import SNIPPET, explain_fault
+from mapfold.local.json_faults import SNIPPET, explain_fault
 
 VALUES = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import orjson
 from starlette.routing import Route
 
+from mapfold.local.json_faults import explain_fault
 from mapfold.local.lambda_ import api
 from mapfold.local.lambda_.code import Code, place_code
 from mapfold.local.lambda_.concurrency import Concurrency
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 _EVENT_SECONDS = 6 * 3600.0
 """How long an Event invocation waits for concurrency: Lambda's MaximumEventAgeInSeconds by default."""
 _EVENT_RETRY_SECONDS = 0.25
+_LONGEST_EXPLAINED = 1 << 16
+"""Bytes of a wrong payload in which the fault is looked for as AWS would tell it: that takes a µs a byte, on the loop."""
 
 
 class LambdaService:
@@ -469,6 +472,8 @@ def _checked(payload: bytes) -> bytes:
         try:
             json.loads(payload)  # it allows what orjson does not, such as a lone surrogate
         except ValueError as error:
-            message = f"Could not parse request body into json: {error}"
+            short = len(payload) <= _LONGEST_EXPLAINED
+            fault = explain_fault(payload.decode("utf-8", "replace"), "byte[]") if short else error
+            message = f"Could not parse request body into json: Could not parse payload into json: {fault}"
             raise LambdaError("InvalidRequestContentException", message, 400) from error
     return payload

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import orjson
 
+from mapfold.local.json_faults import explain_fault
 from mapfold.local.service.faults import Fault
-from mapfold.local.service.json_faults import explain_fault
 from mapfold.local.service.request import PAYLOAD_BYTES
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import orjson
 
 from mapfold.local.arns import ArnError, parse_arn
+from mapfold.local.json_faults import explain_fault
 from mapfold.local.service.context import Service
 from mapfold.local.service.executions import find_execution
 from mapfold.local.service.faults import Fault
-from mapfold.local.service.json_faults import explain_fault
 from mapfold.local.service.request import PAYLOAD_BYTES, Request
 from mapfold.local.store import KeptAnswer
 from mapfold.states.task_token import execution_of

@@ -269,10 +269,18 @@ class TestRefusals:
         """InvalidRequestContentException, before a worker is asked."""
         name = await functions.create("handlers.echo")
 
-        with pytest.raises(LambdaError, match="Could not parse request body into json") as caught:
+        with pytest.raises(LambdaError) as caught:
             await functions.service.invoke(name, b"{nope")
+        with pytest.raises(LambdaError) as long:
+            await functions.service.invoke(name, b"[" + b"1," * 3_000_000 + b"x]")
 
         assert (caught.value.code, caught.value.status) == ("InvalidRequestContentException", 400)
+        assert caught.value.message == (
+            "Could not parse request body into json: Could not parse payload into json: Unexpected character ('n' (code "
+            "110)): was expecting double-quote to start field name\n"
+            ' at [Source: (byte[])"{nope"; line: 1, column: 3]'
+        )
+        assert long.value.message.endswith("json: Expecting value: line 1 column 6000002 (char 6000001)")
 
     async def test_a_payload_over_six_megabytes(self, functions: Functions) -> None:
         """RequestTooLargeException 413 from 6,291,557 bytes on."""

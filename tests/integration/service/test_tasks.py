@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mapfold.local.engine.tokens import Answer, OpenToken
-from mapfold.local.service.json_faults import explain_fault
+from mapfold.local.json_faults import explain_fault
 from mapfold.states.effects import TaskFailed, TaskSucceeded
 from mapfold.states.task_token import make_token
 from tests.integration.service.conftest import FakeEngine, Running, error_of

@@ -11,7 +11,10 @@ name the source like this; that the service's answers have no more around them i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, Literal
 
+Source = Literal["String", "byte[]"]
+_UNITS: Final[dict[Source, str]] = {"String": "chars", "byte[]": "bytes"}
 SNIPPET = 500
 """Characters of the source that a message shows."""
 LONGEST_TOKEN = 256
@@ -22,9 +25,13 @@ ESCAPES = '"\\/bfnrt'
 TRAILING = "Trailing characters after the JSON value"
 
 
-def explain_fault(text: str) -> str:
-    """The message for the first fault of `text`, with its place; a general one where no fault is found."""
-    walk = _Walk(text)
+def explain_fault(text: str, source: Source = "String") -> str:
+    """The message for the first fault of `text`, with its place; a general one where no fault is found.
+
+    `source` is what the service's parser read it from: Lambda's reads a payload's bytes. Of those, too, what is counted
+    are characters: columns are AWS's where the text before is ASCII.
+    """
+    walk = _Walk(text, source)
     try:
         walk.document()
     except _Fault as fault:
@@ -50,8 +57,9 @@ class _Scope:
 class _Walk:
     """Reads a document as the parser does, an iteration a token: nesting costs no recursion."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, source: Source) -> None:
         self.text = text
+        self.source = source
         self.at = 0
         """The index of the next character to read."""
         self._scopes: list[_Scope] = []
@@ -60,10 +68,11 @@ class _Walk:
         """`[Source: (String)"…"; line: 1, column: 3]`, for the moment when `at` characters had been read."""
         shown = self.text[:SNIPPET]
         left = len(self.text) - len(shown)
-        more = f"[truncated {left} chars]" if left else ""
+        more = f"[truncated {left} {_UNITS[self.source]}]" if left else ""
         row = self.text.rfind("\n", 0, at) + 1
         line = self.text.count("\n", 0, at) + 1
-        return f'[Source: (String)"{shown}"{more}; line: {line}, column: {at - row + 1 if column is None else column}]'
+        column = at - row + 1 if column is None else column
+        return f'[Source: ({self.source})"{shown}"{more}; line: {line}, column: {column}]'
 
     def document(self) -> None:
         """One value and the white space around it. Raises _Fault."""
