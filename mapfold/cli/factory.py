@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mapfold.client.values import Json
-from mapfold.errors import JobError, MapfoldError, UsageError
+from mapfold.errors import JobError, MapfoldError, ServiceError, UsageError
 
 if TYPE_CHECKING:
     from mapfold.client.aws import AwsClient
@@ -188,7 +188,7 @@ class Factory:
             running = "started for this command" if is_own else f"running at {endpoints.service_url}"
             where = f"the embedded AWS, {running} (data in {place.data})"
             hint = f"The embedded AWS that was {running} has ended; {self.goes_on(place)}"
-            with nullcontext() if is_own else _hint_if_unreachable(hint):
+            with nullcontext() if is_own else _hint_if_unreachable(hint), _hint_if_elsewhere(self.environment):
                 yield Connection(AwsClient(target), where, True, is_own)
 
 
@@ -200,6 +200,21 @@ def _hint_if_unreachable(hint: str) -> Iterator[None]:
         yield
     except Unreachable as error:
         raise Unreachable(f"{error}. {hint}", code=error.code) from error
+
+
+@contextmanager
+def _hint_if_elsewhere(environment: Mapping[str, str]) -> Iterator[None]:
+    """Say what the environment puts in the embedded AWS's place, when that does not answer or wants credentials."""
+    from mapfold.client import Unreachable, elsewhere
+
+    try:
+        yield
+    except ServiceError as error:
+        set_there = ", ".join(elsewhere(environment))
+        if not set_there or not (isinstance(error, Unreachable) or error.code == "NoCredentialsError"):
+            raise
+        hint = f"The environment puts another service in its place, {set_there}: unset that, unless it is meant."
+        raise type(error)(f"{str(error).removesuffix('.')}. {hint}", code=error.code) from error
 
 
 def _code_folders(root: Path) -> list[Path]:

@@ -64,7 +64,7 @@ from mapfold.client.runs import (
 )
 from mapfold.client.stack import DEFAULT_STACK, stack_target
 from mapfold.client.start import Run, check_run_name, new_run_id, start, start_once
-from mapfold.client.target import Target, aws_target, environment_target, lambda_target, local_target
+from mapfold.client.target import Target, aws_target, elsewhere, environment_target, lambda_target, local_target
 from mapfold.client.values import Lineage, Status
 
 __all__ = [
@@ -116,6 +116,7 @@ __all__ = [
     "check_running",
     "child_entries",
     "children",
+    "elsewhere",
     "environment_target",
     "event_entries",
     "failure_entries",

@@ -96,6 +96,15 @@ def local_target(
     )
 
 
+def elsewhere(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """`AWS_ENDPOINT_URL_S3=http://…`, …: what of the environment puts others in the place of parts of the embedded AWS."""
+    return tuple(
+        f"{variable}={environment[variable]}"
+        for service, variable in _ENDPOINT_VARIABLES.items()
+        if service not in _OURS and environment.get(variable)
+    )
+
+
 def environment_target(environment: Mapping[str, str]) -> Target | None:
     """The stand-in that the user chose with AWS_ENDPOINT_URL_SFN, or None where that is not set.
 

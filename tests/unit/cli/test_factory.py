@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,9 +13,10 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 
+from mapfold.cli import embedded
 from mapfold.cli.factory import Connection, Factory, Place, command_name
 from mapfold.client import AwsClient, Unreachable, local_target
-from mapfold.errors import JobError, UsageError
+from mapfold.errors import JobError, ServiceError, UsageError
 from tests.unit.cli.fakes import FakeJob
 
 NOWHERE = "http://127.0.0.1:9"
@@ -54,6 +56,33 @@ def test_endpoints_in_the_environment_that_nobody_serves_are_named(tmp_path: Pat
         factory.connect(Place(on="local", data=tmp_path), note=lambda text: None),
     ):
         raise Unreachable("gone")
+
+
+@pytest.mark.parametrize(
+    ("error", "is_told"),
+    [
+        (Unreachable("gone.", code="EndpointConnectionError"), True),
+        (ServiceError("Unable to locate credentials.", code="NoCredentialsError"), True),
+        (ServiceError("PutObject was refused: NoSuchBucket: none", code="NoSuchBucket"), False),
+    ],
+)
+def test_a_service_that_the_environment_puts_elsewhere_is_named_when_it_does_not_answer(
+    error: ServiceError, is_told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS_ENDPOINT_URL_S3 may be left over from a `mapfold local` that has ended."""
+    running = embedded.Endpoints(NOWHERE, NOWHERE, "us-east-1")
+    monkeypatch.setattr(embedded, "embedded_aws", lambda *args, **kwargs: nullcontext((running, True)))
+    factory = Factory(environment={"AWS_ENDPOINT_URL_S3": NOWHERE})
+
+    with (
+        pytest.raises(type(error)) as caught,
+        factory.connect(Place(on="local", data=tmp_path), note=lambda text: None),
+    ):
+        raise error
+
+    hint = f" The environment puts another service in its place, AWS_ENDPOINT_URL_S3={NOWHERE}: unset that"
+    assert str(caught.value).startswith(str(error))
+    assert (hint in str(caught.value)) is is_told
 
 
 def test_the_command_is_called_again_as_it_was_called() -> None:

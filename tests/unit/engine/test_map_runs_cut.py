@@ -22,6 +22,8 @@ from tests.unit.engine.world import Ended, World, distributed_map, opened, paral
 ITEMS = [{"l": [[i, j] for j in range(i % 4)], "i": i} for i in range(9)]
 MOST_LIVES, MOST_REDRIVES = 600, 200
 """A bound for the test: each task fails three times at the most."""
+LONGER_AFTER = 40
+"""Lives. A life is counted in turns of the loop; on a busy machine the threads that write get little done in one."""
 MOST_STOPS = 20
 """On a busy machine the turns between two stops may be too few for anything to go on."""
 
@@ -118,7 +120,8 @@ class Lives:
         """How it ended, all objects, and the file of its last life."""
         for life in range(MOST_LIVES):
             async with open_store(self._folder / str(life)) as store, opened(store) as world:
-                ended = await self._live(world, self._random.randint(20, 400))
+                longer = 1 + life // LONGER_AFTER
+                ended = await self._live(world, longer * self._random.randint(20, 400))
                 self._objects = dict(world.s3.objects)
                 if ended is not None:
                     return ended, self._objects, store.file
