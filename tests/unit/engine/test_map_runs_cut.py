@@ -69,7 +69,7 @@ def states_of(random: Random) -> dict[str, Any]:
 
 
 @settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=[Phase.explicit, Phase.generate]
+    max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=[Phase.explicit, Phase.generate]
 )  # threads work beside it: no example is the same twice, and to shrink would take minutes
 @given(random=st.randoms(use_true_random=True), writes=st.booleans())
 def test_whatever_happens_to_it_every_item_is_in_the_results_once(random: Random, writes: bool) -> None:
