@@ -143,10 +143,10 @@ class Endpoints:
         return self.foreign.get(f"{_PREFIX}{name}", self.aws)
 
     def logs(self) -> Any:
-        """A client of whatever serves CloudWatch Logs. It tries once: nobody should wait for a log line."""
-        return self._client("logs", 1, setting="CLOUDWATCH_LOGS")
+        """A client of whatever serves CloudWatch Logs. It tries once, not for long: nobody should wait for a log line."""
+        return self._client("logs", 1, setting="CLOUDWATCH_LOGS", read_seconds=5)
 
-    def _client(self, service: str, attempts: int = 5, *, setting: str = "") -> Any:
+    def _client(self, service: str, attempts: int = 5, *, setting: str = "", read_seconds: int = 60) -> Any:
         """`setting`: what the service is called in `AWS_ENDPOINT_URL_…`, if not by its name."""
         import boto3
         from botocore.config import Config
@@ -156,7 +156,7 @@ class Endpoints:
         common: dict[str, Any] = {
             "max_pool_connections": 32,
             "connect_timeout": 5,
-            "read_timeout": 60,
+            "read_timeout": read_seconds,
             "retries": {"mode": "standard", "total_max_attempts": attempts},
         }
         setting = setting or service.upper()

@@ -73,6 +73,13 @@ def test_a_call_is_made_once() -> None:
     assert config.s3["addressing_style"] == "path"
 
 
+def test_log_lines_are_given_up_soon() -> None:
+    """CloudWatch Logs that hangs must not hold up whoever ends the server: one try of five seconds."""
+    config = endpoints().logs().meta.config
+
+    assert (config.read_timeout, config.retries["total_max_attempts"]) == (5, 1)
+
+
 def test_a_roles_credentials_sign_its_calls() -> None:
     """Those that STS has given, and not those of the embedded AWS."""
     keys = {"AccessKeyId": "theirs", "SecretAccessKey": "secret", "SessionToken": "token"}
