@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mapfold.states.amounts import Amount, read_amount, read_whole
-from mapfold.states.effects import Effect, Json, RunMap, StateError, TaskFailed, TaskSucceeded
+from mapfold.states.effects import Effect, Json, MapSucceeded, RunMap, StateError, TaskFailed, TaskSucceeded
 from mapfold.states.frame import Frame
 from mapfold.states.item_batcher import ItemBatcher
 from mapfold.states.item_reader import ItemReader
@@ -44,6 +44,7 @@ class DistributedMap(WorkState):
         """Start a map run and wait for its result.
 
         MaxConcurrency is evaluated before MapStateStarted, as AWS does it in an inline Map; the other fields after it.
+        MapStateSucceeded points back to MapRunSucceeded, but what follows points to MapRunStarted or MapRunRedriven.
         """
         at_once = read_whole(self.max_concurrency, inputs, frame) or 0
         items = None if self.reader is not None else self.items(inputs, frame)
@@ -55,6 +56,8 @@ class DistributedMap(WorkState):
         if answer.text is not None:
             frame.remember(answer.output, answer.text)
         frame.record_leaf("MapStateSucceeded")
+        if isinstance(answer, MapSucceeded):
+            frame.previous = answer.begun
         return answer.output
 
     def give_up(self, error: StateError, frame: Frame) -> None:
