@@ -124,7 +124,7 @@ class TestParentHistory:
             "error": "States.ItemReaderFailed",
             "cause": (
                 "The specified key does not exist. "
-                "(Service: S3, Status Code: 404, Request ID: R, Extended Request ID: H)"
+                "(Service: S3, Status Code: 404, Request ID: R, Extended Request ID: H) (SDK Attempt Count: 1)"
             ),
         }
         assert map_run_line(ended)[:5] == [
