@@ -44,13 +44,16 @@ class DistributedMap(WorkState):
         """Start a map run and wait for its result.
 
         MaxConcurrency is evaluated before MapStateStarted, as AWS does it in an inline Map; the other fields after it.
-        MapStateSucceeded points back to MapRunSucceeded, but what follows points to MapRunStarted or MapRunRedriven.
+        What fails in those points back to where MapStateStarted does, as if that were not there. MapStateSucceeded points
+        to MapRunSucceeded, but what follows it points to MapRunStarted or MapRunRedriven.
         """
         at_once = read_whole(self.max_concurrency, inputs, frame) or 0
         items = None if self.reader is not None else self.items(inputs, frame)
         length = 0 if items is None else len(items)
-        frame.record("MapStateStarted", "mapStateStartedEventDetails", {"length": length})
-        answer: TaskSucceeded | TaskFailed = yield self._prepare(items, at_once, inputs, frame)
+        started = frame.record_leaf("MapStateStarted", "mapStateStartedEventDetails", {"length": length})
+        run = self._prepare(items, at_once, inputs, frame)
+        frame.previous = started
+        answer: TaskSucceeded | TaskFailed = yield run
         if isinstance(answer, TaskFailed):
             raise failure_of(answer)
         if answer.text is not None:

@@ -172,6 +172,24 @@ class TestParentHistory:
         )
         assert cause in ended.details("MapRunFailed")["cause"]
 
+    @pytest.mark.parametrize(
+        ("fields", "after"),
+        [
+            ({"ToleratedFailureCountPath": "$[0]"}, [("ExecutionFailed", 2)]),
+            (
+                {"QueryLanguage": "JSONata", "ToleratedFailureCount": "{% 'x' %}"},
+                [("EvaluationFailed", 0), ("MapStateFailed", 4), ("ExecutionFailed", 5)],
+            ),
+        ],
+    )
+    async def test_a_field_that_fails_before_the_map_run_points_past_the_start(
+        self, world: World, fields: dict[str, Any], after: list[tuple[str, int]]
+    ) -> None:
+        """Tolerance comes after MapStateStarted, but its failure is linked as that of any field of the state."""
+        ended = await world.run({"M": distributed_map({"P": pass_()}, **fields)}, ["x"])
+
+        assert map_run_line(ended) == [("MapStateStarted", 2), *after]
+
     async def test_the_members_of_an_object_are_keys_and_values(self, world: World) -> None:
         """So a child gets one where there is no ItemSelector (seen on the service); length counts the members."""
         ended = await world.run({"M": distributed_map({"P": pass_()})}, {"a": 1, "b": {"x": 2}})
