@@ -93,9 +93,10 @@ class DistributedMap(WorkState):
             return None
 
         def select(index: int, value: Json, key: str | None, source: str) -> Json:
-            item: dict[str, Json] = {"Index": index, "Value": value, "Source": source}
+            item: dict[str, Json] = {"Index": index}
             if key is not None:
                 item["Key"] = key
+            item["Value"], item["Source"] = value, source
             return with_item(selector, inputs, item, frame)
 
         return select

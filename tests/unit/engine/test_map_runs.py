@@ -197,6 +197,14 @@ class TestParentHistory:
         assert ended.details("MapStateStarted") == {"length": 2}
         assert ended.output == [{"Key": "a", "Value": 1}, {"Key": "b", "Value": {"x": 2}}]
 
+    async def test_the_item_of_the_context_object_has_its_members_in_the_guide_s_order(self, world: World) -> None:
+        """Index, Key (of an object's member alone), Value, Source."""
+        each = distributed_map({"P": pass_()}, ItemSelector={"item.$": "$$.Map.Item"})
+
+        ended = await world.run({"M": each}, {"a": 1})
+
+        assert ended.row.output == '[{"item":{"Index":0,"Key":"a","Value":1,"Source":"STATE_DATA"}}]'
+
     async def test_one_in_a_branch_is_aborted_with_it(self, world: World) -> None:
         """MapRunAborted, and MapStateAborted as of any state that waits."""
         gate = world.functions.handlers["waits"] = Gate()
