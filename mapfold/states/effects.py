@@ -208,7 +208,9 @@ class WriterSpec:
 
 @dataclass(slots=True)
 class RunMap:
-    """Run a distributed Map. Answer: `TaskSucceeded` (its output is the Map's result) or `TaskFailed`.
+    """Run a distributed Map. Answer: `MapSucceeded` (its output is the Map's result) or `TaskFailed`.
+
+    Where there is no map run, as for a state that is tested, `TaskSucceeded` will do.
 
     The state has recorded MapStateEntered and MapStateStarted; the driver records MapRunStarted and how it ended.
     `select(index, value, key, source)` applies ItemSelector (None: items go as they are); `key` is None but for
@@ -249,6 +251,13 @@ class TaskSucceeded:
 
     output: Json
     text: str | None = None
+
+
+@dataclass(slots=True)
+class MapSucceeded(TaskSucceeded):
+    """A map run has succeeded that began (last) with the event `begun`: what follows the Map's state points back there."""
+
+    begun: int = field(kw_only=True)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mapfold.states.amounts import Amount, read_amount, read_whole
-from mapfold.states.effects import Effect, Json, RunMap, StateError, TaskFailed, TaskSucceeded
+from mapfold.states.effects import Effect, Json, MapSucceeded, RunMap, StateError, TaskFailed, TaskSucceeded
 from mapfold.states.frame import Frame
 from mapfold.states.item_batcher import ItemBatcher
 from mapfold.states.item_reader import ItemReader
@@ -44,17 +44,23 @@ class DistributedMap(WorkState):
         """Start a map run and wait for its result.
 
         MaxConcurrency is evaluated before MapStateStarted, as AWS does it in an inline Map; the other fields after it.
+        What fails in those points back to where MapStateStarted does, as if that were not there. MapStateSucceeded points
+        to MapRunSucceeded, but what follows it points to MapRunStarted or MapRunRedriven.
         """
         at_once = read_whole(self.max_concurrency, inputs, frame) or 0
         items = None if self.reader is not None else self.items(inputs, frame)
         length = 0 if items is None else len(items)
-        frame.record("MapStateStarted", "mapStateStartedEventDetails", {"length": length})
-        answer: TaskSucceeded | TaskFailed = yield self._prepare(items, at_once, inputs, frame)
+        started = frame.record_leaf("MapStateStarted", "mapStateStartedEventDetails", {"length": length})
+        run = self._prepare(items, at_once, inputs, frame)
+        frame.previous = started
+        answer: TaskSucceeded | TaskFailed = yield run
         if isinstance(answer, TaskFailed):
             raise failure_of(answer)
         if answer.text is not None:
             frame.remember(answer.output, answer.text)
         frame.record_leaf("MapStateSucceeded")
+        if isinstance(answer, MapSucceeded):
+            frame.previous = answer.begun
         return answer.output
 
     def give_up(self, error: StateError, frame: Frame) -> None:
@@ -87,9 +93,10 @@ class DistributedMap(WorkState):
             return None
 
         def select(index: int, value: Json, key: str | None, source: str) -> Json:
-            item: dict[str, Json] = {"Index": index, "Value": value, "Source": source}
+            item: dict[str, Json] = {"Index": index}
             if key is not None:
                 item["Key"] = key
+            item["Value"], item["Source"] = value, source
             return with_item(selector, inputs, item, frame)
 
         return select

@@ -30,6 +30,8 @@ class Parallel(WorkState):
 
     def work(self, inputs: Json, arguments: Json, frame: Frame) -> Generator[Effect, Any, Json]:
         """Run all branches. The first that fails fails the state, with its error and cause."""
+        if arguments is not inputs and is_oversized(frame.text_of(arguments)):
+            raise too_large(self.name)
         frame.record("ParallelStateStarted")
         answer: list[Json] | TaskFailed = yield RunBranches(self.branches, arguments)
         if isinstance(answer, TaskFailed):

@@ -17,9 +17,9 @@ from mapfold.local.engine.driver import World, drive
 from mapfold.local.engine.event_log import HistoryFull
 from mapfold.states import Scope, State
 from mapfold.states.effects import EndScope, FailScope, Json, RunBranches, RunIterations, StateError, TaskFailed
-from mapfold.states.frame import Frame
+from mapfold.states.frame import Frame, is_oversized
 from mapfold.states.standing import Aborted, Inner, Standing, StandingError
-from mapfold.states.visit import error_details
+from mapfold.states.visit import error_details, too_large
 from mapfold.states.wait import Wait
 from mapfold.states.work import WorkState
 
@@ -190,6 +190,8 @@ async def _iterate(
     if standing is None or standing.state is None:
         try:
             data = effect.select(index)
+            if is_oversized(frame.text_of(data)):
+                raise too_large(effect.name)
         except StateError as error:
             if standing is None or not standing.failed:
                 _record_evaluation_failure(effect.name, error, frame)

@@ -34,7 +34,7 @@ from mapfold.local.map_run import (
     name_uuid,
 )
 from mapfold.local.store import MapRunRow, Store
-from mapfold.states.effects import RunMap, TaskFailed, TaskSucceeded
+from mapfold.states.effects import MapSucceeded, RunMap, TaskFailed, TaskSucceeded
 from mapfold.states.frame import Frame
 
 STOP_SECONDS = 30.0
@@ -137,7 +137,7 @@ class MapRuns:
 
     async def perform(
         self, effect: RunMap, frame: Frame, *, role_arn: str, world: EngineWorld
-    ) -> TaskSucceeded | TaskFailed:
+    ) -> MapSucceeded | TaskFailed:
         """Run a distributed Map from MapRunStarted to its last event; or go on with the one that the effect names."""
         if effect.map_run_arn is None:
             row = self._new_row(effect, frame)
@@ -152,6 +152,7 @@ class MapRuns:
             if isinstance(found, TaskFailed):
                 return found
             row = found
+        begun = frame.previous
         live: LiveMapRun | None = None
         status: str | None = "FAILED"  # whatever breaks it: no map run stays RUNNING
         try:
@@ -172,10 +173,10 @@ class MapRuns:
             self._end(row if live is None else live.to_keep(self._clock()), status)
         if isinstance(answer, TaskSucceeded):
             frame.record("MapRunSucceeded")
-        else:
-            details = {"error": answer.error, "cause": answer.cause}
-            known = {name: value for name, value in details.items() if value is not None}
-            frame.record("MapRunFailed", "mapRunFailedEventDetails", known)
+            return MapSucceeded(answer.output, answer.text, begun=begun)
+        details = {"error": answer.error, "cause": answer.cause}
+        known = {name: value for name, value in details.items() if value is not None}
+        frame.record("MapRunFailed", "mapRunFailedEventDetails", known)
         return answer
 
     async def _find_row(self, effect: RunMap, frame: Frame, arn: str) -> MapRunRow | TaskFailed:

@@ -113,7 +113,7 @@ def map_run_answer(row: MapRunRow) -> Answer:
         "status": row.status,
         "startDate": seconds(row.start),
         "maxConcurrency": row.max_concurrency,
-        "toleratedFailurePercentage": row.tolerated_percentage,
+        "toleratedFailurePercentage": float(row.tolerated_percentage),
         "toleratedFailureCount": row.tolerated_count,
         "itemCounts": {name: row.item_counts.get(name, 0) for name in COUNTERS},
         "executionCounts": {name: row.execution_counts.get(name, 0) for name in COUNTERS},

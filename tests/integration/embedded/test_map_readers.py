@@ -31,14 +31,14 @@ from tests.integration.embedded.server import session
 
 BUCKET = "items"
 FIRST_ROW = {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"}
-REFUSAL = "{} (Service: S3, Status Code: {}, Request ID: any)"
+REFUSAL = "{} (Service: S3, Status Code: {}, Request ID: any, Extended Request ID: any) (SDK Attempt Count: 1)"
 SOURCE = {"v.$": "$$.Map.Item.Value", "i.$": "$$.Map.Item.Index", "s.$": "$$.Map.Item.Source"}
 
 
 def read_failure(aws: EmbeddedAws, reader: dict[str, Any]) -> tuple[str, str]:
     """The error and cause of a Map that cannot read, without the ids of S3's answer."""
     error, cause = failure(aws, distributed(ItemReader=reader))
-    return error, re.sub(r"Request ID: [^)]*\)", "Request ID: any)", cause)
+    return error, re.sub(r"Request ID: [^,)]*", "Request ID: any", cause)
 
 
 def parquet() -> bytes:

@@ -19,7 +19,11 @@ def run(service: Running) -> MapRunRow:
     """A running map run of 6 children: 0 to 3 have ended, 1 of them failed; 4 and 5 run."""
     execution = service.start("one")
     counts = {"total": 6, "running": 2, "succeeded": 3, "failed": 1}
-    run = service.tell(lambda engine: engine.start_map_run(execution, execution_counts=counts, max_concurrency=2))
+    run = service.tell(
+        lambda engine: engine.start_map_run(
+            execution, execution_counts=counts, max_concurrency=2, tolerated_percentage=5
+        )
+    )
     store = service.engine.store
 
     async def children(_: object) -> None:
@@ -35,13 +39,14 @@ def run(service: Running) -> MapRunRow:
 
 
 def test_a_map_run_is_listed_and_described(service: Running, run: MapRunRow) -> None:
-    """Both counters have every member, and the children's machine has the label."""
+    """Both counters have every member, the children's machine has the label, and a percentage is a fraction."""
     (item,) = service.client.list_map_runs(executionArn=run.execution_arn)["mapRuns"]
     answer = service.client.describe_map_run(mapRunArn=run.arn)
 
     assert item["stateMachineArn"].endswith(":stateMachine:jobs/Map")
     assert answer["status"] == "RUNNING"
     assert answer["maxConcurrency"] == 2
+    assert repr(answer["toleratedFailurePercentage"]) == "5.0"
     assert answer["executionCounts"] == {
         "pending": 0, "running": 2, "succeeded": 3, "failed": 1, "timedOut": 0, "aborted": 0, "total": 6,
         "resultsWritten": 0, "failuresNotRedrivable": 0, "pendingRedrive": 0,

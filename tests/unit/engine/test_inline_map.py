@@ -413,6 +413,16 @@ class TestNesting:
 
 
 class TestSize:
+    async def test_an_item_that_its_selector_makes_too_large_fails_its_iteration(self, world: World) -> None:
+        """Before any of its states is entered (unconfirmed)."""
+        selector = {"a.$": "$", "b.$": "$"}
+        each = inline_map({"P": pass_()}, ItemSelector=selector)
+
+        ended = await world.run({"M": each}, ["x" * 200_000])
+
+        assert ended.types[3:] == ["MapIterationStarted", "MapIterationFailed", "MapStateFailed", "ExecutionFailed"]
+        assert ended.failure[1] == "States.DataLimitExceeded"
+
     async def test_a_result_that_is_too_large_fails_the_map(self, world: World) -> None:
         """Before it has succeeded; a Catch may name the error."""
         catch = [{"ErrorEquals": ["States.DataLimitExceeded"], "Next": "After"}]

@@ -25,8 +25,8 @@ def failing_on(*items: Any) -> Any:
 
 
 def map_run_line(ended: Ended) -> list[tuple[str, int]]:
-    """The events from MapStateStarted on, but without the previous of MapStateExited, which AWS has changed."""
-    return [(type_, 0 if type_ == "MapStateExited" else previous) for type_, previous in ended.line[2:]]
+    """The events from MapStateStarted on."""
+    return ended.line[2:]
 
 
 class TestWaiting:
@@ -57,7 +57,7 @@ class TestWaiting:
 
 class TestParentHistory:
     async def test_a_map_run_that_succeeds(self, world: World) -> None:
-        """One chain from MapStateStarted to MapStateSucceeded; no event of a child among them."""
+        """One chain from MapStateStarted to MapStateSucceeded, and MapStateExited points to MapRunStarted; no child's event."""
         started = await world.start({"M": distributed_map({"P": pass_()})}, [1, 2])
 
         ended = await world.end(started)
@@ -67,7 +67,7 @@ class TestParentHistory:
             ("MapRunStarted", 3),
             ("MapRunSucceeded", 4),
             ("MapStateSucceeded", 5),
-            ("MapStateExited", 0),
+            ("MapStateExited", 4),
             ("ExecutionSucceeded", 7),
         ]
         assert ended.details("MapStateStarted") == {"length": 2}
@@ -124,7 +124,7 @@ class TestParentHistory:
             "error": "States.ItemReaderFailed",
             "cause": (
                 "The specified key does not exist. "
-                "(Service: S3, Status Code: 404, Request ID: R, Extended Request ID: H)"
+                "(Service: S3, Status Code: 404, Request ID: R, Extended Request ID: H) (SDK Attempt Count: 1)"
             ),
         }
         assert map_run_line(ended)[:5] == [
@@ -132,7 +132,7 @@ class TestParentHistory:
             ("MapRunStarted", 3),
             ("MapRunFailed", 4),
             ("MapStateFailed", 5),
-            ("MapStateExited", 0),
+            ("MapStateExited", 6),
         ]
         assert ended.details("MapRunFailed") == failure
         assert ended.output == {"Error": failure["error"], "Cause": failure["cause"]}
@@ -172,12 +172,38 @@ class TestParentHistory:
         )
         assert cause in ended.details("MapRunFailed")["cause"]
 
+    @pytest.mark.parametrize(
+        ("fields", "after"),
+        [
+            ({"ToleratedFailureCountPath": "$[0]"}, [("ExecutionFailed", 2)]),
+            (
+                {"QueryLanguage": "JSONata", "ToleratedFailureCount": "{% 'x' %}"},
+                [("EvaluationFailed", 0), ("MapStateFailed", 4), ("ExecutionFailed", 5)],
+            ),
+        ],
+    )
+    async def test_a_field_that_fails_before_the_map_run_points_past_the_start(
+        self, world: World, fields: dict[str, Any], after: list[tuple[str, int]]
+    ) -> None:
+        """Tolerance comes after MapStateStarted, but its failure is linked as that of any field of the state."""
+        ended = await world.run({"M": distributed_map({"P": pass_()}, **fields)}, ["x"])
+
+        assert map_run_line(ended) == [("MapStateStarted", 2), *after]
+
     async def test_the_members_of_an_object_are_keys_and_values(self, world: World) -> None:
         """So a child gets one where there is no ItemSelector (seen on the service); length counts the members."""
         ended = await world.run({"M": distributed_map({"P": pass_()})}, {"a": 1, "b": {"x": 2}})
 
         assert ended.details("MapStateStarted") == {"length": 2}
         assert ended.output == [{"Key": "a", "Value": 1}, {"Key": "b", "Value": {"x": 2}}]
+
+    async def test_the_item_of_the_context_object_has_its_members_in_the_guide_s_order(self, world: World) -> None:
+        """Index, Key (of an object's member alone), Value, Source."""
+        each = distributed_map({"P": pass_()}, ItemSelector={"item.$": "$$.Map.Item"})
+
+        ended = await world.run({"M": each}, {"a": 1})
+
+        assert ended.row.output == '[{"item":{"Index":0,"Key":"a","Value":1,"Source":"STATE_DATA"}}]'
 
     async def test_one_in_a_branch_is_aborted_with_it(self, world: World) -> None:
         """MapRunAborted, and MapStateAborted as of any state that waits."""

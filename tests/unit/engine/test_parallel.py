@@ -160,6 +160,15 @@ class TestFailure:
         ]
         assert ended.details("EvaluationFailed")["location"] == "Arguments"
 
+    async def test_parameters_that_are_too_large_fail_the_state(self, world: World) -> None:
+        """Before its branches are started, as those of a Task fail it."""
+        both = parallel({"P": pass_()}, Parameters={"a.$": "$", "b.$": "$"})
+
+        ended = await world.run({"Both": both}, "x" * 200_000)
+
+        assert ended.types[1:] == ["ParallelStateEntered", "ParallelStateFailed", "ExecutionFailed"]
+        assert ended.failure[1] == "States.DataLimitExceeded"
+
     async def test_a_result_that_is_too_large_fails_the_state(self, world: World) -> None:
         """Before it has succeeded."""
         large = {"P": pass_(Result="x" * 200_000)}

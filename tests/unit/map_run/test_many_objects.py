@@ -143,7 +143,7 @@ class TestListing:
         [
             (
                 [refusal("AccessDenied", "No.")],
-                r"^No\. \(Service: S3, Status Code: 403, Request ID: R, Extended Request ID: H\)$",
+                r"^No\. \(Service: S3, Status Code: 403, Request ID: R, Extended Request ID: H\) \(SDK Attempt Count: 1\)$",
             ),
             ([OSError("reset")] * 5, r"^Cannot list s3://b/p, tried 5 times: reset$"),
             ([ParamValidationError(report="Bad")], r"^Cannot list s3://b/p: Parameter validation failed:\nBad$"),

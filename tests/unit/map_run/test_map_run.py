@@ -168,7 +168,7 @@ class TestResults:
         assert error == "States.ItemReaderFailed"
         assert cause == (
             "s3://b/m, line 2: s3://b/2: The specified key does not exist. "
-            "(Service: S3, Status Code: 404, Request ID: R, Extended Request ID: H)"
+            "(Service: S3, Status Code: 404, Request ID: R, Extended Request ID: H) (SDK Attempt Count: 1)"
         )
 
     async def test_the_selectors_error_is_the_runs(self) -> None:

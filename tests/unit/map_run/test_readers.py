@@ -615,7 +615,7 @@ class TestObjects:
         missing_key = ReaderSpec("s3:getObject", {"InputType": "JSONL"}, {"Bucket": "b", "Key": "k"})
         missing_bucket = ReaderSpec("s3:getObject", {"InputType": "JSONL"}, {"Bucket": "c", "Key": "k"})
 
-        sdk = r" \(Service: S3, Status Code: 404, Request ID: R, Extended Request ID: H\)$"
+        sdk = r" \(Service: S3, Status Code: 404, Request ID: R, Extended Request ID: H\) \(SDK Attempt Count: 1\)$"
         with pytest.raises(ItemReaderError, match=rf"^The specified key does not exist\.{sdk}"):
             list(open_reader(s3, missing_key))
         with pytest.raises(ItemReaderError, match=rf"^The specified bucket does not exist{sdk}"):

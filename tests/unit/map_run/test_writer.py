@@ -264,7 +264,7 @@ class TestFiles:
 
         assert caught.value.error == "States.ResultWriterFailed"
         assert caught.value.cause == (
-            "The specified bucket does not exist (Service: S3, Status Code: 404, Request ID: R, Extended Request ID: H)"
+            "The specified bucket does not exist (Service: S3, Status Code: 404, Request ID: R, Extended Request ID: H) (SDK Attempt Count: 1)"
         )
         results._thread.shutdown(wait=True)
         assert not s3.uploads

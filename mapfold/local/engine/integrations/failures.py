@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mapfold.local.engine.integrations.calls import ClientFault, ServiceError
 from mapfold.local.engine.integrations.catalog import Service
+from mapfold.local.sdk.causes import refused, refused_by_s3
 from mapfold.local.sdk.naming import exception_name, optimized_exception_name
 from mapfold.states.effects import TaskFailed
 
@@ -39,11 +38,11 @@ def sdk_failure(service: Service, operation: str, error: ServiceError | ClientFa
         return TaskFailed(f"{prefix}.SdkClientException", unable_to_execute(error))
     shape = _shape_of(service.model, operation, error)
     name = f"{prefix}Exception" if shape is None else exception_name(shape)
-    extended = f", Extended Request ID: {error.extended_id or _extended_id()}" if service.name == "s3" else ""
-    cause = (
-        f"{_message(error)} (Service: {prefix}, Status Code: {error.status}, "
-        f"Request ID: {error.request_id}{extended}) (SDK Attempt Count: 1)"
-    )
+    message, status, request_id = _message(error), error.status, error.request_id
+    if service.name == "s3":
+        cause = refused_by_s3(message, status=status, request_id=request_id, extended_id=error.extended_id)
+    else:
+        cause = refused(message, service=prefix, status=status, ids=request_id)
     return TaskFailed(f"{prefix}.{name}", cause)
 
 
@@ -65,11 +64,6 @@ def optimized_failure(
 def unable_to_execute(error: ClientFault) -> str:
     """The cause where no answer came."""
     return f"Unable to execute HTTP request: {error.message}"
-
-
-def _extended_id() -> str:
-    """S3 always has one; where its stand-in has none, this is as good."""
-    return base64.b64encode(secrets.token_bytes(56)).decode()
 
 
 def _message(error: ServiceError) -> str:

@@ -14,6 +14,7 @@ from typing import Any, cast
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mapfold.local.map_run.model import ItemReaderError, S3Client
+from mapfold.local.sdk.causes import refused_by_s3
 from mapfold.states.effects import Json
 from mapfold.unpacking import BLOCK_BYTES, BrokenPacking, unpacked
 
@@ -157,10 +158,12 @@ def failure_cause(action: str, error: Exception) -> str:
     detail, answer = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
     if int(answer.get("HTTPStatusCode", 400)) >= 500:
         return f"{action}: S3 answered {detail.get('Code', 'Unknown')}: {detail.get('Message', '')}".rstrip(": ")
-    status, request, host = answer.get("HTTPStatusCode", 400), answer.get("RequestId", ""), answer.get("HostId", "")
-    extended = f", Extended Request ID: {host}" if host else ""
-    message = detail.get("Message") or detail.get("Code", "Unknown")
-    return f"{message} (Service: S3, Status Code: {status}, Request ID: {request}{extended})"
+    return refused_by_s3(
+        detail.get("Message") or detail.get("Code", "Unknown"),
+        status=answer.get("HTTPStatusCode", 400),
+        request_id=answer.get("RequestId", ""),
+        extended_id=answer.get("HostId"),
+    )
 
 
 def get_object(s3: S3Client, source: S3Object, byte_range: str | None = None) -> dict[str, Any]:
