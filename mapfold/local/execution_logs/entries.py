@@ -54,7 +54,7 @@ def line_of(event: Event, *, execution_arn: str, redrive_count: int, with_data: 
     """The line of one event. Numbers are texts in it, and the details have no name."""
     details: Mapping[str, Any] = next((value for key, value in event.items() if key.endswith("EventDetails")), {})
     if not with_data:
-        details = {key: value for key, value in details.items() if key not in PAYLOADS}
+        details = {key: value for key, value in details.items() if key not in EXECUTION_DATA}
     entry = {
         "id": str(event["id"]),
         "type": event["type"],
@@ -71,7 +71,9 @@ def line_of(event: Event, *, execution_arn: str, redrive_count: int, with_data: 
 
 
 PAYLOADS = {"input": "inputDetails", "output": "outputDetails", "parameters": None}
-"""The execution data in details, and what says whether it is whole."""
+"""The long texts in details, and what says whether they are whole."""
+EXECUTION_DATA = frozenset((*PAYLOADS, "assignedVariables"))
+"""What is left out where a machine does not log execution data, as in a history without it."""
 
 
 def milliseconds(event: Event) -> int:
