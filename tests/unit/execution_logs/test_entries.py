@@ -50,8 +50,10 @@ def test_an_event_without_details_has_empty_ones() -> None:
 
 
 def test_execution_data_is_left_out_where_it_is_not_asked_for() -> None:
-    """Inputs, outputs, parameters and values of variables; errors stay."""
-    exited = {"name": "S", "output": "1", "assignedVariables": {"x": "1"}}
+    """Inputs, outputs, parameters and values of variables, and what says whether they are whole (seen on the service)."""
+    whole = {"truncated": False}
+    exited = {"name": "S", "output": "1", "outputDetails": whole, "assignedVariables": {"x": "1"}}
+    exited["assignedVariablesDetails"] = whole
     event = {
         "timestamp": 1.0,
         "type": "PassStateExited",
@@ -60,7 +62,7 @@ def test_execution_data_is_left_out_where_it_is_not_asked_for() -> None:
         "stateExitedEventDetails": exited,
     }
 
-    assert line(STARTED, with_data=False)["details"] == {"inputDetails": {"truncated": False}, "roleArn": "r"}
+    assert line(STARTED, with_data=False)["details"] == {"roleArn": "r"}
     assert line(event, with_data=False)["details"] == {"name": "S"}
 
 
