@@ -79,8 +79,11 @@ class Path:
             found = step_into(value, step)
             if found is MISSING:
                 is_last = position == len(self.steps) - 1
-                is_name = isinstance(step, Name)
-                return f"Missing property in path {trail}" if is_name and not is_last else self._no_results()
+                if is_last or isinstance(step, Names):
+                    return self._no_results()
+                if isinstance(step, Name):
+                    return f"Missing property in path {trail}"
+                found = None  # what Jackson's arrays give for an index that they do not have
             value = found
         return self._no_results()
 

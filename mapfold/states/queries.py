@@ -12,7 +12,7 @@ from mapfold.states.context import build_context
 from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame, encode
 from mapfold.states.json_path import MISSING, InvalidPathError, Path, PathConflict, compile_path
-from mapfold.states.json_path_steps import Name
+from mapfold.states.json_path_steps import Name, find_definite
 from mapfold.states.variables import read_variable
 from mapfold.states.visit import WorkFailed
 
@@ -38,7 +38,7 @@ def compile_path_field(text: str, *, reference: bool = False) -> Query:
             return StateError("States.Runtime", _NO_INPUT)
         return StateError("States.Runtime", f"Invalid path '{text}' : {_explain(path, document)}")
 
-    return _read(path, missing)
+    return _read(path, missing, null_past_end=not reference)
 
 
 def compile_reference_field(text: str) -> Query:
@@ -86,7 +86,7 @@ def compile_member(text: str, field: str) -> Query:
             f"'{_text_of(document, frame)}'",
         )
 
-    return _read(compile_path(text), missing, takes_null=False)
+    return _read(compile_path(text), missing, takes_null=False, null_past_end=True)
 
 
 def compile_argument(text: str) -> Query:
@@ -105,7 +105,7 @@ def compile_argument(text: str) -> Query:
             f"'{_text_of(document, frame)}'",
         )
 
-    return _read(path, missing)
+    return _read(path, missing, null_past_end=True)
 
 
 def conflict_error(path: Path, conflict: PathConflict, document: Json, frame: Frame) -> WorkFailed:
@@ -137,9 +137,12 @@ def _lenient(find: Callable[[Json], Json]) -> Callable[[Json], Json]:
     return look
 
 
-def _read(path: Path, missing: Explain, *, takes_null: bool = True) -> Query:
-    """The query of a path. With `takes_null` False, `$` of an input that is null is an error too."""
-    find = path.find if path.definite else _lenient(path.find)
+def _read(path: Path, missing: Explain, *, takes_null: bool = True, null_past_end: bool = False) -> Query:
+    """The query of a path. With `takes_null` False, `$` of an input that is null is an error too.
+
+    `null_past_end`: as `find_definite` has it. Reference paths, and those of Choice, lead to nothing there.
+    """
+    find = find_definite(path.steps, null_past_end=null_past_end) if path.definite else _lenient(path.find)
     if path.root == "$":
         return _read_data(path, find, missing, takes_null=takes_null)
     if path.root == "$$":

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapfold.local.json_faults import SNIPPET, explain_fault
+from mapfold.local.json_faults import SNIPPET, explain_fault, name_fault
 
 VALUES = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
 
@@ -57,6 +57,7 @@ def test_the_fault_and_where_the_parser_stood(text: str, problem: str, column: i
     shown = source(text, 1, column)
 
     assert explain_fault(text) == f"{problem}\n at {shown}"
+    assert name_fault(text) == problem
 
 
 def test_what_was_never_closed_says_where_it_began() -> None:

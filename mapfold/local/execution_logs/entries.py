@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from mapfold.local.execution_data import without_data
+
 Event = Mapping[str, Any]
 Tell = Callable[[Event], None]
 """Hears of every event of one execution, in order, as GetExecutionHistory would send it."""
@@ -54,15 +56,15 @@ def line_of(event: Event, *, execution_arn: str, redrive_count: int, with_data: 
     """The line of one event. Numbers are texts in it, and the details have no name."""
     details: Mapping[str, Any] = next((value for key, value in event.items() if key.endswith("EventDetails")), {})
     if not with_data:
-        details = {key: value for key, value in details.items() if key not in PAYLOADS}
-    entry = {
+        details = without_data(details)
+    entry = {  # in the order of the service's lines
+        "details": details,
+        "redrive_count": str(redrive_count),
         "id": str(event["id"]),
         "type": event["type"],
-        "details": details,
         "previous_event_id": str(event["previousEventId"]),
         "event_timestamp": str(milliseconds(event)),
         "execution_arn": execution_arn,
-        "redrive_count": str(redrive_count),
     }
     line = orjson.dumps(entry)
     if len(line) > LINE_BYTES:
@@ -71,7 +73,7 @@ def line_of(event: Event, *, execution_arn: str, redrive_count: int, with_data: 
 
 
 PAYLOADS = {"input": "inputDetails", "output": "outputDetails", "parameters": None}
-"""The execution data in details, and what says whether it is whole."""
+"""The long texts in details, and what says whether they are whole."""
 
 
 def milliseconds(event: Event) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from mapfold.local.json_faults import explain_fault
+from mapfold.local.json_faults import name_fault
 from mapfold.local.service.faults import Fault
 from mapfold.local.service.request import PAYLOAD_BYTES
 
@@ -22,7 +22,7 @@ def check_input(text: str) -> None:
     try:
         orjson.loads(text)
     except ValueError as error:
-        raise _invalid(explain_fault(text)) from error
+        raise _invalid(name_fault(text)) from error
 
 
 def _invalid(reason: str) -> Fault:

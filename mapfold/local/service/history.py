@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mapfold.local.arns import Kind
+from mapfold.local.execution_data import without_data
 from mapfold.local.service.context import Service
 from mapfold.local.service.executions import find_child, find_execution
 from mapfold.local.service.faults import Fault, execution_missing, type_not_supported
@@ -84,7 +85,7 @@ async def _history(service: Service, request: Request, *, with_express: bool) ->
     shown, token = cut_page(events, size, question, key=lambda event: int(event["id"]))
     shown = [{**event, "timestamp": seconds(event["timestamp"])} for event in shown]
     if not with_data:
-        shown = [without_data(event) for event in shown]
+        shown = [_without_data(event) for event in shown]
     return with_token({"events": shown}, token)
 
 
@@ -109,12 +110,6 @@ def _in_page(events: Sequence[WireEvent], page: Page, *, reverse: bool) -> list[
     return sorted(events, key=lambda event: int(event["id"]), reverse=reverse)[: page.limit]
 
 
-PAYLOADS = frozenset({"input", "output", "parameters", "assignedVariables"})
-
-
-def without_data(event: WireEvent) -> WireEvent:
-    """An event without payloads, for includeExecutionData=false; the flags beside them stay as they are."""
-    return {
-        name: {key: item for key, item in value.items() if key not in PAYLOADS} if isinstance(value, dict) else value
-        for name, value in event.items()
-    }
+def _without_data(event: WireEvent) -> WireEvent:
+    """An event for includeExecutionData=false."""
+    return {name: without_data(value) if isinstance(value, dict) else value for name, value in event.items()}

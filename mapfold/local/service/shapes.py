@@ -52,12 +52,11 @@ def sync_execution_answer(row: ExecutionRow) -> Answer:
         "status": row.status,
         "input": row.input,
         "inputDetails": {"included": True},
+        "outputDetails": {"included": True},  # of a failure too, which has no output (seen on the service)
     }
-    if row.output is not None:
-        answer.update(output=row.output, outputDetails={"included": True})
     # Only here a timeout has its error: DescribeExecution leaves it to the history, which an EXPRESS one has not.
     error = "States.Timeout" if row.status == "TIMED_OUT" else row.error
-    _add_known(answer, error=error, cause=row.cause, traceHeader=row.trace_header)
+    _add_known(answer, output=row.output, error=error, cause=row.cause, traceHeader=row.trace_header)
     return answer
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from mapfold.local.arns import ArnError, parse_arn
-from mapfold.local.json_faults import explain_fault
+from mapfold.local.json_faults import name_fault
 from mapfold.local.service.context import Service
 from mapfold.local.service.executions import find_execution
 from mapfold.local.service.faults import Fault
@@ -33,7 +33,7 @@ async def send_task_success(service: Service, request: Request) -> dict[str, Any
     try:
         orjson.loads(output)
     except ValueError as error:
-        raise Fault("InvalidOutput", f"Invalid Output: '{explain_fault(output)}'") from error
+        raise Fault("InvalidOutput", f"Invalid Output: '{name_fault(output)}'") from error
     return await _answer(service, token, execution, KeptAnswer(output=output))
 
 

@@ -56,17 +56,11 @@ class TestStart:
         [
             ("", "Invalid execution input."),
             (" \n", "Invalid execution input."),
-            (
-                "{a: 1}",
-                (
-                    "Unexpected character ('a' (code 97)): was expecting double-quote to start field name"
-                    '\n at [Source: (String)"{a: 1}"; line: 1, column: 3]'
-                ),
-            ),
+            ("{a: 1}", "Unexpected character ('a' (code 97)): was expecting double-quote to start field name"),
         ],
     )
     def test_what_is_not_json_is_refused(self, service: Running, text: str, reason: str) -> None:
-        """In the words of the service's parser; an empty text in its own."""
+        """In the words of the service's parser, without the place; an empty text in its own."""
         service.client.create_state_machine(name="jobs", definition=PASS, roleArn=ROLE)
 
         error = error_of(lambda: service.client.start_execution(stateMachineArn=MACHINE, input=text))

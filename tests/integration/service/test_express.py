@@ -60,13 +60,14 @@ class TestStartSync:
     def test_a_failure_is_an_answer_too(
         self, fast: Running, end: dict[str, str], shown: tuple[str | None, ...]
     ) -> None:
-        """200, with the error; a timeout's is States.Timeout."""
+        """200, with the error; a timeout's is States.Timeout. There are details of an output, and no output."""
         end_with(fast, **end)
 
         answer = fast.client.start_sync_execution(stateMachineArn=MACHINE)
 
         assert (answer["status"], answer.get("error"), answer.get("cause")) == shown
         assert "output" not in answer
+        assert answer["outputDetails"] == {"included": True}
 
     def test_metadata_alone(self, fast: Running) -> None:
         """No payloads, and the details say so."""

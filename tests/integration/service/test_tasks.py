@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mapfold.local.engine.tokens import Answer, OpenToken
-from mapfold.local.json_faults import explain_fault
+from mapfold.local.json_faults import name_fault
 from mapfold.states.effects import TaskFailed, TaskSucceeded
 from mapfold.states.task_token import make_token
 from tests.integration.service.conftest import FakeEngine, Running, error_of
@@ -76,21 +76,18 @@ def test_an_output_that_is_not_json_is_refused_and_the_token_stays_open(waiting:
     code, message = error_of(lambda: client.send_task_success(taskToken=waiting.token, output=output))
     client.send_task_success(taskToken=waiting.token, output="1")
 
-    assert (code, message) == ("InvalidOutput", f"Invalid Output: '{explain_fault(output)}'")
+    assert (code, message) == ("InvalidOutput", f"Invalid Output: '{name_fault(output)}'")
     assert waiting.answer() == TaskSucceeded(1, "1")
 
 
 def test_a_broken_output_is_explained_as_a_broken_input_is(waiting: Waiting) -> None:
-    """The service reads both with one parser, and repeats what that says and where."""
+    """The service reads both with one parser, and repeats what that says."""
     send = waiting.service.client.send_task_success
     refused = error_of(lambda: send(taskToken=waiting.token, output="{a: 1}"))
 
     assert refused == (
         "InvalidOutput",
-        (
-            "Invalid Output: 'Unexpected character ('a' (code 97)): was expecting double-quote to start field name\n"
-            ' at [Source: (String)"{a: 1}"; line: 1, column: 3]\''
-        ),
+        "Invalid Output: 'Unexpected character ('a' (code 97)): was expecting double-quote to start field name'",
     )
 
 

@@ -338,3 +338,17 @@ async def test_white_space_and_forms_of_numbers_stay_while_nothing_changes_the_i
 
     assert {details.get("input", details.get("output")) for details in map(_details, ended.events)} == {text}
     assert ended.row.output == text
+
+
+async def test_a_cause_shows_the_text_of_the_input_as_it_was_sent(world: World) -> None:
+    """Line breaks and all, in the second state too, as long as nothing has changed the value (seen on the service)."""
+    states = {"P": pass_(Next="Job"), "Job": pass_(Parameters={"option.$": "$.option"})}
+    text = '{\n    "Comment": "Insert your JSON here"\n}'
+    started = await world.engine.start_execution(world.machine("shown", states), name="one", input_text=text)
+
+    ended = await world.end(started)
+
+    assert ended.row.cause == (
+        "An error occurred while executing the state 'Job' (entered at the event id #4). "
+        f"The JSONPath '$.option' specified for the field 'option.$' could not be found in the input '{text}'"
+    )

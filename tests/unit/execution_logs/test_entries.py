@@ -50,8 +50,20 @@ def test_an_event_without_details_has_empty_ones() -> None:
 
 
 def test_execution_data_is_left_out_where_it_is_not_asked_for() -> None:
-    """Inputs, outputs and parameters; errors stay."""
-    assert line(STARTED, with_data=False)["details"] == {"inputDetails": {"truncated": False}, "roleArn": "r"}
+    """Inputs, outputs, parameters and values of variables, and what says whether they are whole (seen on the service)."""
+    whole = {"truncated": False}
+    exited = {"name": "S", "output": "1", "outputDetails": whole, "assignedVariables": {"x": "1"}}
+    exited["assignedVariablesDetails"] = whole
+    event = {
+        "timestamp": 1.0,
+        "type": "PassStateExited",
+        "id": 3,
+        "previousEventId": 2,
+        "stateExitedEventDetails": exited,
+    }
+
+    assert line(STARTED, with_data=False)["details"] == {"roleArn": "r"}
+    assert line(event, with_data=False)["details"] == {"name": "S"}
 
 
 def test_a_long_payload_is_cut_and_says_so() -> None:

@@ -27,8 +27,8 @@ def failure(cause: str) -> FailScope:
         ("$.a.X", {"a": {}}, "No results for path: $['a']['X']"),
         ("$.no.such.X", {}, "Missing property in path $['no']"),
         ("$.a.no.X", {"a": {}}, "Missing property in path $['a']['no']"),
-        ("$.a[2]", {"a": [1]}, "No results for path: $['a'][2]"),
-        ("$.a[2].b", {"a": [1]}, "No results for path: $['a'][2]['b']"),
+        ("$.a[2].b", {"a": [1]}, "Property ['b'] not found in path $['a'][2]"),
+        ("$.a[2][0]", {"a": [1]}, "The path $['a'][2] is null"),
         ("$.a.b", {"a": 1}, "Property ['b'] not found in path $['a']"),
         ("$.a.b", {"a": None}, "Property ['b'] not found in path $['a']"),
         ("$.a[0]", {"a": None}, "The path $['a'] is null"),
@@ -50,13 +50,43 @@ def test_input_and_output_path_say_what_jayway_says(
     assert world.types == ["SucceedStateEntered"]
 
 
-@pytest.mark.parametrize("path", ["$.a.b", "$.a[0]", "$.a.sum()", "$['x']"])
+@pytest.mark.parametrize(
+    ("state", "output"),
+    [
+        ({"InputPath": "$.a[1]"}, None),
+        ({"OutputPath": "$.a[-2]"}, None),
+        ({"Parameters": {"k.$": "$.a[1]", "n.$": "$.b[0][1]"}}, {"k": None, "n": None}),
+        ({"Parameters": {"k.$": "States.Array($.a[1])"}}, {"k": [None]}),
+    ],
+)
+def test_an_index_that_the_array_does_not_have_finds_null(run_machine: RunMachine, state: Json, output: Json) -> None:
+    """At the end of a path: Jackson's arrays, which the service's JsonPath reads, have null there."""
+    end, _ = run_machine(one_state({"Type": "Pass", **state}), {"a": [1], "b": [[1]]})
+
+    assert end == EndScope(output)
+
+
+def test_to_choice_and_items_path_an_index_that_the_array_does_not_have_leads_nowhere(run_machine: RunMachine) -> None:
+    """They follow their paths by themselves: IsPresent of the first element tells whether there is one."""
+    empty = {"Variable": "$.a[0]", "IsPresent": False, "Next": "M"}
+    each = {"Type": "Map", "ItemsPath": "$.a[0]", "ItemProcessor": PROCESSOR, "End": True}
+
+    end, world = run_machine(
+        {"StartAt": "C", "States": {"C": {"Type": "Choice", "Choices": [empty]}, "M": each}}, {"a": []}
+    )
+
+    assert "MapStateEntered" in world.types
+    assert isinstance(end, FailScope)
+    assert end.error == "States.ReferencePathConflict"
+
+
+@pytest.mark.parametrize("path", ["$.a.b", "$.a[0]", "$.a.sum()", "$['x']", "$.l[1].b"])
 @pytest.mark.parametrize("field", ["Parameters", "Assign"])
 def test_a_template_names_the_path_the_field_and_the_document(run_machine: RunMachine, path: str, field: str) -> None:
     """Whatever is missing; a function is looked for as a member of that name, because the service has none."""
-    end, _ = run_machine(one_state({"Type": "Pass", field: {"k.$": path}}), {"a": 1})
+    end, _ = run_machine(one_state({"Type": "Pass", field: {"k.$": path}}), {"a": 1, "l": [1]})
 
-    text = '{"a":1}'
+    text = '{"a":1,"l":[1]}'
     assert end == failure(
         f"The JSONPath '{path}' specified for the field 'k.$' could not be found in the input '{text}'"
     )
