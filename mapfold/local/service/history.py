@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mapfold.local.arns import Kind
-from mapfold.local.execution_data import without_data
+from mapfold.local.execution_data import without_payloads
 from mapfold.local.service.context import Service
 from mapfold.local.service.executions import find_child, find_execution
 from mapfold.local.service.faults import Fault, execution_missing, type_not_supported
@@ -112,4 +112,4 @@ def _in_page(events: Sequence[WireEvent], page: Page, *, reverse: bool) -> list[
 
 def _without_data(event: WireEvent) -> WireEvent:
     """An event for includeExecutionData=false."""
-    return {name: without_data(value) if isinstance(value, dict) else value for name, value in event.items()}
+    return {name: without_payloads(value) if isinstance(value, dict) else value for name, value in event.items()}
