@@ -109,6 +109,7 @@ class CallParser:
             return self.fail("the number is out of range")  # type: ignore[no-any-return]
 
     def string(self, *, keep_escapes: bool) -> str:
+        """A text in quotes. Only ' { } and a backslash may be escaped: the service refuses a definition with another."""
         characters: list[str] = []
         at = self.at + 1
         while at < len(self.text):
@@ -116,9 +117,12 @@ class CallParser:
             if character == "'":
                 self.at = at + 1
                 return "".join(characters)
-            if character == "\\" and at + 1 < len(self.text):
-                escaped = self.text[at + 1]
-                characters.append(escaped if escaped in "'{}\\" and not keep_escapes else f"\\{escaped}")
+            if character == "\\":
+                escaped = self.text[at + 1 : at + 2]
+                if not escaped or escaped not in "'{}\\":
+                    self.at = at
+                    self.fail("a backslash escapes ', {, } and itself alone")
+                characters.append(f"\\{escaped}" if keep_escapes else escaped)
                 at += 2
                 continue
             characters.append(character)

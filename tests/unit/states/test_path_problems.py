@@ -84,6 +84,9 @@ def test_a_dynamic_member_must_be_a_string(value: Json, kind: str) -> None:
         "States.UUID(1)",
         "States.Array(01)",
         "States.Array(1,)",
+        r"States.Format('Hello\n{}', $.name)",
+        r"States.StringToJson('{\"a\":1}')",
+        "States.Array('\\",
         "States.Array(a)",
         "States.Array($.a[)",
         "States.Array(" * 11 + ")" * 11,
@@ -92,7 +95,7 @@ def test_a_dynamic_member_must_be_a_string(value: Json, kind: str) -> None:
     ],
 )
 def test_a_dynamic_member_must_be_a_path_or_a_call(value: str) -> None:
-    """At most ten calls in one field; a depth without end breaks nothing."""
+    """At most ten calls in one field, and no escapes but the four; a depth without end breaks nothing."""
     text = "The value for the field 'x.$' must be a valid JSONPath or a valid intrinsic function call"
 
     assert problem_of({"Type": "Pass", "Parameters": {"x.$": value}}) == f"SCHEMA_VALIDATION_FAILED: {text}"
