@@ -60,11 +60,7 @@ class CallParser:
             self.fail(f"more than {NESTING_LIMIT} intrinsic functions in one field")
         self.at = match.end()
         name = match.group(1)
-        arguments = self.arguments(keep_escapes=name == "Format")
-        intrinsic = INTRINSICS[name]
-        if len(arguments) < intrinsic.least or (intrinsic.most is not None and len(arguments) > intrinsic.most):
-            self.fail(f"wrong number of arguments for States.{name}")
-        return _compile_call(name, arguments)
+        return _compile_call(name, self.arguments(keep_escapes=name == "Format"))
 
     def arguments(self, *, keep_escapes: bool) -> list[Query]:
         arguments: list[Query] = []
@@ -155,7 +151,7 @@ def _constant(value: Json) -> Query:
 
 
 def _compile_call(name: str, arguments: list[Query]) -> Query:
-    call = INTRINSICS[name].call
+    call = INTRINSICS[name].call_with(len(arguments))
     are_many = len(arguments) >= MANY
 
     def run(data: Json, frame: Frame) -> Json:

@@ -50,6 +50,14 @@ class Intrinsic:
     most: int | None
     call: Function
 
+    def call_with(self, count: int) -> Function:
+        """What a call with `count` arguments does. The service refuses too few and too many when it runs."""
+        return self.call if self.least <= count and (self.most is None or count <= self.most) else _refuse
+
+
+def _refuse(arguments: Sequence[Json], random: Random) -> Json:
+    raise InvalidArguments
+
 
 # --- strings ------------------------------------------------------------------------------------------------
 
@@ -200,8 +208,8 @@ def array_unique(arguments: Sequence[Json], random: Random) -> list[Json]:
 
 
 def merge_objects(arguments: Sequence[Json], random: Random) -> dict[str, Json]:
-    """States.JsonMerge: only shallow merging exists. A third argument that is neither true nor "true" asks for it."""
-    first, second, deep = arguments
+    """States.JsonMerge: only shallow merging exists. A third argument asks for it, unless it is true or "true"."""
+    first, second, deep = (*arguments, False)[:3]
     if deep is True or deep == "true" or not isinstance(first, dict) or not isinstance(second, dict):
         raise InvalidArguments
     return {**first, **second}
@@ -296,7 +304,7 @@ INTRINSICS: dict[str, Intrinsic] = {
     "Base64Encode": Intrinsic(1, 1, encode_base64),
     "Base64Decode": Intrinsic(1, 1, decode_base64),
     "Hash": Intrinsic(2, 2, hash_value),
-    "JsonMerge": Intrinsic(3, 3, merge_objects),
+    "JsonMerge": Intrinsic(2, 3, merge_objects),
     "MathRandom": Intrinsic(2, 3, math_random),
     "MathAdd": Intrinsic(2, 2, math_add),
     "StringSplit": Intrinsic(2, 2, split_string),
