@@ -84,6 +84,15 @@ class Path:
             value = found
         return self._no_results()
 
+    def is_past_end(self, document: Json) -> bool:
+        """Whether this definite path, which found nothing, asks an array that is there for an element that is not."""
+        if not (self.steps and isinstance(self.steps[-1], Index)):
+            return False
+        value = document
+        for step in self.steps[:-1]:
+            value = step_into(value, step)
+        return isinstance(value, list)
+
     def _no_results(self) -> str:
         return f"No results for path: ${''.join(map(str, self.steps))}"
 

@@ -75,7 +75,10 @@ def compile_maybe(path: Path) -> Query:
 
 
 def compile_member(text: str, field: str) -> Query:
-    """The path of a template's member, or of ErrorPath: what it finds, or States.Runtime with the document's text."""
+    """The path of a template's member, or of ErrorPath: what it finds, or States.Runtime with the document's text.
+
+    An index past the end of an array, at the end of the path, finds null.
+    """
 
     def missing(document: Json, frame: Frame) -> StateError:
         if document is None:
@@ -86,7 +89,8 @@ def compile_member(text: str, field: str) -> Query:
             f"'{_text_of(document, frame)}'",
         )
 
-    return _read(compile_path(text), missing, takes_null=False)
+    path = compile_path(text)
+    return _read(path, missing, takes_null=False, past_end_is_null=path.definite)
 
 
 def compile_argument(text: str) -> Query:
@@ -137,19 +141,23 @@ def _lenient(find: Callable[[Json], Json]) -> Callable[[Json], Json]:
     return look
 
 
-def _read(path: Path, missing: Explain, *, takes_null: bool = True) -> Query:
+def _read(path: Path, missing: Explain, *, takes_null: bool = True, past_end_is_null: bool = False) -> Query:
     """The query of a path. With `takes_null` False, `$` of an input that is null is an error too."""
     find = path.find if path.definite else _lenient(path.find)
+
+    def find_nothing(document: Json, frame: Frame) -> Json:
+        if past_end_is_null and path.is_past_end(document):
+            return None
+        raise missing(document, frame)
+
     if path.root == "$":
-        return _read_data(path, find, missing, takes_null=takes_null)
+        return _read_data(path, find, find_nothing, takes_null=takes_null)
     if path.root == "$$":
 
         def from_context(data: Json, frame: Frame) -> Json:
             context = build_context(frame)
             value = find(context)
-            if value is MISSING:
-                raise missing(context, frame)
-            return value
+            return find_nothing(context, frame) if value is MISSING else value
 
         return from_context
     name = path.root[1:]
@@ -159,22 +167,18 @@ def _read(path: Path, missing: Explain, *, takes_null: bool = True) -> Query:
         if variable is MISSING:
             raise StateError("States.Runtime", f"The variable '${name}' has not been assigned a value")
         value = find(variable)
-        if value is MISSING:
-            raise missing(variable, frame)
-        return value
+        return find_nothing(variable, frame) if value is MISSING else value
 
     return from_variable
 
 
-def _read_data(path: Path, find: Callable[[Json], Json], missing: Explain, *, takes_null: bool) -> Query:
+def _read_data(path: Path, find: Callable[[Json], Json], find_nothing: Query, *, takes_null: bool) -> Query:
     if path.is_root and takes_null:
         return lambda data, frame: data
     if path.is_root:
 
         def whole(data: Json, frame: Frame) -> Json:
-            if data is None:
-                raise missing(data, frame)
-            return data
+            return find_nothing(data, frame) if data is None else data
 
         return whole
 
@@ -183,16 +187,12 @@ def _read_data(path: Path, find: Callable[[Json], Json], missing: Explain, *, ta
 
         def member(data: Json, frame: Frame) -> Json:  # most paths are this: without a call of `find`
             value = data.get(only, MISSING) if isinstance(data, dict) else MISSING
-            if value is MISSING:
-                raise missing(data, frame)
-            return value
+            return find_nothing(data, frame) if value is MISSING else value
 
         return member
 
     def from_data(data: Json, frame: Frame) -> Json:
         value = find(data)
-        if value is MISSING:
-            raise missing(data, frame)
-        return value
+        return find_nothing(data, frame) if value is MISSING else value
 
     return from_data
