@@ -78,14 +78,16 @@ class Path:
             trail += str(step)
             found = step_into(value, step)
             if found is MISSING:
-                is_last = position == len(self.steps) - 1
-                is_name = isinstance(step, Name)
-                return f"Missing property in path {trail}" if is_name and not is_last else self._no_results()
+                if position == len(self.steps) - 1:
+                    break
+                if isinstance(step, Name):
+                    return f"Missing property in path {trail}"
+                found = None
             value = found
         return self._no_results()
 
     def is_past_end(self, document: Json) -> bool:
-        """Whether this definite path, which found nothing, asks an array that is there for an element that is not."""
+        """Whether this path, which found nothing, ends with an index that an array which is there does not have."""
         if not (self.steps and isinstance(self.steps[-1], Index)):
             return False
         value = document

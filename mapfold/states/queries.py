@@ -30,7 +30,10 @@ class MissingArgument(StateError):
 
 
 def compile_path_field(text: str, *, reference: bool = False) -> Query:
-    """A Path-typed field such as InputPath: a value or list, or States.Runtime `Invalid path …`."""
+    """A Path-typed field such as InputPath: a value or list, or States.Runtime `Invalid path …`.
+
+    But for a reference path: an index past the end of an array, at the end of the path, finds null.
+    """
     path = compile_path(text, reference=reference)
 
     def missing(document: Json, frame: Frame) -> StateError:
@@ -38,7 +41,7 @@ def compile_path_field(text: str, *, reference: bool = False) -> Query:
             return StateError("States.Runtime", _NO_INPUT)
         return StateError("States.Runtime", f"Invalid path '{text}' : {_explain(path, document)}")
 
-    return _read(path, missing)
+    return _read(path, missing, past_end_is_null=not reference)
 
 
 def compile_reference_field(text: str) -> Query:
@@ -79,6 +82,7 @@ def compile_member(text: str, field: str) -> Query:
 
     An index past the end of an array, at the end of the path, finds null.
     """
+    path = compile_path(text)
 
     def missing(document: Json, frame: Frame) -> StateError:
         if document is None:
@@ -89,12 +93,11 @@ def compile_member(text: str, field: str) -> Query:
             f"'{_text_of(document, frame)}'",
         )
 
-    path = compile_path(text)
-    return _read(path, missing, takes_null=False, past_end_is_null=path.definite)
+    return _read(path, missing, takes_null=False, past_end_is_null=True)
 
 
 def compile_argument(text: str) -> Query:
-    """A path that is an argument of an intrinsic function."""
+    """A path that is an argument of an intrinsic function. An index past the end of an array finds null here too."""
     path = compile_path(text)
 
     def missing(document: Json, frame: Frame) -> StateError:
@@ -109,7 +112,7 @@ def compile_argument(text: str) -> Query:
             f"'{_text_of(document, frame)}'",
         )
 
-    return _read(path, missing)
+    return _read(path, missing, past_end_is_null=True)
 
 
 def conflict_error(path: Path, conflict: PathConflict, document: Json, frame: Frame) -> WorkFailed:
@@ -142,7 +145,11 @@ def _lenient(find: Callable[[Json], Json]) -> Callable[[Json], Json]:
 
 
 def _read(path: Path, missing: Explain, *, takes_null: bool = True, past_end_is_null: bool = False) -> Query:
-    """The query of a path. With `takes_null` False, `$` of an input that is null is an error too."""
+    """The query of a path. With `takes_null` False, `$` of an input that is null is an error too.
+
+    `past_end_is_null`: the service's library reads an element that is not there as null (seen in templates), where
+    the service does not go by itself from step to step, as it does for reference paths and in a Choice.
+    """
     find = path.find if path.definite else _lenient(path.find)
 
     def find_nothing(document: Json, frame: Frame) -> Json:

@@ -27,8 +27,8 @@ def failure(cause: str) -> FailScope:
         ("$.a.X", {"a": {}}, "No results for path: $['a']['X']"),
         ("$.no.such.X", {}, "Missing property in path $['no']"),
         ("$.a.no.X", {"a": {}}, "Missing property in path $['a']['no']"),
-        ("$.a[2]", {"a": [1]}, "No results for path: $['a'][2]"),
-        ("$.a[2].b", {"a": [1]}, "No results for path: $['a'][2]['b']"),
+        ("$.a[2].b", {"a": [1]}, "Property ['b'] not found in path $['a'][2]"),
+        ("$.a[2][0]", {"a": [1]}, "The path $['a'][2] is null"),
         ("$.a.b", {"a": 1}, "Property ['b'] not found in path $['a']"),
         ("$.a.b", {"a": None}, "Property ['b'] not found in path $['a']"),
         ("$.a[0]", {"a": None}, "The path $['a'] is null"),
@@ -63,16 +63,28 @@ def test_a_template_names_the_path_the_field_and_the_document(run_machine: RunMa
 
 
 @pytest.mark.parametrize("path", ["$.a[2]", "$.a[-3]", "$.a[0][0]", "$v.a[9]"])
-def test_a_template_s_index_past_the_end_is_null(run_machine: RunMachine, path: str) -> None:
+@pytest.mark.parametrize(
+    ("field", "value", "output"),
+    [
+        ("Parameters", {"k.$": "{}"}, {"k": None}),
+        ("Parameters", {"k.$": "States.Array({})"}, {"k": [None]}),
+        ("InputPath", "{}", None),
+        ("OutputPath", "{}", None),
+    ],
+)
+def test_an_index_past_the_end_finds_null(
+    run_machine: RunMachine, field: str, value: Json, output: Json, path: str
+) -> None:
     """Where the array is there, and the index ends the path."""
+    filled = json.loads(json.dumps(value).replace("{}", path))
     states = {
         "A": {"Type": "Pass", "Assign": {"v.$": "$"}, "Next": "B"},
-        "B": {"Type": "Pass", "Parameters": {"k.$": path}, "End": True},
+        "B": {"Type": "Pass", field: filled, "End": True},
     }
 
     end, _ = run_machine({"StartAt": "A", "States": states}, {"a": [[], 1]})
 
-    assert end == EndScope({"k": None})
+    assert end == EndScope(output)
 
 
 @pytest.mark.parametrize("path", ["$.a[2].b", "$.a[2][0]", "$.b[0]", "$.c[0]", "$$.Execution.Name[0]"])
