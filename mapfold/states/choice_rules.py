@@ -77,17 +77,18 @@ _BOOLEANS: dict[str, Callable[[Node], Rule]] = {"And": _compile_and, "Or": _comp
 def _compile_variable(node: Node, *, must_exist: bool) -> Query | None:
     if not node.require("Variable"):
         return None
-    path = _parse_path(node, "Variable", reference=False)
+    path = _parse_path(node, "Variable")
     if path is None:
         return None
     find = compile_maybe(path)
     return _present(find, path.text) if must_exist else find
 
 
-def _parse_path(node: Node, name: str, *, reference: bool) -> Path | None:
+def _parse_path(node: Node, name: str) -> Path | None:
+    """A path of a comparison: on both sides the service takes reference paths alone."""
     text = node.string(name)
     try:
-        return None if text is None else compile_path(text, reference=reference)
+        return None if text is None else compile_path(text, reference=True)
     except PathSyntaxError as error:
         node.path_problem(error, name, reference=True)
         return None
@@ -96,7 +97,7 @@ def _parse_path(node: Node, name: str, *, reference: bool) -> Path | None:
 def _compile_expected(node: Node, name: str) -> Query | None:
     """What the operator compares with: its value, or for a `…Path` operator what that path finds."""
     if name.endswith("Path"):
-        path = _parse_path(node, name, reference=True)
+        path = _parse_path(node, name)
         return None if path is None else _present(compile_maybe(path), node.fields[name])
     value = node.fields[name]
     type_, accepts = _literal_type(name)

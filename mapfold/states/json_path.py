@@ -7,6 +7,7 @@ or `MISSING`; an indefinite one gives the list of all that it matches, which may
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -126,13 +127,18 @@ def compile_path(text: str, *, reference: bool = False) -> Path:
     except RecursionError:
         raise PathSyntaxError("the filter is nested too deeply", text, 0) from None
     if reference and not all(_may_be_in_reference(step) for step in steps):
-        raise PathSyntaxError("a reference path names one place: only names and indexes may stand in it", text, 0)
+        problem = "a reference path names one place: only names and indexes may stand in it"
+        raise PathSyntaxError(NO_STEP if _NO_STEP.search(text) else problem, text, 0)
     too_early = next((at for at, step in enumerate(steps[:-1]) if isinstance(step, Names)), None)
     if too_early is not None:
         trail = "".join(map(str, steps[: too_early + 1]))
         return Path(text, root, steps, False, _refuse(f"Multi properties can only be used as path leafs: ${trail}"))
     definite = is_definite(steps)
     return Path(text, root, steps, definite, find_definite(steps) if definite else _counted(steps, parser.work))
+
+
+_NO_STEP = re.compile(r"\[\s*[^\s\d'\"-]")
+"""A bracket in which there is neither a name in quotes nor an index, such as `[*]` and `[?(@.a)]`."""
 
 
 def _may_be_in_reference(step: Step) -> bool:

@@ -62,8 +62,8 @@ def compile_reference_field(text: str) -> Query:
 
 
 def compile_maybe(path: Path) -> Query:
-    """What `path` finds, or MISSING: for callers with an error of their own."""
-    find = path.find if path.definite else _lenient(path.find)
+    """What a reference path finds, or MISSING: for callers with an error of their own."""
+    find = path.find
     if path.root == "$":
         return lambda data, frame: find(data)
     if path.root == "$$":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from mapfold.errors import DefinitionError
@@ -27,13 +29,22 @@ def test_a_path_must_be_one(fields: dict[str, Json]) -> None:
     assert problem_of({"Type": "Pass", **fields}) == "SCHEMA_VALIDATION_FAILED: Value must be a valid JSONPath."
 
 
-@pytest.mark.parametrize("path", ["$.a[*]", "$..a", "$.a[0:2]", "$.a[?(@.b)]", "$['a','b']", "$.a.length()"])
-@pytest.mark.parametrize("state", [{"Type": "Pass"}, {"Type": "Wait"}])
+@pytest.mark.parametrize("path", ["$.a.*", "$..a", "$.a[0:2]", "$['a','b']", "$.a.length()", "$.a[*]", "$.a[?(@.b)]"])
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"Type": "Pass", "ResultPath": "{}"},
+        {"Type": "Wait", "SecondsPath": "{}"},
+        {"Type": "Choice", "Choices": [{"Variable": "{}", "IsPresent": True, "Next": "S"}]},
+        {"Type": "Choice", "Choices": [{"Variable": "$.b", "StringEqualsPath": "{}", "Next": "S"}]},
+    ],
+)
 def test_a_reference_path_names_one_place(state: dict[str, Json], path: str) -> None:
     """No wildcard, descent, slice, filter, union or function may stand in it."""
-    field = "ResultPath" if state["Type"] == "Pass" else "SecondsPath"
+    problem = problem_of(json.loads(json.dumps(state).replace("{}", path)))
 
-    assert problem_of({**state, field: path}) == "SCHEMA_VALIDATION_FAILED: Value is not a Reference Path"
+    reason = ": '[' must be followed by ' or '['" if path in ("$.a[*]", "$.a[?(@.b)]") else ""
+    assert problem == f"SCHEMA_VALIDATION_FAILED: Value is not a Reference Path{reason}"
 
 
 @pytest.mark.parametrize(
