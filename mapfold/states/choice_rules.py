@@ -77,17 +77,18 @@ _BOOLEANS: dict[str, Callable[[Node], Rule]] = {"And": _compile_and, "Or": _comp
 def _compile_variable(node: Node, *, must_exist: bool) -> Query | None:
     if not node.require("Variable"):
         return None
-    path = _parse_path(node, "Variable", reference=False)
+    path = _parse_path(node, "Variable")
     if path is None:
         return None
     find = compile_maybe(path)
     return _present(find, path.text) if must_exist else find
 
 
-def _parse_path(node: Node, name: str, *, reference: bool) -> Path | None:
+def _parse_path(node: Node, name: str) -> Path | None:
+    """A path of a comparison: on both sides the service takes reference paths alone."""
     text = node.string(name)
     try:
-        return None if text is None else compile_path(text, reference=reference)
+        return None if text is None else compile_path(text, reference=True)
     except PathSyntaxError as error:
         node.path_problem(error, name, reference=True)
         return None
@@ -96,7 +97,7 @@ def _parse_path(node: Node, name: str, *, reference: bool) -> Path | None:
 def _compile_expected(node: Node, name: str) -> Query | None:
     """What the operator compares with: its value, or for a `…Path` operator what that path finds."""
     if name.endswith("Path"):
-        path = _parse_path(node, name, reference=True)
+        path = _parse_path(node, name)
         return None if path is None else _present(compile_maybe(path), node.fields[name])
     value = node.fields[name]
     type_, accepts = _literal_type(name)
@@ -146,6 +147,21 @@ def _number_key(value: Json) -> Any:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
+def _coerced_number(value: Json) -> Any:
+    """What a Numeric…Path operator compares with, as Jackson's asDouble gives it: 0 for what is no number.
+
+    The service has been seen to take false and [6] for less than 7 (while its Variable must be a number).
+    """
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, str):
+        return float(value) if _DECIMAL.fullmatch(value.strip()) else 0
+    return value if isinstance(value, int | float) else 0
+
+
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
 def _boolean_key(value: Json) -> Any:
     return value if isinstance(value, bool) else None
 
@@ -154,10 +170,13 @@ Make = Callable[[Query, Query], Rule]
 """Makes a rule of the variable's query and the query for what it is compared with."""
 
 
-def _comparison(key: Key, compare: Compare) -> Make:
+def _comparison(key: Key, compare: Compare, other: Key | None = None) -> Make:
+    """`key` is of the Variable, `other` (where it is another) of what it is compared with."""
+    of_expected = other or key
+
     def make(variable: Query, expected: Query) -> Rule:
         def matches(data: Json, frame: Frame) -> bool:
-            left, right = key(variable(data, frame)), key(expected(data, frame))
+            left, right = key(variable(data, frame)), of_expected(expected(data, frame))
             return left is not None and right is not None and compare(left, right)
 
         return matches
@@ -223,9 +242,10 @@ _ORDERINGS: dict[str, Compare] = {
     "GreaterThanEquals": operator.ge,
 }
 _KEYS: dict[str, Key] = {"String": _string_key, "Numeric": _number_key, "Timestamp": parse_timestamp}
+_COERCED: dict[str, Key] = {"NumericPath": _coerced_number}
 
 OPERATORS: dict[str, Make] = {
-    f"{kind}{ordering}{twin}": _comparison(key, compare)
+    f"{kind}{ordering}{twin}": _comparison(key, compare, _COERCED.get(kind + twin))
     for kind, key in _KEYS.items()
     for ordering, compare in _ORDERINGS.items()
     for twin in ("", "Path")

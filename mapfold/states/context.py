@@ -8,7 +8,7 @@ from mapfold.states.timestamps import format_timestamp
 
 
 def build_context(frame: Frame) -> dict[str, Json]:
-    """The context object as the current state of `frame` sees it.
+    """The context object as the current state of `frame` sees it, its members in the service's order.
 
     `RetryCount` is there in Task, Parallel and Map, `Task.Token` in `.waitForTaskToken` tasks, `Map.Item` where the
     driver or an ItemSelector has set it.
@@ -19,8 +19,8 @@ def build_context(frame: Frame) -> dict[str, Json]:
         state["RetryCount"] = frame.retry_count
     context: dict[str, Json] = {
         "Execution": frame.execution.get("Execution", {}),
-        "State": state,
         "StateMachine": frame.execution.get("StateMachine", {}),
+        "State": state,
     }
     if frame.task_token is not None:
         context["Task"] = {"Token": frame.task_token}

@@ -60,11 +60,7 @@ class CallParser:
             self.fail(f"more than {NESTING_LIMIT} intrinsic functions in one field")
         self.at = match.end()
         name = match.group(1)
-        arguments = self.arguments(keep_escapes=name == "Format")
-        intrinsic = INTRINSICS[name]
-        if len(arguments) < intrinsic.least or (intrinsic.most is not None and len(arguments) > intrinsic.most):
-            self.fail(f"wrong number of arguments for States.{name}")
-        return _compile_call(name, arguments)
+        return _compile_call(name, self.arguments(keep_escapes=name == "Format"))
 
     def arguments(self, *, keep_escapes: bool) -> list[Query]:
         arguments: list[Query] = []
@@ -109,6 +105,7 @@ class CallParser:
             return self.fail("the number is out of range")  # type: ignore[no-any-return]
 
     def string(self, *, keep_escapes: bool) -> str:
+        """A text in quotes. Only ' { } and a backslash may be escaped: the service refuses a definition with another."""
         characters: list[str] = []
         at = self.at + 1
         while at < len(self.text):
@@ -116,9 +113,12 @@ class CallParser:
             if character == "'":
                 self.at = at + 1
                 return "".join(characters)
-            if character == "\\" and at + 1 < len(self.text):
-                escaped = self.text[at + 1]
-                characters.append(escaped if escaped in "'{}\\" and not keep_escapes else f"\\{escaped}")
+            if character == "\\":
+                escaped = self.text[at + 1 : at + 2]
+                if not escaped or escaped not in "'{}\\":
+                    self.at = at
+                    self.fail("a backslash escapes ', {, } and itself alone")
+                characters.append(f"\\{escaped}" if keep_escapes else escaped)
                 at += 2
                 continue
             characters.append(character)
@@ -151,7 +151,7 @@ def _constant(value: Json) -> Query:
 
 
 def _compile_call(name: str, arguments: list[Query]) -> Query:
-    call = INTRINSICS[name].call
+    call = INTRINSICS[name].call_with(len(arguments))
     are_many = len(arguments) >= MANY
 
     def run(data: Json, frame: Frame) -> Json:

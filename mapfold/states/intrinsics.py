@@ -7,7 +7,6 @@ says in which call.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 import math
@@ -21,6 +20,7 @@ from random import Random
 import orjson
 
 from mapfold.states.effects import Json
+from mapfold.states.java_hash import in_hash_order
 from mapfold.states.java_random import JavaRandom
 from mapfold.states.java_text import java_json, java_text
 
@@ -49,6 +49,14 @@ class Intrinsic:
     least: int
     most: int | None
     call: Function
+
+    def call_with(self, count: int) -> Function:
+        """What a call with `count` arguments does. The service refuses too few and too many when it runs."""
+        return self.call if self.least <= count and (self.most is None or count <= self.most) else _refuse
+
+
+def _refuse(arguments: Sequence[Json], random: Random) -> Json:
+    raise InvalidArguments
 
 
 # --- strings ------------------------------------------------------------------------------------------------
@@ -125,14 +133,19 @@ def encode_base64(arguments: Sequence[Json], random: Random) -> str:
     return base64.b64encode(_short_text(arguments[0]).encode()).decode()
 
 
+_NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/_-]")
+_URL_SAFE = str.maketrans("+/", "-_")
+
+
 def decode_base64(arguments: Sequence[Json], random: Random) -> str:
-    """States.Base64Decode: padding may be missing, and what is no UTF-8 becomes U+FFFD, as Java decodes both."""
-    text = _short_text(arguments[0])
-    padding = "" if "=" in text else "=" * (-len(text) % 4)
-    try:
-        return base64.b64decode(text + padding, validate=True).decode(errors="replace")
-    except (binascii.Error, ValueError) as error:
-        raise InvalidArguments from error
+    """States.Base64Decode: it reads up to the padding, which may be missing, and passes over what is no Base64.
+
+    What is no UTF-8 becomes U+FFFD, as in Java.
+    """
+    text = _NOT_BASE64.sub("", _short_text(arguments[0]).partition("=")[0])
+    if len(text) % 4 == 1:
+        text = text[:-1]
+    return base64.urlsafe_b64decode(text.translate(_URL_SAFE) + "=" * (-len(text) % 4)).decode(errors="replace")
 
 
 def hash_value(arguments: Sequence[Json], random: Random) -> str:
@@ -156,7 +169,9 @@ def partition_array(arguments: Sequence[Json], random: Random) -> list[Json]:
 
 
 def array_contains(arguments: Sequence[Json], random: Random) -> bool:
-    return any(same(member, arguments[1]) for member in _array(arguments[0]))
+    """States.ArrayContains: deep, and of objects with their members in the same order (seen on the service)."""
+    sought = _identity(arguments[1], in_order=True)
+    return any(member == arguments[1] and _identity(member, in_order=True) == sought for member in _array(arguments[0]))
 
 
 def array_range(arguments: Sequence[Json], random: Random) -> list[int]:
@@ -170,7 +185,10 @@ def array_range(arguments: Sequence[Json], random: Random) -> list[int]:
 
 
 def array_item(arguments: Sequence[Json], random: Random) -> Json:
+    """States.ArrayGetItem: of an empty array null, whatever the index (seen on the service)."""
     array, index = _array(arguments[0]), _cut(arguments[1])
+    if not array:
+        return None
     if not 0 <= index < len(array):
         raise InvalidArguments
     return array[index]
@@ -181,32 +199,28 @@ def array_length(arguments: Sequence[Json], random: Random) -> int:
 
 
 def array_unique(arguments: Sequence[Json], random: Random) -> list[Json]:
-    """States.ArrayUnique: the first of all that are the same, in their order."""
+    """States.ArrayUnique: the first of all that are the same, in the order of Java's HashSet (seen on the service)."""
+    array = _array(arguments[0])
     seen: dict[str, Json] = {}
-    for member in _array(arguments[0]):
+    for member in array:
         seen.setdefault(_identity(member), member)
-    return list(seen.values())
+    return in_hash_order(seen.values(), made_for=len(array))
 
 
 def merge_objects(arguments: Sequence[Json], random: Random) -> dict[str, Json]:
-    """States.JsonMerge: only shallow merging exists, so that the third argument must be false."""
-    first, second, deep = arguments
-    if deep is not False or not isinstance(first, dict) or not isinstance(second, dict):
+    """States.JsonMerge: only shallow merging exists. A third argument asks for it, unless it is true or "true"."""
+    first, second, deep = (*arguments, False)[:3]
+    if deep is True or deep == "true" or not isinstance(first, dict) or not isinstance(second, dict):
         raise InvalidArguments
     return {**first, **second}
 
 
-def same(left: Json, right: Json) -> bool:
-    """Deep equality as Java's `equals`: neither 1.0 nor true is 1, and the order of members does not count."""
-    return bool(left == right and _identity(left) == _identity(right))
-
-
-def _identity(value: Json) -> str:
+def _identity(value: Json, *, in_order: bool = False) -> str:
     """A text that equal values share: in it, 1, 1.0 and true differ as they do in Java."""
     try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+        return orjson.dumps(value, option=0 if in_order else orjson.OPT_SORT_KEYS).decode()
     except TypeError:  # deeper than orjson goes
-        return json.dumps(value, sort_keys=True)
+        return json.dumps(value, sort_keys=not in_order)
 
 
 # --- numbers ------------------------------------------------------------------------------------------------
@@ -290,7 +304,7 @@ INTRINSICS: dict[str, Intrinsic] = {
     "Base64Encode": Intrinsic(1, 1, encode_base64),
     "Base64Decode": Intrinsic(1, 1, decode_base64),
     "Hash": Intrinsic(2, 2, hash_value),
-    "JsonMerge": Intrinsic(3, 3, merge_objects),
+    "JsonMerge": Intrinsic(2, 3, merge_objects),
     "MathRandom": Intrinsic(2, 3, math_random),
     "MathAdd": Intrinsic(2, 2, math_add),
     "StringSplit": Intrinsic(2, 2, split_string),

@@ -7,6 +7,7 @@ or `MISSING`; an indefinite one gives the list of all that it matches, which may
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -78,14 +79,22 @@ class Path:
             trail += str(step)
             found = step_into(value, step)
             if found is MISSING:
-                is_last = position == len(self.steps) - 1
-                if is_last or isinstance(step, Names):
-                    return self._no_results()
+                if position == len(self.steps) - 1:
+                    break
                 if isinstance(step, Name):
                     return f"Missing property in path {trail}"
-                found = None  # what Jackson's arrays give for an index that they do not have
+                found = None
             value = found
         return self._no_results()
+
+    def is_past_end(self, document: Json) -> bool:
+        """Whether this path, which found nothing, ends with an index that an array which is there does not have."""
+        if not (self.steps and isinstance(self.steps[-1], Index)):
+            return False
+        value = document
+        for step in self.steps[:-1]:
+            value = step_into(value, step)
+        return isinstance(value, list)
 
     def _no_results(self) -> str:
         return f"No results for path: ${''.join(map(str, self.steps))}"
@@ -118,13 +127,18 @@ def compile_path(text: str, *, reference: bool = False) -> Path:
     except RecursionError:
         raise PathSyntaxError("the filter is nested too deeply", text, 0) from None
     if reference and not all(_may_be_in_reference(step) for step in steps):
-        raise PathSyntaxError("a reference path names one place: only names and indexes may stand in it", text, 0)
+        problem = "a reference path names one place: only names and indexes may stand in it"
+        raise PathSyntaxError(NO_STEP if _NO_STEP.search(text) else problem, text, 0)
     too_early = next((at for at, step in enumerate(steps[:-1]) if isinstance(step, Names)), None)
     if too_early is not None:
         trail = "".join(map(str, steps[: too_early + 1]))
         return Path(text, root, steps, False, _refuse(f"Multi properties can only be used as path leafs: ${trail}"))
     definite = is_definite(steps)
     return Path(text, root, steps, definite, find_definite(steps) if definite else _counted(steps, parser.work))
+
+
+_NO_STEP = re.compile(r"\[\s*[^\s\d'\"-]")
+"""A bracket in which there is neither a name in quotes nor an index, such as `[*]` and `[?(@.a)]`."""
 
 
 def _may_be_in_reference(step: Step) -> bool:

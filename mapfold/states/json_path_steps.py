@@ -109,12 +109,8 @@ def is_definite(steps: tuple[Step, ...]) -> bool:
     return all(isinstance(step, _PLACES) for step in steps)
 
 
-def find_definite(steps: tuple[Step, ...], *, null_past_end: bool = False) -> Callable[[Json], Json]:
-    """What definite steps find in a document: the value, or MISSING.
-
-    `null_past_end`: a last step that is an index finds null where the array has no such element, as Jackson's arrays,
-    which the service's JsonPath reads, give it (seen on the service in payload templates).
-    """
+def find_definite(steps: tuple[Step, ...]) -> Callable[[Json], Json]:
+    """What definite steps find in a document: the value, or MISSING."""
     if not steps:
         return lambda document: document
     if len(steps) == 1 and isinstance(steps[0], Name):
@@ -135,21 +131,10 @@ def find_definite(steps: tuple[Step, ...], *, null_past_end: bool = False) -> Ca
             elif isinstance(value, list) and -len(value) <= key < len(value):
                 value = value[key]
             else:
-                return past(document)
+                return MISSING
         return value
 
-    past = _past_end(steps) if null_past_end and isinstance(steps[-1], Index) else _missing
     return find
-
-
-def _missing(document: Json) -> Json:
-    return MISSING
-
-
-def _past_end(steps: tuple[Step, ...]) -> Callable[[Json], Json]:
-    """What steps find whose last is an index, in a document in which some index of theirs is not to be had."""
-    lead = find_definite(steps[:-1])
-    return lambda document: None if isinstance(lead(document), list) else MISSING
 
 
 def _find_names(steps: tuple[Step, ...]) -> Callable[[Json], Json]:

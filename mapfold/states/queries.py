@@ -12,7 +12,7 @@ from mapfold.states.context import build_context
 from mapfold.states.effects import Json, StateError
 from mapfold.states.frame import Frame, encode
 from mapfold.states.json_path import MISSING, InvalidPathError, Path, PathConflict, compile_path
-from mapfold.states.json_path_steps import Name, find_definite
+from mapfold.states.json_path_steps import Name
 from mapfold.states.variables import read_variable
 from mapfold.states.visit import WorkFailed
 
@@ -30,7 +30,10 @@ class MissingArgument(StateError):
 
 
 def compile_path_field(text: str, *, reference: bool = False) -> Query:
-    """A Path-typed field such as InputPath: a value or list, or States.Runtime `Invalid path …`."""
+    """A Path-typed field such as InputPath: a value or list, or States.Runtime `Invalid path …`.
+
+    But for a reference path: an index past the end of an array, at the end of the path, finds null.
+    """
     path = compile_path(text, reference=reference)
 
     def missing(document: Json, frame: Frame) -> StateError:
@@ -38,7 +41,7 @@ def compile_path_field(text: str, *, reference: bool = False) -> Query:
             return StateError("States.Runtime", _NO_INPUT)
         return StateError("States.Runtime", f"Invalid path '{text}' : {_explain(path, document)}")
 
-    return _read(path, missing, null_past_end=not reference)
+    return _read(path, missing, past_end_is_null=not reference)
 
 
 def compile_reference_field(text: str) -> Query:
@@ -59,8 +62,8 @@ def compile_reference_field(text: str) -> Query:
 
 
 def compile_maybe(path: Path) -> Query:
-    """What `path` finds, or MISSING: for callers with an error of their own."""
-    find = path.find if path.definite else _lenient(path.find)
+    """What a reference path finds, or MISSING: for callers with an error of their own."""
+    find = path.find
     if path.root == "$":
         return lambda data, frame: find(data)
     if path.root == "$$":
@@ -75,7 +78,11 @@ def compile_maybe(path: Path) -> Query:
 
 
 def compile_member(text: str, field: str) -> Query:
-    """The path of a template's member, or of ErrorPath: what it finds, or States.Runtime with the document's text."""
+    """The path of a template's member, or of ErrorPath: what it finds, or States.Runtime with the document's text.
+
+    An index past the end of an array, at the end of the path, finds null.
+    """
+    path = compile_path(text)
 
     def missing(document: Json, frame: Frame) -> StateError:
         if document is None:
@@ -86,11 +93,11 @@ def compile_member(text: str, field: str) -> Query:
             f"'{_text_of(document, frame)}'",
         )
 
-    return _read(compile_path(text), missing, takes_null=False, null_past_end=True)
+    return _read(path, missing, takes_null=False, past_end_is_null=True)
 
 
 def compile_argument(text: str) -> Query:
-    """A path that is an argument of an intrinsic function."""
+    """A path that is an argument of an intrinsic function. An index past the end of an array finds null here too."""
     path = compile_path(text)
 
     def missing(document: Json, frame: Frame) -> StateError:
@@ -105,7 +112,7 @@ def compile_argument(text: str) -> Query:
             f"'{_text_of(document, frame)}'",
         )
 
-    return _read(path, missing, null_past_end=True)
+    return _read(path, missing, past_end_is_null=True)
 
 
 def conflict_error(path: Path, conflict: PathConflict, document: Json, frame: Frame) -> WorkFailed:
@@ -137,22 +144,27 @@ def _lenient(find: Callable[[Json], Json]) -> Callable[[Json], Json]:
     return look
 
 
-def _read(path: Path, missing: Explain, *, takes_null: bool = True, null_past_end: bool = False) -> Query:
+def _read(path: Path, missing: Explain, *, takes_null: bool = True, past_end_is_null: bool = False) -> Query:
     """The query of a path. With `takes_null` False, `$` of an input that is null is an error too.
 
-    `null_past_end`: as `find_definite` has it. Reference paths, and those of Choice, lead to nothing there.
+    `past_end_is_null`: the service's library reads an element that is not there as null (seen in templates), where
+    the service does not go by itself from step to step, as it does for reference paths and in a Choice.
     """
-    find = find_definite(path.steps, null_past_end=null_past_end) if path.definite else _lenient(path.find)
+    find = path.find if path.definite else _lenient(path.find)
+
+    def find_nothing(document: Json, frame: Frame) -> Json:
+        if past_end_is_null and path.is_past_end(document):
+            return None
+        raise missing(document, frame)
+
     if path.root == "$":
-        return _read_data(path, find, missing, takes_null=takes_null)
+        return _read_data(path, find, find_nothing, takes_null=takes_null)
     if path.root == "$$":
 
         def from_context(data: Json, frame: Frame) -> Json:
             context = build_context(frame)
             value = find(context)
-            if value is MISSING:
-                raise missing(context, frame)
-            return value
+            return find_nothing(context, frame) if value is MISSING else value
 
         return from_context
     name = path.root[1:]
@@ -162,22 +174,18 @@ def _read(path: Path, missing: Explain, *, takes_null: bool = True, null_past_en
         if variable is MISSING:
             raise StateError("States.Runtime", f"The variable '${name}' has not been assigned a value")
         value = find(variable)
-        if value is MISSING:
-            raise missing(variable, frame)
-        return value
+        return find_nothing(variable, frame) if value is MISSING else value
 
     return from_variable
 
 
-def _read_data(path: Path, find: Callable[[Json], Json], missing: Explain, *, takes_null: bool) -> Query:
+def _read_data(path: Path, find: Callable[[Json], Json], find_nothing: Query, *, takes_null: bool) -> Query:
     if path.is_root and takes_null:
         return lambda data, frame: data
     if path.is_root:
 
         def whole(data: Json, frame: Frame) -> Json:
-            if data is None:
-                raise missing(data, frame)
-            return data
+            return find_nothing(data, frame) if data is None else data
 
         return whole
 
@@ -186,16 +194,12 @@ def _read_data(path: Path, find: Callable[[Json], Json], missing: Explain, *, ta
 
         def member(data: Json, frame: Frame) -> Json:  # most paths are this: without a call of `find`
             value = data.get(only, MISSING) if isinstance(data, dict) else MISSING
-            if value is MISSING:
-                raise missing(data, frame)
-            return value
+            return find_nothing(data, frame) if value is MISSING else value
 
         return member
 
     def from_data(data: Json, frame: Frame) -> Json:
         value = find(data)
-        if value is MISSING:
-            raise missing(data, frame)
-        return value
+        return find_nothing(data, frame) if value is MISSING else value
 
     return from_data

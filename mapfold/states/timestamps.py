@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 FARTHEST_OFFSET_MINUTES = 18 * 60
 """From UTC, either way: the bound of Java's ZoneOffset."""
 _FORM = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
+_WITHOUT_SECONDS = re.compile(r"(T\d\d:\d\d)(Z|[+-]\d\d:\d\d)$")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -30,6 +31,16 @@ def parse_timestamp(text: object) -> tuple[int, int] | None:
         offset = (hours * 60 + minutes) * 60
         seconds += offset if zone[0] == "-" else -offset
     return seconds, int((match.group(7) or "").ljust(9, "0"))
+
+
+def parse_offset_date_time(text: object) -> tuple[int, int] | None:
+    """The same for a text that a Wait finds when it runs: Java's ISO_OFFSET_DATE_TIME, in any case, seconds optional.
+
+    The causes of the service call it by the name that Java's documentation gives it.
+    """
+    if not isinstance(text, str):
+        return None
+    return parse_timestamp(_WITHOUT_SECONDS.sub(r"\1:00\2", text.upper()))
 
 
 def format_timestamp(seconds: float) -> str:

@@ -15,7 +15,7 @@ from mapfold.states.fields import compile_next
 from mapfold.states.frame import Frame, encode
 from mapfold.states.java_text import java_text
 from mapfold.states.jsonata import wrong_type
-from mapfold.states.timestamps import parse_timestamp
+from mapfold.states.timestamps import parse_offset_date_time, parse_timestamp
 from mapfold.states.visit import enter, fail, leave
 
 MOST_SECONDS = 99_999_999
@@ -145,7 +145,7 @@ def _compile_timestamp_expression(node: Node) -> Until | None:
 
     def until(data: Json, frame: Frame) -> float:
         value = evaluate(data, None, frame)
-        moment = parse_timestamp(value)
+        moment = parse_offset_date_time(value)
         if moment is None:
             raise StateError(
                 "States.QueryEvaluationError",
@@ -166,7 +166,7 @@ def _compile_timestamp_path(node: Node) -> Until | None:
 
     def until(data: Json, frame: Frame) -> float:
         value = _find_input(find, "TimestampPath", text, data, frame)
-        moment = parse_timestamp(value)
+        moment = parse_offset_date_time(value)
         if moment is None:
             raise StateError(
                 "States.Runtime",

@@ -276,9 +276,9 @@ class ChildRunner:
         execution = {
             "Id": self._arn_prefix + name,
             "Input": orjson.loads(child.input_text),
+            "StartTime": iso_timestamp(running.start),
             "Name": name,
             "RoleArn": self._role_arn,
-            "StartTime": iso_timestamp(running.start),
             "RedriveCount": running.redrive_count,
         }
         if running.redrive_date is not None:

@@ -12,9 +12,9 @@ system_clock: Clock = time.time
 
 
 def iso_timestamp(seconds: float) -> str:
-    """`2013-01-01T05:17:00.250Z`, as the context object has it."""
-    milliseconds = round(seconds * 1_000_000) // 1000
-    return f"{_whole_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
+    """`2013-01-01T05:17:00.250Z`, as the context object has it; a whole second has no fraction."""
+    second, milliseconds = divmod(round(seconds * 1_000_000) // 1000, 1000)
+    return f"{_whole_second(second)}.{milliseconds:03d}Z" if milliseconds else f"{_whole_second(second)}Z"
 
 
 @lru_cache(maxsize=64)

@@ -224,9 +224,9 @@ def execution_context(row: ExecutionRow, machine: MachineRow) -> Mapping[str, Js
     execution = {
         "Id": row.arn,
         "Input": orjson.loads(row.input),
+        "StartTime": iso_timestamp(row.start),
         "Name": row.name,
         "RoleArn": machine.role_arn,
-        "StartTime": iso_timestamp(row.start),
         "RedriveCount": row.redrive_count,
     }
     if row.redrive_date is not None:

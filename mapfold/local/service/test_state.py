@@ -166,9 +166,9 @@ def _make_frame(service: Service, data: Json, context: Mapping[str, Json], varia
     execution = {
         "Id": express_arn(NAME, name, name, region=service.region),
         "Input": data,
+        "StartTime": format_timestamp(service.clock()),
         "Name": name,
         "RoleArn": "",
-        "StartTime": format_timestamp(service.clock()),
     }
     machine = {"Id": state_machine_arn(NAME, region=service.region), "Name": NAME}
     frame = Frame(

@@ -46,6 +46,15 @@ class TestPlainStates:
         assert ended.details("ExecutionSucceeded") == {"output": '{"a":1}', "outputDetails": {"truncated": False}}
         assert ended.details("ExecutionStarted")["roleArn"].endswith(":role/any")
 
+    async def test_the_context_object_has_the_members_in_the_service_s_order(self, world: World) -> None:
+        """As texts of the service have them: in outputs, payloads and causes."""
+        ended = await world.run({"P": pass_(Parameters={"all.$": "$$"})}, {"a": 1})
+
+        context = ended.output["all"]
+        assert list(context) == ["Execution", "StateMachine", "State"]
+        assert list(context["Execution"]) == ["Id", "Input", "StartTime", "Name", "RoleArn", "RedriveCount"]
+        assert list(context["State"]) == ["Name", "EnteredTime"]
+
     async def test_choice_wait_succeed(self, world: World) -> None:
         """Each has an Entered and an Exited event in one chain; Choice and Wait give their input on."""
         choice = {"Type": "Choice", "Choices": [{"Variable": "$.a", "NumericEquals": 1, "Next": "W"}]}

@@ -76,10 +76,10 @@ def test_values_of_a_type_are_ordered(kind: str, order: str) -> None:
     assert literal == by_path == [expected for _, _, expected in pairs]
 
 
-@pytest.mark.parametrize("kind", [*ORDERED, "Boolean"])
+@pytest.mark.parametrize("kind", ["String", "Timestamp", "Boolean"])
 def test_a_value_of_another_type_equals_nothing(kind: str) -> None:
-    """On either side of a path comparison; no operator coerces."""
-    own = {"String": TYPES["IsString"], "Numeric": TYPES["IsNumeric"], "Boolean": TYPES["IsBoolean"]}
+    """On either side of a path comparison."""
+    own = {"String": TYPES["IsString"], "Boolean": TYPES["IsBoolean"]}
     is_own = own.get(kind, TYPES["IsTimestamp"])
 
     equal = [
@@ -87,6 +87,28 @@ def test_a_value_of_another_type_equals_nothing(kind: str) -> None:
     ]
 
     assert equal == [(value, value) for value in ANY if is_own(value)]
+
+
+@pytest.mark.parametrize(
+    ("order", "value", "other", "found"),
+    [
+        ("GreaterThan", 7, [6], True),
+        ("GreaterThanEquals", 8, False, True),
+        ("LessThan", 7, True, False),
+        ("Equals", 7, {"value": 7}, False),
+        ("Equals", 7, "7", True),
+        ("Equals", 0, "seven", True),
+        ("Equals", "7", 7, False),
+        ("Equals", True, 1, False),
+        ("GreaterThan", None, 8, False),
+        ("LessThanEquals", {"value": 8}, 8, False),
+    ],
+)
+def test_what_a_number_is_compared_with_is_taken_as_one(order: str, value: Json, other: Json, found: bool) -> None:
+    """A Numeric…Path operator reads no number as 0, true as 1 and text as the number in it; the Variable is no such."""
+    rule = {"Variable": "$.v", f"Numeric{order}Path": "$.w"}
+
+    assert matches(rule, {"v": value, "w": other}) is found
 
 
 @pytest.mark.parametrize("name", TYPES)

@@ -92,6 +92,40 @@ def test_a_template_names_the_path_the_field_and_the_document(run_machine: RunMa
     )
 
 
+@pytest.mark.parametrize("path", ["$.a[2]", "$.a[-3]", "$.a[0][0]", "$v.a[9]"])
+@pytest.mark.parametrize(
+    ("field", "value", "output"),
+    [
+        ("Parameters", {"k.$": "{}"}, {"k": None}),
+        ("Parameters", {"k.$": "States.Array({})"}, {"k": [None]}),
+        ("InputPath", "{}", None),
+        ("OutputPath", "{}", None),
+    ],
+)
+def test_an_index_past_the_end_finds_null(
+    run_machine: RunMachine, field: str, value: Json, output: Json, path: str
+) -> None:
+    """Where the array is there, and the index ends the path."""
+    filled = json.loads(json.dumps(value).replace("{}", path))
+    states = {
+        "A": {"Type": "Pass", "Assign": {"v.$": "$"}, "Next": "B"},
+        "B": {"Type": "Pass", field: filled, "End": True},
+    }
+
+    end, _ = run_machine({"StartAt": "A", "States": states}, {"a": [[], 1]})
+
+    assert end == EndScope(output)
+
+
+@pytest.mark.parametrize("path", ["$.a[2].b", "$.a[2][0]", "$.b[0]", "$.c[0]", "$$.Execution.Name[0]"])
+def test_an_index_anywhere_else_is_an_error(run_machine: RunMachine, path: str) -> None:
+    """Of nothing, of what is no array, and on the way to something."""
+    end, _ = run_machine(one_state({"Type": "Pass", "Parameters": {"k.$": path}}), {"a": [1], "c": 1})
+
+    assert isinstance(end, FailScope)
+    assert f"The JSONPath '{path}' specified for the field 'k.$' could not be found" in (end.cause or "")
+
+
 def test_a_result_selector_s_path_is_looked_for_in_the_result(run_machine: RunMachine) -> None:
     """The document in the cause is the one that `$` stands for there."""
     state = {"Type": "Task", "Resource": FUNCTION, "ResultSelector": {"deep": [{"k.$": "$.no"}]}}
@@ -127,7 +161,7 @@ def test_a_fail_s_paths_are_named_like_a_template_s_members(run_machine: RunMach
 
 
 def test_a_path_into_the_context_object_is_looked_for_there(run_machine: RunMachine) -> None:
-    """The document in the cause is the context object. Unconfirmed."""
+    """The document in the cause is the context object."""
     end, world = run_machine(one_state({"Type": "Pass", "Parameters": {"k.$": "$$.Task.Token"}}))
 
     assert isinstance(end, FailScope)

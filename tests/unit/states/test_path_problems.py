@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from mapfold.errors import DefinitionError
@@ -27,13 +29,22 @@ def test_a_path_must_be_one(fields: dict[str, Json]) -> None:
     assert problem_of({"Type": "Pass", **fields}) == "SCHEMA_VALIDATION_FAILED: Value must be a valid JSONPath."
 
 
-@pytest.mark.parametrize("path", ["$.a[*]", "$..a", "$.a[0:2]", "$.a[?(@.b)]", "$['a','b']", "$.a.length()"])
-@pytest.mark.parametrize("state", [{"Type": "Pass"}, {"Type": "Wait"}])
+@pytest.mark.parametrize("path", ["$.a.*", "$..a", "$.a[0:2]", "$['a','b']", "$.a.length()", "$.a[*]", "$.a[?(@.b)]"])
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"Type": "Pass", "ResultPath": "{}"},
+        {"Type": "Wait", "SecondsPath": "{}"},
+        {"Type": "Choice", "Choices": [{"Variable": "{}", "IsPresent": True, "Next": "S"}]},
+        {"Type": "Choice", "Choices": [{"Variable": "$.b", "StringEqualsPath": "{}", "Next": "S"}]},
+    ],
+)
 def test_a_reference_path_names_one_place(state: dict[str, Json], path: str) -> None:
     """No wildcard, descent, slice, filter, union or function may stand in it."""
-    field = "ResultPath" if state["Type"] == "Pass" else "SecondsPath"
+    problem = problem_of(json.loads(json.dumps(state).replace("{}", path)))
 
-    assert problem_of({**state, field: path}) == "SCHEMA_VALIDATION_FAILED: Value is not a Reference Path"
+    reason = ": '[' must be followed by ' or '['" if path in ("$.a[*]", "$.a[?(@.b)]") else ""
+    assert problem == f"SCHEMA_VALIDATION_FAILED: Value is not a Reference Path{reason}"
 
 
 @pytest.mark.parametrize(
@@ -80,10 +91,11 @@ def test_a_dynamic_member_must_be_a_string(value: Json, kind: str) -> None:
         "States.Nope(1)",
         "States.Format('a'",
         "States.Format('it's')",
-        "States.MathAdd(1)",
-        "States.UUID(1)",
         "States.Array(01)",
         "States.Array(1,)",
+        r"States.Format('Hello\n{}', $.name)",
+        r"States.StringToJson('{\"a\":1}')",
+        "States.Array('\\",
         "States.Array(a)",
         "States.Array($.a[)",
         "States.Array(" * 11 + ")" * 11,
@@ -92,7 +104,7 @@ def test_a_dynamic_member_must_be_a_string(value: Json, kind: str) -> None:
     ],
 )
 def test_a_dynamic_member_must_be_a_path_or_a_call(value: str) -> None:
-    """At most ten calls in one field; a depth without end breaks nothing."""
+    """At most ten calls in one field, and no escapes but the four; a depth without end breaks nothing."""
     text = "The value for the field 'x.$' must be a valid JSONPath or a valid intrinsic function call"
 
     assert problem_of({"Type": "Pass", "Parameters": {"x.$": value}}) == f"SCHEMA_VALIDATION_FAILED: {text}"

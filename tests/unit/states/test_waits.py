@@ -40,12 +40,29 @@ def test_seconds_path_refuses_other_values(run_machine: RunMachine, value: Json,
     assert end == FailScope("States.Runtime", f"{PREFIX}The SecondsPath parameter {problem}", catchable=False)
 
 
+@pytest.mark.parametrize("value", ["2025-01-31T12:01:00Z", "2025-01-31t12:01:00z", "2025-01-31T14:01+02:00"])
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"Type": "Wait", "TimestampPath": "$.p"},
+        {"Type": "Wait", "Timestamp": "{% $states.input.p %}", "QueryLanguage": "JSONata"},
+    ],
+)
+def test_a_timestamp_that_is_found_is_read_as_java_reads_it(
+    run_machine: RunMachine, state: dict[str, Json], value: str
+) -> None:
+    """The case of T and Z does not count, and seconds may be left out: ISO_OFFSET_DATE_TIME."""
+    _, world = run_machine(one_state(state), {"p": value})
+
+    assert world.sleeps == [59.75]
+
+
 @pytest.mark.parametrize(
     "value",
     [
         "2016-03-14 01:59:00Z",
         "2016-03-14T01:59:00",
-        "2016-03-14t01:59:00z",
+        "2016-03-14T01Z",
         "2016-13-14T01:59:00Z",
         "2016-03-14T25:59:00Z",
         "2016-03-14T01:59:00+18:01",
@@ -58,7 +75,7 @@ def test_seconds_path_refuses_other_values(run_machine: RunMachine, value: Json,
     ],
 )
 def test_timestamp_path_refuses_what_is_no_timestamp(run_machine: RunMachine, value: Json) -> None:
-    """A capital T and Z, or an offset, and a date that there is."""
+    """A T, a Z or an offset, and a date that there is."""
     end, _ = run_machine(one_state({"Type": "Wait", "TimestampPath": "$.p"}), {"p": value})
 
     problem = (

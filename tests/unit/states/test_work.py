@@ -728,7 +728,7 @@ def test_the_context_object_has_what_the_state_may_see(run_machine: RunMachine) 
     end, _ = run_machine(one_state({"Type": "Pass", "Parameters": {"c.$": "$$"}}))
 
     assert isinstance(end, EndScope)
-    assert list(end.data["c"]) == ["Execution", "State", "StateMachine"]
+    assert list(end.data["c"]) == ["Execution", "StateMachine", "State"]
     assert end.data["c"]["State"] == {"Name": "S", "EnteredTime": "2025-01-31T12:00:00.250Z"}
 
 

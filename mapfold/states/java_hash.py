@@ -1,0 +1,67 @@
+"""The order in which Java's HashSet gives its members: States.ArrayUnique shows it.
+
+Each value has the hash of the Java object that a JSON parser makes of it: Integer, Long, Double, String, Boolean,
+List, Map or null.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+
+from mapfold.states.effects import Json
+
+_LEAST_BUCKETS = 16
+_INT_BITS = 0xFFFFFFFF
+
+
+def in_hash_order(members: Iterable[Json], *, made_for: int) -> list[Json]:
+    """Members that are distinct, in the order of a HashSet that was made of a list of `made_for` values.
+
+    Those of one bucket stay as they came.
+    """
+    mask = _buckets(made_for) - 1
+    return sorted(members, key=lambda member: _spread(hash_code(member)) & mask)
+
+
+def hash_code(value: Json) -> int:
+    """Java's `hashCode()` of a JSON value, as an unsigned number of 32 bits."""
+    if value is None:
+        return 0
+    if isinstance(value, bool):
+        return 1231 if value else 1237
+    if isinstance(value, str):
+        return _of_text(value)
+    if isinstance(value, int):
+        return value & _INT_BITS if -(2**31) <= value < 2**31 else _fold(value)
+    if isinstance(value, float):
+        return _fold(struct.unpack(">q", struct.pack(">d", value))[0])
+    if isinstance(value, list):
+        code = 1
+        for member in value:
+            code = (31 * code + hash_code(member)) & _INT_BITS
+        return code
+    return sum(_of_text(key) ^ hash_code(member) for key, member in value.items()) & _INT_BITS
+
+
+def _of_text(text: str) -> int:
+    code = 0
+    units = text.encode("utf-16-be", "surrogatepass")
+    for at in range(0, len(units), 2):
+        code = (31 * code + (units[at] << 8 | units[at + 1])) & _INT_BITS
+    return code
+
+
+def _fold(bits: int) -> int:
+    """The hash of a Long, or of a Double's bits."""
+    return (bits ^ (bits % 2**64 >> 32)) & _INT_BITS
+
+
+def _spread(code: int) -> int:
+    return code ^ (code >> 16)
+
+
+def _buckets(values: int) -> int:
+    """A power of two that holds the values with a quarter of it to spare."""
+    needed = max(int(values / 0.75) + 1, _LEAST_BUCKETS)
+    return 1 << (needed - 1).bit_length()
