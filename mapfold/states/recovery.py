@@ -150,8 +150,8 @@ _CATCHER_FIELDS = ("ErrorEquals", "Next", "Assign", "Comment")
 
 
 def _compile_retrier(node: Node, *, is_last: bool) -> Retrier:
-    node.check_fields(_RETRIER_FIELDS)
     node.require("ErrorEquals")
+    node.check_fields(_RETRIER_FIELDS)
     node.string("Comment")
     errors = _compile_errors(node, is_last=is_last)
     interval = node.integer("IntervalSeconds", least=1, most=MOST_SECONDS)
@@ -172,8 +172,8 @@ def _compile_retrier(node: Node, *, is_last: bool) -> Retrier:
 
 def _compile_catcher(node: Node, *, is_last: bool) -> Catcher:
     own, other = ("Output", "ResultPath") if node.is_jsonata else ("ResultPath", "Output")
-    node.check_fields((*_CATCHER_FIELDS, own), (other,))
     node.require("ErrorEquals", "Next")
+    node.check_fields((*_CATCHER_FIELDS, own), (other,))
     node.string("Comment")
     errors = _compile_errors(node, is_last=is_last)
     give = node.json("Output", extra="errorOutput") if node.is_jsonata else compile_result_path(node)

@@ -105,6 +105,31 @@ def test_an_empty_object_lacks_two_fields() -> None:
     assert problems({}) == ["SCHEMA_VALIDATION_FAILED: These fields are required: [States, StartAt] at /"]
 
 
+def test_what_is_missing_is_told_before_what_is_not_supported() -> None:
+    """Of each object: somebody was told the first two by the service."""
+    states: dict[str, Json] = {
+        "S": {"Kind": "x", "Type": "Task"},
+        "P": {"Type": "Parallel", "Branches": [{"Start": "A"}], "End": True},
+    }
+    catch = [{"Error": "A", "Next": "S"}]
+
+    assert problems({"Fn::Sub": "x"}) == [
+        "SCHEMA_VALIDATION_FAILED: These fields are required: [States, StartAt] at /",
+        "SCHEMA_VALIDATION_FAILED: Field 'Fn::Sub' is not supported at /",
+    ]
+    assert problems({"StartAt": "S", "States": states}) == [
+        "SCHEMA_VALIDATION_FAILED: These fields are required: [Resource] at /States/S",
+        "SCHEMA_VALIDATION_FAILED: These fields are required: [Next] at /States/S",
+        "SCHEMA_VALIDATION_FAILED: Field 'Kind' is not supported at /States/S",
+        "SCHEMA_VALIDATION_FAILED: These fields are required: [States, StartAt] at /States/P/Branches[0]",
+        "SCHEMA_VALIDATION_FAILED: Field 'Start' is not supported at /States/P/Branches[0]",
+    ]
+    assert of_state({"Type": "Task", "Resource": FUNCTION, "Catch": catch}) == [
+        "SCHEMA_VALIDATION_FAILED: These fields are required: [ErrorEquals] at /States/S/Catch[0]",
+        "SCHEMA_VALIDATION_FAILED: Field 'Error' is not supported at /States/S/Catch[0]",
+    ]
+
+
 @pytest.mark.parametrize(
     ("state", "problem"),
     [
