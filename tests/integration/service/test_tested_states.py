@@ -245,6 +245,63 @@ class TestWithMock:
         ]
         assert inspected["toleratedFailureCount"] == 1
 
+    @pytest.mark.parametrize(
+        ("config", "data", "items"),
+        [
+            (
+                {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"},
+                "a,b\n1,x\n2,y\n",
+                [{"a": "1", "b": "x"}, {"a": "2", "b": "y"}],
+            ),
+            ({"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"}, '[{"a": 1}]', [{"a": 1}]),
+            ({"InputType": "JSONL", "MaxItems": 1}, '{"a": 1}\n{"a": 2}', [{"a": 1}]),
+        ],
+        ids=["rows", "rows as JSON", "lines"],
+    )
+    def test_what_is_read_is_as_it_is_in_its_source(
+        self, service: Running, config: dict[str, Json], data: str, items: list[Json]
+    ) -> None:
+        """Rows and lines become items; a pointer is for documents."""
+        reader = {
+            "Resource": "arn:aws:states:::s3:getObject",
+            "ReaderConfig": config,
+            "Parameters": {"Bucket": "b", "Key": "k"},
+        }
+        state = {**SPREAD, "ItemReader": reader, "ItemSelector": {"v.$": "$$.Map.Item.Value"}}
+
+        told = try_state(
+            service, state, {}, mock={"result": "[]"}, stateConfiguration={"mapItemReaderData": data}, inspectionLevel="DEBUG"
+        )  # fmt: skip
+
+        assert told["inspectionData"]["afterItemSelector"] == [{"v": item} for item in items]
+        assert "afterItemsPointer" not in told["inspectionData"]
+
+    def test_data_that_its_reader_cannot_read(self, service: Running) -> None:
+        """Fails the Map as a reader does."""
+        config = {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"}
+        reader = {
+            "Resource": "arn:aws:states:::s3:getObject",
+            "ReaderConfig": config,
+            "Parameters": {"Bucket": "b", "Key": "k"},
+        }
+
+        told = try_state(
+            service, {**SPREAD, "ItemReader": reader}, {}, mock={"result": "[]"}, stateConfiguration={"mapItemReaderData": "a,a"}
+        )  # fmt: skip
+
+        assert told == {
+            "status": "FAILED",
+            "error": "States.ItemReaderFailed",
+            "cause": "CSV headers cannot contain duplicates.",
+        }
+
+    def test_a_map_without_items(self, service: Running) -> None:
+        """What was made of none is told all the same."""
+        told = try_state(service, {**MAP, "MaxConcurrency": 2}, [], mock={"result": "[]"}, inspectionLevel="DEBUG")
+
+        assert (told["output"], told["inspectionData"]["afterItemsPath"]) == ([], [])
+        assert told["inspectionData"]["maxConcurrency"] == 2
+
     def test_more_failed_items_than_are_tolerated(self, service: Running) -> None:
         """Fail the Map, as they fail a map run."""
         told = try_state(
@@ -358,6 +415,14 @@ class TestWorkOfOthers:
         (
             TASK,
             {"mock": {"result": "1", "errorOutput": {"error": "E"}}},
+            (
+                "ValidationException",
+                "A test mock should have only one of the following fields: [result, errorOutput].",
+            ),
+        ),
+        (
+            TASK,
+            {"mock": {}},
             (
                 "ValidationException",
                 "A test mock should have only one of the following fields: [result, errorOutput].",

@@ -594,9 +594,11 @@ def test_what_no_object_of_the_language_has_is_refused() -> None:
     assert of_state({"Type": "Task", "Resource": FUNCTION, "Retry": retry}) == [
         "SCHEMA_VALIDATION_FAILED: Field 'Next' is not supported at /States/S/Retry[0]"
     ]
-    assert "SCHEMA_VALIDATION_FAILED: A choice rule must have exactly one operator at /States/S/Choices[0]" in of_state(
-        {"Type": "Choice", "Choices": [rule]}
-    )
+    assert of_state({"Type": "Choice", "Choices": [rule, {"And": [rule], "Next": "S"}]}) == [
+        "SCHEMA_VALIDATION_FAILED: Field 'End' is not supported at /States/S/Choices[0]",
+        "SCHEMA_VALIDATION_FAILED: Field 'Next' is not supported at /States/S/Choices[1]/And[0]",
+        "SCHEMA_VALIDATION_FAILED: Field 'End' is not supported at /States/S/Choices[1]/And[0]",
+    ]
 
 
 @pytest.mark.parametrize(
