@@ -158,8 +158,6 @@ def _compile_retrier(node: Node, *, is_last: bool) -> Retrier:
     attempts = node.integer("MaxAttempts", least=0, most=MOST_SECONDS)
     backoff = node.number("BackoffRate", least=1.0)
     max_delay = node.integer("MaxDelaySeconds", least=1, most=MOST_DELAY_SECONDS)
-    if max_delay is not None and interval is not None and max_delay <= interval:
-        node.problem("MaxDelaySeconds must be greater than IntervalSeconds", "MaxDelaySeconds")
     return Retrier(
         errors=errors,
         interval=1 if interval is None else interval,

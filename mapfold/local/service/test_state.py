@@ -13,11 +13,11 @@ from uuid import uuid4
 import orjson
 
 from mapfold.errors import DefinitionError
-from mapfold.local.arns import express_arn, state_machine_arn
+from mapfold.local.arns import express_arn, is_role_arn, state_machine_arn
 from mapfold.local.sdk.models import knows_action
 from mapfold.local.service.context import Service
 from mapfold.local.service.execution_input import check_input
-from mapfold.local.service.faults import Fault
+from mapfold.local.service.faults import Fault, invalid_role
 from mapfold.local.service.mock import Mock, read_mock
 from mapfold.local.service.mock_schema import check_result
 from mapfold.local.service.request import DEFINITION_LENGTH, PAYLOAD_BYTES, Request
@@ -53,6 +53,8 @@ async def test_state(service: Service, request: Request) -> dict[str, Any]:
     context = _parse_object(request.optional_text("context"), "context")
     data = _parse_input(input_text)
     _check_mock(mock, request, reveals=reveals)
+    if role_arn is not None and not is_role_arn(role_arn):
+        raise invalid_role(role_arn)
     notes: Notes = {}
     state = await asyncio.to_thread(_compile, definition, name, _member(context, "State", "Name") or NAME, notes)
     _check_state(state, mock, role_arn)

@@ -462,6 +462,10 @@ def test_a_task_without_a_mock_needs_a_role(service: Running) -> None:
     fine = service.client.test_state(definition='{"Type": "Succeed"}')
 
     assert error == ("ValidationException", "RoleArn must be specified when testing a Task state")
+    assert error_of(lambda: service.client.test_state(definition=json.dumps(TASK), roleArn="admin")) == (
+        "InvalidArn",
+        "Invalid Role Arn: 'admin'",
+    )
     assert fine["output"] == "{}"
 
 

@@ -178,7 +178,8 @@ def test_what_is_missing_is_told_before_what_is_not_supported() -> None:
             "There should only be one of the following fields: [Error, ErrorPath] at /States/S",
         ),
         ({"Type": "Fail", "CausePath": "States.MathAdd(1, 2)"}, "The value for the field 'CausePath' must be"),
-        ({"Type": "Pass", "ResultPath": "$$.a"}, "ResultPath must point into the state's input"),
+        ({"Type": "Pass", "ResultPath": "$$.a"}, "Value is not a Reference Path at /States/S/ResultPath"),
+        ({"Type": "Pass", "ResultPath": "$x.a"}, "Value is not a Reference Path at /States/S/ResultPath"),
         ({"Type": "Pass", "Parameters": {"a": 1, "a.$": "$"}}, "The field 'a' is given twice"),
         ({"Type": "Map", "ItemProcessor": PROCESSOR, "Label": "x"}, "only supported when the Map's mode is"),
         ({"Type": "Map", "ItemProcessor": DISTRIBUTED, "Label": "a b"}, "INVALID_LABEL_NAME: Label has a character"),
@@ -408,7 +409,7 @@ def test_a_state_goes_on_or_ends(fields: dict[str, Json], problem: str) -> None:
         ),
         ({"ErrorEquals": ["States.Mine"]}, "The error name 'States.Mine' is not one of the States Language"),
         ({"ErrorEquals": ["A"], "BackoffRate": 0.5}, "Minimum value is 1.0"),
-        ({"ErrorEquals": ["A"], "IntervalSeconds": 5, "MaxDelaySeconds": 5}, "MaxDelaySeconds must be greater"),
+        ({"ErrorEquals": ["A"], "MaxDelaySeconds": 0}, "Minimum value is 1 at /States/S/Retry[0]/MaxDelaySeconds"),
         ({"ErrorEquals": ["A"], "JitterStrategy": "SOME"}, "should have one of these values: [NONE, FULL]"),
     ],
 )
@@ -417,6 +418,13 @@ def test_a_retrier_is_refused(retrier: dict[str, Json], problem: str) -> None:
     (found,) = of_state({"Type": "Task", "Resource": FUNCTION, "Retry": [retrier]})
 
     assert problem in found
+
+
+def test_the_longest_delay_may_be_below_the_first() -> None:
+    """It is a bound for all delays; the developer guide asks for nothing but its own range."""
+    retry = [{"ErrorEquals": ["A"], "IntervalSeconds": 5, "MaxDelaySeconds": 3}]
+
+    assert of_state({"Type": "Task", "Resource": FUNCTION, "Retry": retry}) == []
 
 
 def test_states_all_comes_last() -> None:
