@@ -183,6 +183,8 @@ def _make_frame(service: Service, data: Json, context: Mapping[str, Json], varia
         },
         previous=1,
     )
+    if isinstance(context.get("State"), dict):
+        frame.execution = {**frame.execution, "State": context["State"]}
     item = context.get("Map")
     if isinstance(item, dict) and isinstance(item.get("Item"), dict):
         frame.map_item = item["Item"]

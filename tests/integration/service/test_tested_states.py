@@ -193,19 +193,23 @@ class TestWithMock:
         }
 
     def test_the_context_is_the_one_that_is_handed_in(self, service: Running) -> None:
-        """Its execution, task token, and retry count."""
+        """Its execution, task token, and what it says of the state: name, time and retry count."""
         state = {
             **TASK,
             "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
-            "Parameters": {"QueueUrl": "q", "MessageBody": {"id.$": "$$.Execution.Id", "token.$": "$$.Task.Token"}},
+            "Parameters": {
+                "QueueUrl": "q",
+                "MessageBody": {"id.$": "$$.Execution.Id", "token.$": "$$.Task.Token", "state.$": "$$.State"},
+            },
         }
-        context = {"Execution": {"Id": "run-1"}, "Task": {"Token": "t"}}
+        here = {"Name": "Mine", "EnteredTime": "2025-01-31T12:00:00Z", "RetryCount": 2}
+        context = {"Execution": {"Id": "run-1"}, "Task": {"Token": "t"}, "State": here}
 
         told = try_state(
             service, state, {}, mock={"result": "{}"}, context=json.dumps(context), inspectionLevel="DEBUG"
         )
 
-        assert told["inspectionData"]["afterParameters"]["MessageBody"] == {"id": "run-1", "token": "t"}
+        assert told["inspectionData"]["afterParameters"]["MessageBody"] == {"id": "run-1", "token": "t", "state": here}
 
     def test_an_inline_map(self, service: Running) -> None:
         """Its items and the inputs of its iterations are told, and the mock is its result."""
