@@ -37,7 +37,7 @@ def compile_rule(node: Node, *, extra: tuple[str, ...] = ("Comment",)) -> Rule:
         if name not in operators:
             node.problem(problems.unsupported(name))
     if len(operators) != 1:
-        if operators or not named:
+        if operators or not (named or node.has("Condition")):  # what stands in place of one is reported already
             node.problem("A choice rule must have exactly one operator")
         return NEVER
     name = operators[0]

@@ -613,6 +613,12 @@ def test_what_no_object_of_the_language_has_is_refused() -> None:
     ("state", "own", "field", "place"),
     [
         ({"Type": "Pass", "Output": 1}, "JSONPath", "Output", "/States/S"),
+        (
+            {"Type": "Choice", "Choices": [{"Condition": True, "Next": "S"}]},
+            "JSONPath",
+            "Condition",
+            "/States/S/Choices[0]",
+        ),
         ({"Type": "Task", "Resource": FUNCTION, "Parameters": {}}, "JSONata", "Parameters", "/States/S"),
         (
             {"Type": "Choice", "Choices": [{"Condition": True, "Variable": "$", "Next": "S"}]},
