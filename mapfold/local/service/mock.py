@@ -43,7 +43,9 @@ class Mock:
             return None  # neither time nor checks of what would be called
         if self.failed:
             return self._failure()
-        return TaskSucceeded(self.result) if isinstance(effect, RunTask) else self._listed()
+        if isinstance(effect, RunIterations):
+            self._check_failures(effect.count)
+        return TaskSucceeded(self.result) if isinstance(effect, RunTask) else self.result
 
     def _answer_map(self, effect: RunMap, notes: Notes) -> TaskSucceeded | TaskFailed:
         items = effect.items
@@ -58,16 +60,15 @@ class Mock:
         if self.failed:
             return self._failure()
         total = len(items) if isinstance(items, list | dict) else 0
-        if self.failures is not None and total and self.failures > total:
-            raise Fault("ValidationException", "mapIterationFailureCount exceeds the number of items of the Map state")
+        if total:
+            self._check_failures(total)
         if self.failures and _exceeds(self.failures, total, effect):
             return TaskFailed(TOLERANCE, TOLERANCE_CAUSE)
         return TaskSucceeded(self.result)
 
-    def _listed(self) -> list[Json]:
-        if not isinstance(self.result, list):
-            raise Fault("ValidationException", "Mocked result must be an array for a Map or Parallel state")
-        return self.result
+    def _check_failures(self, total: int) -> None:
+        if self.failures is not None and self.failures > total:
+            raise Fault("ValidationException", "mapIterationFailureCount exceeds the number of items of the Map state")
 
     def _failure(self) -> TaskFailed:
         return TaskFailed(self.error, self.cause, catchable=self.error != "States.Runtime")

@@ -19,25 +19,27 @@ LINES = ("CSV", "JSONL")
 """What is no JSON document in its source."""
 
 
-def read_items(text: str, spec: ReaderSpec, most: int | None) -> Json:
+def read_items(text: str, spec: ReaderSpec, most: int | None) -> list[Json] | dict[str, Json]:
     """The items, at most `most` (None or 0: all): a list, or an object where the source is one.
 
     The data is as found in its source (API reference). Rows and lines are taken as an array of JSON, too. Raises
     ItemReaderError, as the Map's reader would.
     """
     items = _json(text)
-    if spec.config.get("InputType") in LINES and not isinstance(items, list):
-        items = _read_lines(text, spec)
-    elif items is None:
-        raise ItemReaderError("mapItemReaderData must be valid JSON")
+    if spec.config.get("InputType") in LINES:
+        if not isinstance(items, list):
+            items = _read_lines(text, spec)
     else:
         items = _point(items, spec.config.get("ItemsPointer"))
-    if not most or not isinstance(items, list | dict):
+    if not isinstance(items, list | dict):
+        raise ItemReaderError("Attempting to map over non-iterable node.")
+    if not most:
         return items
     return dict(islice(items.items(), most)) if isinstance(items, dict) else items[:most]
 
 
 def _json(text: str) -> Json:
+    """The document, or None where there is none."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -58,8 +58,8 @@ async def test_state(service: Service, request: Request) -> dict[str, Any]:
     notes: Notes = {}
     state = await asyncio.to_thread(_compile, definition, name, _member(context, "State", "Name") or NAME, notes)
     _check_state(state, mock, role_arn)
-    if mock is not None and not mock.failed and isinstance(state, Task):
-        await asyncio.to_thread(check_result, mock.result, state.resource, mock.mode)
+    if mock is not None and not mock.failed:
+        await _check_result(state, mock)
     frame = _make_frame(service, data, context, variables)
     trial = try_state(
         state,
@@ -143,6 +143,17 @@ def _check_state(state: State, mock: Mock | None, role_arn: str | None) -> None:
         raise Fault("InvalidDefinition", f"TestState API supports {state.resource.arn} only when a mock is specified")
     if role_arn is None:
         raise Fault("ValidationException", "RoleArn must be specified when testing a Task state")
+
+
+async def _check_result(state: State, mock: Mock) -> None:
+    """Whether a mocked result is of the form that the state's work gives. A Map that writes its results tells where."""
+    if isinstance(state, Task):
+        await asyncio.to_thread(check_result, mock.result, state.resource, mock.mode)
+    elif not isinstance(state, DistributedMap) or state.writer is None:
+        if not isinstance(mock.result, list):
+            raise Fault("ValidationException", "Mocked result must be an array.")
+    elif state.writer.arguments is not None and not isinstance(mock.result, dict):
+        raise Fault("ValidationException", "Mocked result must be a JSON object.")
 
 
 # --- the run ------------------------------------------------------------------------------------------------

@@ -280,9 +280,22 @@ class TestWithMock:
         assert told["inspectionData"]["afterItemSelector"] == [{"v": item} for item in items]
         assert "afterItemsPointer" not in told["inspectionData"]
 
-    def test_data_that_its_reader_cannot_read(self, service: Running) -> None:
+    @pytest.mark.parametrize(
+        ("config", "data", "cause"),
+        [
+            (
+                {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"},
+                "a,a",
+                "CSV headers cannot contain duplicates.",
+            ),
+            ({"InputType": "JSON"}, "5", "Attempting to map over non-iterable node."),
+            ({"InputType": "JSON"}, "{", "Attempting to map over non-iterable node."),
+        ],
+    )
+    def test_data_that_its_reader_cannot_read(
+        self, service: Running, config: dict[str, Json], data: str, cause: str
+    ) -> None:
         """Fails the Map as a reader does."""
-        config = {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"}
         reader = {
             "Resource": "arn:aws:states:::s3:getObject",
             "ReaderConfig": config,
@@ -290,13 +303,13 @@ class TestWithMock:
         }
 
         told = try_state(
-            service, {**SPREAD, "ItemReader": reader}, {}, mock={"result": "[]"}, stateConfiguration={"mapItemReaderData": "a,a"}
+            service, {**SPREAD, "ItemReader": reader}, {}, mock={"result": "[]"}, stateConfiguration={"mapItemReaderData": data}
         )  # fmt: skip
 
         assert told == {
             "status": "FAILED",
             "error": "States.ItemReaderFailed",
-            "cause": "CSV headers cannot contain duplicates.",
+            "cause": cause,
         }
 
     def test_a_map_without_items(self, service: Running) -> None:
@@ -433,6 +446,27 @@ class TestWorkOfOthers:
             ),
         ),
         (TASK, {"mock": {"result": "{"}}, ("ValidationException", "Mocked result must be valid JSON")),
+        (MAP, {"mock": {"result": "{}"}}, ("ValidationException", "Mocked result must be an array.")),
+        (SPREAD, {"mock": {"result": "1"}}, ("ValidationException", "Mocked result must be an array.")),
+        (
+            {**MAP, "ItemsPath": "$$.Execution.Name"},
+            {
+                "mock": {"result": "[]"},
+                "context": '{"Execution": {"Name": ["a"]}}',
+                "stateConfiguration": {"mapIterationFailureCount": 2},
+            },
+            ("ValidationException", "mapIterationFailureCount exceeds the number of items of the Map state"),
+        ),
+        (
+            {**SPREAD, "ResultWriter": {"Resource": "arn:aws:states:::s3:putObject", "Parameters": {"Bucket": "b"}}},
+            {"mock": {"result": "[]"}},
+            ("ValidationException", "Mocked result must be a JSON object."),
+        ),
+        (
+            {"Type": "Parallel", "Branches": [EACH], "End": True},
+            {"mock": {"result": "5"}},
+            ("ValidationException", "Mocked result must be an array."),
+        ),
         (
             TASK,
             {"mock": {"result": "1"}, "revealSecrets": True},
