@@ -64,7 +64,7 @@ class Choice:
 
 def compile_choice(node: Node) -> Choice:
     """The Choice state `node`."""
-    rules = node.objects("Choices") if node.require("Choices") else []
+    rules = node.objects("Choices") if node.has("Choices") else []
     return Choice(
         name=node.name,
         flow=compile_flow(node),

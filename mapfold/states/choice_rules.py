@@ -31,16 +31,18 @@ NEVER: Rule = lambda data, frame: False
 
 def compile_rule(node: Node, *, extra: tuple[str, ...] = ("Comment",)) -> Rule:
     """Compile one rule; `extra` are fields that belong to its place, such as Next."""
-    operators = [name for name in node.fields if name not in extra and name != "Variable"]
+    named = [name for name in node.fields if name not in extra and name != "Variable"]
+    operators = [name for name in named if name in OPERATORS or name in _BOOLEANS]
+    for name in named:
+        if name not in operators:
+            node.problem(problems.unsupported(name))
     if len(operators) != 1:
-        node.problem("A choice rule must have exactly one operator")
+        if operators or not (named or node.has("Condition")):  # what stands in place of one is reported already
+            node.problem("A choice rule must have exactly one operator")
         return NEVER
     name = operators[0]
     if name in _BOOLEANS:
         return _BOOLEANS[name](node)
-    if name not in OPERATORS:
-        node.problem(problems.unsupported(name))
-        return NEVER
     variable = _compile_variable(node, must_exist=name != "IsPresent")
     expected = _compile_expected(node, name)
     if variable is None or expected is None:

@@ -17,6 +17,8 @@ def build_context(frame: Frame) -> dict[str, Json]:
     state: dict[str, Json] = {"Name": name, "EnteredTime": format_timestamp(entered)}
     if frame.retry_count is not None:
         state["RetryCount"] = frame.retry_count
+    if "State" in frame.execution:
+        state |= frame.execution["State"]
     context: dict[str, Json] = {
         "Execution": frame.execution.get("Execution", {}),
         "StateMachine": frame.execution.get("StateMachine", {}),

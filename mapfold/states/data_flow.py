@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mapfold.states import problems
 from mapfold.states.definition import Node
 from mapfold.states.effects import Json
 from mapfold.states.frame import Frame
@@ -91,9 +92,8 @@ def compile_result_path(node: Node) -> Output | None:
         node.path_problem(error, "ResultPath", reference=True)
         return None
     if path.root != "$":
-        node.problem(
-            "ResultPath must point into the state's input: it may not start with '$$' or a variable", "ResultPath"
-        )
+        # Not into the context object, nor a variable: the words are those for another field that takes no `$$`.
+        node.problem(problems.no_reference_path(""), "ResultPath")
         return None
     return _result_writer(path)
 

@@ -66,17 +66,24 @@ _JSONATA: dict[str, frozenset[str]] = {
 }
 
 
+_REQUIRED = {"Task": "Resource", "Choice": "Choices", "Parallel": "Branches", "Map": "ItemProcessor"}
+
+
 def check_fields(node: Node, kind: str) -> None:
-    """Report every field of a state that its kind and query language do not have."""
+    """Report fields that a state of this kind must have and has not; then those that it does not have in its language.
+
+    Of any object the service tells what is missing before what is not supported.
+    """
+    if kind in _REQUIRED and not (kind == "Map" and node.has("Iterator")):
+        node.require(_REQUIRED[kind])
+    if _EITHER[kind] >= _STEP and node.fields.get("End", False) is False:
+        node.require("Next")
     own, other = (_JSONATA, _JSONPATH) if node.language is Language.JSONATA else (_JSONPATH, _JSONATA)
     node.check_fields(_COMMON | _EITHER[kind] | own[kind], other[kind])
 
 
 def compile_next(node: Node) -> str | None:
-    """The state that follows; None for the end of the scope. Reports both or neither of Next and End."""
-    ends = node.boolean("End") if node.has("End") else None
-    if ends:
+    """The state that follows; None for the end of the scope. Reports both of Next and End (`check_fields` neither)."""
+    if node.boolean("End"):
         node.only_one_of("Next", "End")
-    elif ends is False or not node.has("End"):
-        node.require("Next")
     return node.string("Next") if node.has("Next") else None

@@ -72,7 +72,9 @@ class Frame:
         self.history = history
         self.clock = clock
         self.execution = execution
-        """The context object's `Execution` and `StateMachine` members, made once per execution."""
+        """The context object's `Execution` and `StateMachine` members, made once per execution; and `State`, where
+        a state is tested with a context that says something of it.
+        """
         self.previous = previous
         """The id that the next event of this scope points back to."""
         self.outer: Mapping[str, Json] = outer or {}

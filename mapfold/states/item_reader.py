@@ -42,10 +42,10 @@ def compile_reader(state: Node) -> ItemReader | None:
     node = state.object("ItemReader") if state.has("ItemReader") else None
     if node is None:
         return None
-    _check_fields(node)
-    resource = node.one_of("Resource", tuple(RESOURCES))
     name = "Arguments" if node.is_jsonata else "Parameters"
     node.require("Resource", name)
+    _check_fields(node)
+    resource = node.one_of("Resource", tuple(RESOURCES))
     config = node.object("ReaderConfig") if node.has("ReaderConfig") else node.child({}, "ReaderConfig")
     config = config or node.child({}, "ReaderConfig")
     check_config(config, RESOURCES.get(resource or "", ""))

@@ -159,6 +159,7 @@ def _is_deeper(value: Json, limit: int) -> bool:
 
 
 def _compile_root(root: Node) -> Machine:
+    root.require("States", "StartAt")
     root.check_fields(ROOT_FIELDS)
     root.one_of("QueryLanguage", tuple(Language))
     root.one_of("Version", ("1.0",))
@@ -173,14 +174,14 @@ def _compile_root(root: Node) -> Machine:
 def _compile_scope(node: Node) -> Scope:
     """The scope of a branch, or of a Map's processor."""
     is_processor = node.at.endswith(("/ItemProcessor", "/Iterator"))
+    node.require("States", "StartAt")
     node.check_fields(PROCESSOR_FIELDS if is_processor else BRANCH_FIELDS)
     node.string("Comment")
     return _compile_states(node)
 
 
 def _compile_states(node: Node) -> Scope:
-    """The scope of any object with StartAt and States."""
-    node.require("States", "StartAt")
+    """The scope of any object with StartAt and States, which have been missed where they are not there."""
     start = node.string("StartAt") or ""
     states = node.object("States") if node.has("States") else None
     if states is None:

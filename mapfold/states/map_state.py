@@ -48,12 +48,14 @@ def _find_processor(node: Node) -> Node | None:
     node.only_one_of("ItemProcessor", "Iterator")
     if node.has("Iterator"):
         return node.object("Iterator")
-    return node.object("ItemProcessor") if node.require("ItemProcessor") else None
+    return node.object("ItemProcessor") if node.has("ItemProcessor") else None
 
 
 def _find_config(processor: Node) -> Node:
     config = processor.object("ProcessorConfig") if processor.has("ProcessorConfig") else None
     config = config or processor.child({}, "ProcessorConfig")
+    if config.fields.get("Mode") == "DISTRIBUTED":
+        config.require("ExecutionType")
     config.check_fields(("Mode", "ExecutionType"))
     return config
 
@@ -77,7 +79,6 @@ def _compile_inline(node: Node, processor: Node) -> InlineMap:
 def _compile_distributed(node: Node, processor: Node, config: Node) -> DistributedMap:
     if node.express:
         config.problem("Express state machine does not support Map state in 'DISTRIBUTED' mode", "Mode")
-    config.require("ExecutionType")
     child_type = config.one_of("ExecutionType", ("STANDARD", "EXPRESS")) or "STANDARD"
     # Children are executions of their own: they neither see nor share the variables of this one.
     children = replace(processor, express=child_type == "EXPRESS", outer=frozenset(), own=frozenset())

@@ -52,7 +52,7 @@ class Parallel(WorkState):
 
 def compile_parallel(node: Node) -> Parallel:
     """The Parallel state `node`, and the scopes of its branches."""
-    branches = node.objects("Branches") if node.require("Branches") else []
+    branches = node.objects("Branches") if node.has("Branches") else []
     return Parallel(
         name=node.name,
         next=compile_next(node),

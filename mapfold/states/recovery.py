@@ -150,16 +150,14 @@ _CATCHER_FIELDS = ("ErrorEquals", "Next", "Assign", "Comment")
 
 
 def _compile_retrier(node: Node, *, is_last: bool) -> Retrier:
-    node.check_fields(_RETRIER_FIELDS)
     node.require("ErrorEquals")
+    node.check_fields(_RETRIER_FIELDS)
     node.string("Comment")
     errors = _compile_errors(node, is_last=is_last)
     interval = node.integer("IntervalSeconds", least=1, most=MOST_SECONDS)
     attempts = node.integer("MaxAttempts", least=0, most=MOST_SECONDS)
     backoff = node.number("BackoffRate", least=1.0)
     max_delay = node.integer("MaxDelaySeconds", least=1, most=MOST_DELAY_SECONDS)
-    if max_delay is not None and interval is not None and max_delay <= interval:
-        node.problem("MaxDelaySeconds must be greater than IntervalSeconds", "MaxDelaySeconds")
     return Retrier(
         errors=errors,
         interval=1 if interval is None else interval,
@@ -172,8 +170,8 @@ def _compile_retrier(node: Node, *, is_last: bool) -> Retrier:
 
 def _compile_catcher(node: Node, *, is_last: bool) -> Catcher:
     own, other = ("Output", "ResultPath") if node.is_jsonata else ("ResultPath", "Output")
-    node.check_fields((*_CATCHER_FIELDS, own), (other,))
     node.require("ErrorEquals", "Next")
+    node.check_fields((*_CATCHER_FIELDS, own), (other,))
     node.string("Comment")
     errors = _compile_errors(node, is_last=is_last)
     give = node.json("Output", extra="errorOutput") if node.is_jsonata else compile_result_path(node)

@@ -33,7 +33,7 @@ def parse_resource(arn: str) -> Resource | None:
 
 def compile_resource(node: Node) -> Resource | None:
     """The Resource of the Task `node`, which an Express machine may restrict."""
-    arn = node.string("Resource") if node.require("Resource") else None
+    arn = node.string("Resource") if node.has("Resource") else None
     if arn is None:
         return None
     resource = parse_resource(arn)

@@ -52,17 +52,18 @@ def compile_writer(state: Node) -> ResultWriter | None:
     if node is None:
         return None
     name, other = ("Arguments", "Parameters") if node.is_jsonata else ("Parameters", "Arguments")
-    node.check_fields(("Resource", name, "WriterConfig"), (other,))
-    if not node.fields:
-        state.problem(problems.EMPTY, "ResultWriter")
     exports = node.has("Resource", name)
     if exports:
         node.require("Resource", name)
+    node.check_fields(("Resource", name, "WriterConfig"), (other,))
+    if not node.fields:
+        state.problem(problems.EMPTY, "ResultWriter")
+    if exports:
         node.one_of("Resource", (RESOURCE,))
     config = (node.object("WriterConfig") if node.has("WriterConfig") else None) or node.child({}, "WriterConfig")
-    config.check_fields(("OutputType", "Transformation"))
     if node.has("WriterConfig"):
         config.require("OutputType")
+    config.check_fields(("OutputType", "Transformation"))
     return ResultWriter(
         arguments=compile_call_arguments(node, required=("Bucket",)) if exports else None,
         output_type=config.one_of("OutputType", ("JSON", "JSONL")) or "JSON",

@@ -10,6 +10,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mapfold.states.amounts import read_whole
 from mapfold.states.effects import Effect, FailScope, Goto, Json, RunIterations, RunMap, StateError, Transition
 from mapfold.states.frame import Frame
 from mapfold.states.inspection import Notes
@@ -108,15 +109,24 @@ def _noting_items(
         try:
             effect = work.send(answer)
         except StopIteration as stop:
+            if isinstance(state, InlineMap) and "afterItemsPath" not in notes:  # no items, so no iterations
+                _note_iterations(state, inputs, read_whole(state.max_concurrency, inputs, frame) or 0, [], frame, notes)
             return stop.value
         if isinstance(effect, RunIterations) and isinstance(state, InlineMap):
-            notes["maxConcurrency"] = effect.at_once
-            notes["afterItemsPath"] = state.items(inputs, frame)
-            if state.selector is not None:
-                notes["afterItemSelector"] = [effect.select(index) for index in range(effect.count)]
+            selected = [] if state.selector is None else [effect.select(index) for index in range(effect.count)]
+            _note_iterations(state, inputs, effect.at_once, selected, frame, notes)
         elif isinstance(effect, RunMap):
             _note_map(effect, notes)
         answer = yield effect
+
+
+def _note_iterations(
+    state: InlineMap, inputs: Json, at_once: int, selected: list[Json], frame: Frame, notes: Notes
+) -> None:
+    notes["maxConcurrency"] = at_once
+    notes["afterItemsPath"] = state.items(inputs, frame)
+    if state.selector is not None:
+        notes["afterItemSelector"] = selected
 
 
 def _note_map(effect: RunMap, notes: Notes) -> None:

@@ -47,6 +47,9 @@ def _misfits(shape: Any, value: Any, at: str) -> Iterator[str]:
         case "list":
             for index, entry in enumerate(value):
                 yield from _misfits(shape.member, entry, f"{at}[{index}]")
+        case "map":
+            for key, entry in value.items():
+                yield from _misfits(shape.value, entry, f"{at}.{key}")
         case "string":
             if not isinstance(value, str) or (shape.enum and value not in shape.enum):
                 yield f"{at}: {value!r} is no {shape.name}"

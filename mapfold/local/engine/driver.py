@@ -6,6 +6,7 @@ execution, a branch of a Parallel or an iteration of a Map.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from typing import Any, Protocol
 
@@ -13,6 +14,13 @@ from mapfold.states import Scope
 from mapfold.states.effects import Effect, EndScope, FailScope, Goto, Json, Transition
 from mapfold.states.frame import Frame
 from mapfold.states.standing import Standing, go_on
+
+TURN = 256
+"""States that a scope visits before others get their turn, if none of them waits for anything."""
+LONG = 50
+"""Turns that a STANDARD execution has room for in its history. An EXPRESS one may loop on for its five minutes: each of
+its turns then takes `LONG_TURN_SECONDS`, about a millisecond a state, so that its history stays in bounds."""
+LONG_TURN_SECONDS = 0.25
 
 
 class World(Protocol):
@@ -29,7 +37,8 @@ async def drive(
     """Run `scope` from its first state with `data` to its end. A failure is a value; an exception is a bug of ours.
 
     With `standing` it goes on from there, and `data` counts only where no state has been entered.
-    Does not suspend where no state has to wait: a child execution of Pass states costs no turn of the event loop.
+    Does not suspend where no state has to wait, unless it visits hundreds: a child execution of Pass states costs no
+    turn of the event loop, and one that loops lets the others live, and can be stopped.
     """
     states = scope.states
     name = scope.start_at
@@ -38,6 +47,7 @@ async def drive(
         if not isinstance(first, Goto):
             return first
         name, data = first.name, first.data
+    visits = 0
     while True:
         steps = states[name].run(data, frame)
         answer: Any = None
@@ -50,6 +60,9 @@ async def drive(
             ending: EndScope | FailScope = transition
             return ending
         name, data = transition.name, transition.data
+        visits += 1
+        if not visits % TURN:
+            await asyncio.sleep(0 if visits < LONG * TURN else LONG_TURN_SECONDS)
 
 
 async def _go_on(scope: Scope, data: Json, frame: Frame, world: World, standing: Standing) -> Transition:

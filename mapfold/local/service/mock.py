@@ -7,8 +7,10 @@ from typing import Any
 
 import orjson
 
+from mapfold.local.map_run.model import ItemReaderError
 from mapfold.local.service.faults import Fault
 from mapfold.local.service.mock_schema import MODES
+from mapfold.local.service.reader_data import LINES, read_items
 from mapfold.local.service.request import DEFINITION_LENGTH, PAYLOAD_BYTES, Request
 from mapfold.states import Json, RunBranches, RunIterations, RunMap, RunTask, TaskFailed, TaskSucceeded
 from mapfold.states.inspection import Notes
@@ -22,7 +24,7 @@ TOLERANCE_CAUSE = "The specified tolerated failure threshold was exceeded"
 class Mock:
     """A result, or an error (where `failed`), and what stateConfiguration says of the items of a Map.
 
-    `failures` None: not said; `read`: the data that an ItemReader reads, or None.
+    `failures` None: not said; `read`: the text that an ItemReader reads, or None.
     """
 
     failed: bool = False
@@ -30,7 +32,7 @@ class Mock:
     error: str | None = None
     cause: str | None = None
     failures: int | None = None
-    read: Json = None
+    read: str | None = None
     mode: str = MODES[0]
 
     def answer(self, effect: object, notes: Notes) -> Any:
@@ -41,26 +43,32 @@ class Mock:
             return None  # neither time nor checks of what would be called
         if self.failed:
             return self._failure()
-        return TaskSucceeded(self.result) if isinstance(effect, RunTask) else self._listed()
+        if isinstance(effect, RunIterations):
+            self._check_failures(effect.count)
+        return TaskSucceeded(self.result) if isinstance(effect, RunTask) else self.result
 
     def _answer_map(self, effect: RunMap, notes: Notes) -> TaskSucceeded | TaskFailed:
         items = effect.items
         if effect.reader is not None and self.read is not None:
-            items = notes["afterItemsPointer"] = _point(self.read, effect.reader.config.get("ItemsPointer"))
+            try:
+                items = read_items(self.read, effect.reader, effect.max_items)
+            except ItemReaderError as error:
+                return TaskFailed("States.ItemReaderFailed", str(error))
+            if effect.reader.config.get("InputType") not in LINES:
+                notes["afterItemsPointer"] = items
             note_items(effect, items, notes)
         if self.failed:
             return self._failure()
         total = len(items) if isinstance(items, list | dict) else 0
-        if self.failures is not None and total and self.failures > total:
-            raise Fault("ValidationException", "mapIterationFailureCount exceeds the number of items of the Map state")
+        if total:
+            self._check_failures(total)
         if self.failures and _exceeds(self.failures, total, effect):
             return TaskFailed(TOLERANCE, TOLERANCE_CAUSE)
         return TaskSucceeded(self.result)
 
-    def _listed(self) -> list[Json]:
-        if not isinstance(self.result, list):
-            raise Fault("ValidationException", "Mocked result must be an array for a Map or Parallel state")
-        return self.result
+    def _check_failures(self, total: int) -> None:
+        if self.failures is not None and self.failures > total:
+            raise Fault("ValidationException", "mapIterationFailureCount exceeds the number of items of the Map state")
 
     def _failure(self) -> TaskFailed:
         return TaskFailed(self.error, self.cause, catchable=self.error != "States.Runtime")
@@ -80,12 +88,12 @@ def read_mock(request: Request) -> Mock | None:
     if not request.has("mock"):
         return None
     failed = members.has("errorOutput")
-    if failed and result is not None:
+    if failed == (result is not None):  # both, or neither: then there is nothing in place of the work
         raise Fault(
             "ValidationException", "A test mock should have only one of the following fields: [result, errorOutput]."
         )
     told = _parse(result, "Mocked result must be valid JSON")
-    return Mock(failed, told, error, cause, failures, _parse(read, "mapItemReaderData must be valid JSON"), mode)
+    return Mock(failed, told, error, cause, failures, read, mode)
 
 
 def _parse(text: str | None, problem: str) -> Json:
@@ -102,13 +110,3 @@ def _exceeds(failures: int, total: int, effect: RunMap) -> bool:
         return True
     beyond_count = count is not None and failures > count
     return beyond_count or (percentage is not None and total > 0 and failures * 100 / total > percentage)
-
-
-def _point(data: Json, pointer: Json) -> Json:
-    """What a JSON Pointer such as `/a/b` leads to, or the data where it leads nowhere."""
-    value = data
-    for name in pointer.split("/")[1:] if isinstance(pointer, str) else ():
-        if not isinstance(value, dict) or name not in value:
-            return data
-        value = value[name]
-    return value

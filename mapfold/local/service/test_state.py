@@ -13,11 +13,11 @@ from uuid import uuid4
 import orjson
 
 from mapfold.errors import DefinitionError
-from mapfold.local.arns import express_arn, state_machine_arn
+from mapfold.local.arns import express_arn, is_role_arn, state_machine_arn
 from mapfold.local.sdk.models import knows_action
 from mapfold.local.service.context import Service
 from mapfold.local.service.execution_input import check_input
-from mapfold.local.service.faults import Fault
+from mapfold.local.service.faults import Fault, invalid_role
 from mapfold.local.service.mock import Mock, read_mock
 from mapfold.local.service.mock_schema import check_result
 from mapfold.local.service.request import DEFINITION_LENGTH, PAYLOAD_BYTES, Request
@@ -53,11 +53,13 @@ async def test_state(service: Service, request: Request) -> dict[str, Any]:
     context = _parse_object(request.optional_text("context"), "context")
     data = _parse_input(input_text)
     _check_mock(mock, request, reveals=reveals)
+    if role_arn is not None and not is_role_arn(role_arn):
+        raise invalid_role(role_arn)
     notes: Notes = {}
     state = await asyncio.to_thread(_compile, definition, name, _member(context, "State", "Name") or NAME, notes)
     _check_state(state, mock, role_arn)
-    if mock is not None and not mock.failed and isinstance(state, Task):
-        await asyncio.to_thread(check_result, mock.result, state.resource, mock.mode)
+    if mock is not None and not mock.failed:
+        await _check_result(state, mock)
     frame = _make_frame(service, data, context, variables)
     trial = try_state(
         state,
@@ -143,6 +145,17 @@ def _check_state(state: State, mock: Mock | None, role_arn: str | None) -> None:
         raise Fault("ValidationException", "RoleArn must be specified when testing a Task state")
 
 
+async def _check_result(state: State, mock: Mock) -> None:
+    """Whether a mocked result is of the form that the state's work gives. A Map that writes its results tells where."""
+    if isinstance(state, Task):
+        await asyncio.to_thread(check_result, mock.result, state.resource, mock.mode)
+    elif not isinstance(state, DistributedMap) or state.writer is None:
+        if not isinstance(mock.result, list):
+            raise Fault("ValidationException", "Mocked result must be an array.")
+    elif state.writer.arguments is not None and not isinstance(mock.result, dict):
+        raise Fault("ValidationException", "Mocked result must be a JSON object.")
+
+
 # --- the run ------------------------------------------------------------------------------------------------
 
 
@@ -181,6 +194,8 @@ def _make_frame(service: Service, data: Json, context: Mapping[str, Json], varia
         },
         previous=1,
     )
+    if isinstance(context.get("State"), dict):
+        frame.execution = {**frame.execution, "State": context["State"]}
     item = context.get("Map")
     if isinstance(item, dict) and isinstance(item.get("Item"), dict):
         frame.map_item = item["Item"]

@@ -193,19 +193,23 @@ class TestWithMock:
         }
 
     def test_the_context_is_the_one_that_is_handed_in(self, service: Running) -> None:
-        """Its execution, task token, and retry count."""
+        """Its execution, task token, and what it says of the state: name, time and retry count."""
         state = {
             **TASK,
             "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
-            "Parameters": {"QueueUrl": "q", "MessageBody": {"id.$": "$$.Execution.Id", "token.$": "$$.Task.Token"}},
+            "Parameters": {
+                "QueueUrl": "q",
+                "MessageBody": {"id.$": "$$.Execution.Id", "token.$": "$$.Task.Token", "state.$": "$$.State"},
+            },
         }
-        context = {"Execution": {"Id": "run-1"}, "Task": {"Token": "t"}}
+        here = {"Name": "Mine", "EnteredTime": "2025-01-31T12:00:00Z", "RetryCount": 2}
+        context = {"Execution": {"Id": "run-1"}, "Task": {"Token": "t"}, "State": here}
 
         told = try_state(
             service, state, {}, mock={"result": "{}"}, context=json.dumps(context), inspectionLevel="DEBUG"
         )
 
-        assert told["inspectionData"]["afterParameters"]["MessageBody"] == {"id": "run-1", "token": "t"}
+        assert told["inspectionData"]["afterParameters"]["MessageBody"] == {"id": "run-1", "token": "t", "state": here}
 
     def test_an_inline_map(self, service: Running) -> None:
         """Its items and the inputs of its iterations are told, and the mock is its result."""
@@ -244,6 +248,76 @@ class TestWithMock:
             {"BatchInput": {"x": 1}, "Items": [3]},
         ]
         assert inspected["toleratedFailureCount"] == 1
+
+    @pytest.mark.parametrize(
+        ("config", "data", "items"),
+        [
+            (
+                {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"},
+                "a,b\n1,x\n2,y\n",
+                [{"a": "1", "b": "x"}, {"a": "2", "b": "y"}],
+            ),
+            ({"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"}, '[{"a": 1}]', [{"a": 1}]),
+            ({"InputType": "JSONL", "MaxItems": 1}, '{"a": 1}\n{"a": 2}', [{"a": 1}]),
+        ],
+        ids=["rows", "rows as JSON", "lines"],
+    )
+    def test_what_is_read_is_as_it_is_in_its_source(
+        self, service: Running, config: dict[str, Json], data: str, items: list[Json]
+    ) -> None:
+        """Rows and lines become items; a pointer is for documents."""
+        reader = {
+            "Resource": "arn:aws:states:::s3:getObject",
+            "ReaderConfig": config,
+            "Parameters": {"Bucket": "b", "Key": "k"},
+        }
+        state = {**SPREAD, "ItemReader": reader, "ItemSelector": {"v.$": "$$.Map.Item.Value"}}
+
+        told = try_state(
+            service, state, {}, mock={"result": "[]"}, stateConfiguration={"mapItemReaderData": data}, inspectionLevel="DEBUG"
+        )  # fmt: skip
+
+        assert told["inspectionData"]["afterItemSelector"] == [{"v": item} for item in items]
+        assert "afterItemsPointer" not in told["inspectionData"]
+
+    @pytest.mark.parametrize(
+        ("config", "data", "cause"),
+        [
+            (
+                {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"},
+                "a,a",
+                "CSV headers cannot contain duplicates.",
+            ),
+            ({"InputType": "JSON"}, "5", "Attempting to map over non-iterable node."),
+            ({"InputType": "JSON"}, "{", "Attempting to map over non-iterable node."),
+        ],
+    )
+    def test_data_that_its_reader_cannot_read(
+        self, service: Running, config: dict[str, Json], data: str, cause: str
+    ) -> None:
+        """Fails the Map as a reader does."""
+        reader = {
+            "Resource": "arn:aws:states:::s3:getObject",
+            "ReaderConfig": config,
+            "Parameters": {"Bucket": "b", "Key": "k"},
+        }
+
+        told = try_state(
+            service, {**SPREAD, "ItemReader": reader}, {}, mock={"result": "[]"}, stateConfiguration={"mapItemReaderData": data}
+        )  # fmt: skip
+
+        assert told == {
+            "status": "FAILED",
+            "error": "States.ItemReaderFailed",
+            "cause": cause,
+        }
+
+    def test_a_map_without_items(self, service: Running) -> None:
+        """What was made of none is told all the same."""
+        told = try_state(service, {**MAP, "MaxConcurrency": 2}, [], mock={"result": "[]"}, inspectionLevel="DEBUG")
+
+        assert (told["output"], told["inspectionData"]["afterItemsPath"]) == ([], [])
+        assert told["inspectionData"]["maxConcurrency"] == 2
 
     def test_more_failed_items_than_are_tolerated(self, service: Running) -> None:
         """Fail the Map, as they fail a map run."""
@@ -363,7 +437,36 @@ class TestWorkOfOthers:
                 "A test mock should have only one of the following fields: [result, errorOutput].",
             ),
         ),
+        (
+            TASK,
+            {"mock": {}},
+            (
+                "ValidationException",
+                "A test mock should have only one of the following fields: [result, errorOutput].",
+            ),
+        ),
         (TASK, {"mock": {"result": "{"}}, ("ValidationException", "Mocked result must be valid JSON")),
+        (MAP, {"mock": {"result": "{}"}}, ("ValidationException", "Mocked result must be an array.")),
+        (SPREAD, {"mock": {"result": "1"}}, ("ValidationException", "Mocked result must be an array.")),
+        (
+            {**MAP, "ItemsPath": "$$.Execution.Name"},
+            {
+                "mock": {"result": "[]"},
+                "context": '{"Execution": {"Name": ["a"]}}',
+                "stateConfiguration": {"mapIterationFailureCount": 2},
+            },
+            ("ValidationException", "mapIterationFailureCount exceeds the number of items of the Map state"),
+        ),
+        (
+            {**SPREAD, "ResultWriter": {"Resource": "arn:aws:states:::s3:putObject", "Parameters": {"Bucket": "b"}}},
+            {"mock": {"result": "[]"}},
+            ("ValidationException", "Mocked result must be a JSON object."),
+        ),
+        (
+            {"Type": "Parallel", "Branches": [EACH], "End": True},
+            {"mock": {"result": "5"}},
+            ("ValidationException", "Mocked result must be an array."),
+        ),
         (
             TASK,
             {"mock": {"result": "1"}, "revealSecrets": True},
@@ -397,6 +500,10 @@ def test_a_task_without_a_mock_needs_a_role(service: Running) -> None:
     fine = service.client.test_state(definition='{"Type": "Succeed"}')
 
     assert error == ("ValidationException", "RoleArn must be specified when testing a Task state")
+    assert error_of(lambda: service.client.test_state(definition=json.dumps(TASK), roleArn="admin")) == (
+        "InvalidArn",
+        "Invalid Role Arn: 'admin'",
+    )
     assert fine["output"] == "{}"
 
 

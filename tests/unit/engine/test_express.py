@@ -48,6 +48,18 @@ class TestSynchronous:
 
         assert (row.status, row.error, row.stop) == ("TIMED_OUT", None, row.start + 1)
 
+    async def test_a_loop_that_waits_for_nothing_is_timed_out(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """No number of events ends it; it lets others have their turn all the same, and its own limit come."""
+        monkeypatch.setattr(execution, "EXPRESS_SECONDS", 0.02)
+        rule = {"Variable": "$.a", "NumericEquals": 2, "Next": "S"}
+        loop = {"C": {"Type": "Choice", "Choices": [rule], "Default": "C"}, "S": {"Type": "Succeed"}}
+
+        row = await asyncio.wait_for(run(world, loop), 5)
+
+        assert row.status == "TIMED_OUT"
+
     async def test_it_goes_on_when_nobody_waits_any_more(self, world: World) -> None:
         """A client that goes away does not end it."""
         gate = world.functions.handlers["waits"] = Gate()

@@ -105,6 +105,31 @@ def test_an_empty_object_lacks_two_fields() -> None:
     assert problems({}) == ["SCHEMA_VALIDATION_FAILED: These fields are required: [States, StartAt] at /"]
 
 
+def test_what_is_missing_is_told_before_what_is_not_supported() -> None:
+    """Of each object: somebody was told the first two by the service."""
+    states: dict[str, Json] = {
+        "S": {"Kind": "x", "Type": "Task"},
+        "P": {"Type": "Parallel", "Branches": [{"Start": "A"}], "End": True},
+    }
+    catch = [{"Error": "A", "Next": "S"}]
+
+    assert problems({"Fn::Sub": "x"}) == [
+        "SCHEMA_VALIDATION_FAILED: These fields are required: [States, StartAt] at /",
+        "SCHEMA_VALIDATION_FAILED: Field 'Fn::Sub' is not supported at /",
+    ]
+    assert problems({"StartAt": "S", "States": states}) == [
+        "SCHEMA_VALIDATION_FAILED: These fields are required: [Resource] at /States/S",
+        "SCHEMA_VALIDATION_FAILED: These fields are required: [Next] at /States/S",
+        "SCHEMA_VALIDATION_FAILED: Field 'Kind' is not supported at /States/S",
+        "SCHEMA_VALIDATION_FAILED: These fields are required: [States, StartAt] at /States/P/Branches[0]",
+        "SCHEMA_VALIDATION_FAILED: Field 'Start' is not supported at /States/P/Branches[0]",
+    ]
+    assert of_state({"Type": "Task", "Resource": FUNCTION, "Catch": catch}) == [
+        "SCHEMA_VALIDATION_FAILED: These fields are required: [ErrorEquals] at /States/S/Catch[0]",
+        "SCHEMA_VALIDATION_FAILED: Field 'Error' is not supported at /States/S/Catch[0]",
+    ]
+
+
 @pytest.mark.parametrize(
     ("state", "problem"),
     [
@@ -153,7 +178,8 @@ def test_an_empty_object_lacks_two_fields() -> None:
             "There should only be one of the following fields: [Error, ErrorPath] at /States/S",
         ),
         ({"Type": "Fail", "CausePath": "States.MathAdd(1, 2)"}, "The value for the field 'CausePath' must be"),
-        ({"Type": "Pass", "ResultPath": "$$.a"}, "ResultPath must point into the state's input"),
+        ({"Type": "Pass", "ResultPath": "$$.a"}, "Value is not a Reference Path at /States/S/ResultPath"),
+        ({"Type": "Pass", "ResultPath": "$x.a"}, "Value is not a Reference Path at /States/S/ResultPath"),
         ({"Type": "Pass", "Parameters": {"a": 1, "a.$": "$"}}, "The field 'a' is given twice"),
         ({"Type": "Map", "ItemProcessor": PROCESSOR, "Label": "x"}, "only supported when the Map's mode is"),
         ({"Type": "Map", "ItemProcessor": DISTRIBUTED, "Label": "a b"}, "INVALID_LABEL_NAME: Label has a character"),
@@ -383,7 +409,7 @@ def test_a_state_goes_on_or_ends(fields: dict[str, Json], problem: str) -> None:
         ),
         ({"ErrorEquals": ["States.Mine"]}, "The error name 'States.Mine' is not one of the States Language"),
         ({"ErrorEquals": ["A"], "BackoffRate": 0.5}, "Minimum value is 1.0"),
-        ({"ErrorEquals": ["A"], "IntervalSeconds": 5, "MaxDelaySeconds": 5}, "MaxDelaySeconds must be greater"),
+        ({"ErrorEquals": ["A"], "MaxDelaySeconds": 0}, "Minimum value is 1 at /States/S/Retry[0]/MaxDelaySeconds"),
         ({"ErrorEquals": ["A"], "JitterStrategy": "SOME"}, "should have one of these values: [NONE, FULL]"),
     ],
 )
@@ -392,6 +418,13 @@ def test_a_retrier_is_refused(retrier: dict[str, Json], problem: str) -> None:
     (found,) = of_state({"Type": "Task", "Resource": FUNCTION, "Retry": [retrier]})
 
     assert problem in found
+
+
+def test_the_longest_delay_may_be_below_the_first() -> None:
+    """It is a bound for all delays; the developer guide asks for nothing but its own range."""
+    retry = [{"ErrorEquals": ["A"], "IntervalSeconds": 5, "MaxDelaySeconds": 3}]
+
+    assert of_state({"Type": "Task", "Resource": FUNCTION, "Retry": retry}) == []
 
 
 def test_states_all_comes_last() -> None:
@@ -569,15 +602,23 @@ def test_what_no_object_of_the_language_has_is_refused() -> None:
     assert of_state({"Type": "Task", "Resource": FUNCTION, "Retry": retry}) == [
         "SCHEMA_VALIDATION_FAILED: Field 'Next' is not supported at /States/S/Retry[0]"
     ]
-    assert "SCHEMA_VALIDATION_FAILED: A choice rule must have exactly one operator at /States/S/Choices[0]" in of_state(
-        {"Type": "Choice", "Choices": [rule]}
-    )
+    assert of_state({"Type": "Choice", "Choices": [rule, {"And": [rule], "Next": "S"}]}) == [
+        "SCHEMA_VALIDATION_FAILED: Field 'End' is not supported at /States/S/Choices[0]",
+        "SCHEMA_VALIDATION_FAILED: Field 'Next' is not supported at /States/S/Choices[1]/And[0]",
+        "SCHEMA_VALIDATION_FAILED: Field 'End' is not supported at /States/S/Choices[1]/And[0]",
+    ]
 
 
 @pytest.mark.parametrize(
     ("state", "own", "field", "place"),
     [
         ({"Type": "Pass", "Output": 1}, "JSONPath", "Output", "/States/S"),
+        (
+            {"Type": "Choice", "Choices": [{"Condition": True, "Next": "S"}]},
+            "JSONPath",
+            "Condition",
+            "/States/S/Choices[0]",
+        ),
         ({"Type": "Task", "Resource": FUNCTION, "Parameters": {}}, "JSONata", "Parameters", "/States/S"),
         (
             {"Type": "Choice", "Choices": [{"Condition": True, "Variable": "$", "Next": "S"}]},
