@@ -80,7 +80,7 @@ class TestFollowing:
     async def test_a_task_of_ecs_succeeds_if_its_containers_do(
         self, world: World, clients: FakeClients, code: int, ends: str
     ) -> None:
-        """It is STOPPED in any case: their exit codes tell."""
+        """It is STOPPED in any case: their exit codes tell. ECS is told who has started it."""
         clients.answer("ecs", "RunTask", {"tasks": [{"taskArn": "t"}], "failures": []})
         stopped = {"taskArn": "t", "lastStatus": "STOPPED", "containers": [{"exitCode": code}]}
         clients.answer("ecs", "DescribeTasks", {"tasks": [stopped]})
@@ -88,6 +88,9 @@ class TestFollowing:
         ended = await world.run(call("ecs:runTask.sync", {"TaskDefinition": "d", "Cluster": "c"}))
 
         assert ended.row.status == ends
+        assert clients.sent("RunTask") == [
+            {"startedBy": "AWS Step Functions", "taskDefinition": "d", "cluster": "c"}
+        ]
         assert clients.sent("DescribeTasks") == [{"cluster": "c", "tasks": ["t"]}]
 
     async def test_a_cluster_is_shown_with_its_id(self, world: World, clients: FakeClients) -> None:

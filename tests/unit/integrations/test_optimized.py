@@ -13,7 +13,7 @@ from mapfold.local.engine.integrations.optimized_services import OPTIMIZED_SERVI
 from mapfold.local.engine.integrations.services import CALL_OR_TOKEN, NESTED_PATTERNS
 from mapfold.states.integration_names import PATTERNS
 from tests.unit.engine.world import World
-from tests.unit.integrations.fakes import REQUEST, FakeClients, refused, unreachable
+from tests.unit.integrations.fakes import REQUEST, FakeClients, refused, unreachable, unreadable
 from tests.unit.integrations.tasks import call, call_with_input, failure, middle
 
 METADATA = {
@@ -164,9 +164,12 @@ class TestFailures:
             f"not found (Service: {label}; Status Code: 400; Error Code: {code}; Request ID: {REQUEST}; Proxy: null)",
         )
 
-    async def test_no_answer_is_a_fault_of_the_client(self, world: World, clients: FakeClients) -> None:
-        """`SdkClientException`, and what went wrong with the request."""
-        clients.answer("dynamodb", "GetItem", unreachable())
+    @pytest.mark.parametrize("fault", [unreachable(), unreadable()])
+    async def test_no_answer_is_a_fault_of_the_client(
+        self, world: World, clients: FakeClients, fault: Exception
+    ) -> None:
+        """`SdkClientException`, and what went wrong with the request; an answer that cannot be read is none."""
+        clients.answer("dynamodb", "GetItem", fault)
 
         error, cause = await failure(world, "dynamodb:getItem", {"TableName": "t", "Key": {}})
 

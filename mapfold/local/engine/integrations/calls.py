@@ -129,6 +129,7 @@ class Caller:
     ) -> Answer | ServiceError | ClientFault:
         from botocore import xform_name
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
 
         try:
             client = self._client(service, credentials)
@@ -136,7 +137,7 @@ class Caller:
             _read_bodies(output)
         except ClientError as error:
             return _service_error(error.response)
-        except BotoCoreError as error:
+        except (BotoCoreError, ResponseParserError) as error:
             return ClientFault(str(error))
         metadata = output.pop("ResponseMetadata", {})
         return Answer(

@@ -91,6 +91,11 @@ def _marked_job(arguments: dict[str, Json]) -> dict[str, Json]:
     return {**arguments, "ContainerOverrides": {**overrides, "Environment": [*(environment or ()), mark]}}
 
 
+def _signed_task(arguments: dict[str, Json]) -> dict[str, Json]:
+    """Tasks of ECS say who has started them."""
+    return {"StartedBy": "AWS Step Functions", **arguments}
+
+
 OPTIMIZED_SERVICES: Mapping[str, OptimizedService] = {
     "dynamodb": OptimizedService(
         OptimizedErrors("DynamoDB", "AmazonDynamoDBv2", "AmazonDynamoDBException"),
@@ -149,7 +154,7 @@ OPTIMIZED_SERVICES: Mapping[str, OptimizedService] = {
     ),
     "ecs": OptimizedService(
         OptimizedErrors("ECS", "AmazonECS", "AmazonECSException"),
-        _actions("ecs", ALL, "runTask"),
+        {"runTask": Action("ecs", "runTask", ALL, adapt=_signed_task)},
     ),
     "glue": OptimizedService(
         OptimizedErrors("Glue", "AWSGlue", "AWSGlueException"),
