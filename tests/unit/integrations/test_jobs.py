@@ -88,9 +88,7 @@ class TestFollowing:
         ended = await world.run(call("ecs:runTask.sync", {"TaskDefinition": "d", "Cluster": "c"}))
 
         assert ended.row.status == ends
-        assert clients.sent("RunTask") == [
-            {"startedBy": "AWS Step Functions", "taskDefinition": "d", "cluster": "c"}
-        ]
+        assert clients.sent("RunTask") == [{"startedBy": "AWS Step Functions", "taskDefinition": "d", "cluster": "c"}]
         assert clients.sent("DescribeTasks") == [{"cluster": "c", "tasks": ["t"]}]
 
     async def test_a_cluster_is_shown_with_its_id(self, world: World, clients: FakeClients) -> None:

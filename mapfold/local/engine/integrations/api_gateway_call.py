@@ -36,6 +36,26 @@ FIELDS = frozenset(
         "Stage",
     )
 )
+FORBIDDEN_HEADERS = frozenset(
+    (
+        "authorization",
+        "connection",
+        "content-md5",
+        "expect",
+        "host",
+        "max-forwards",
+        "proxy-authenticate",
+        "server",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "via",
+        "www-authenticate",
+    )
+)
+"""Headers that a task may not set, beside those that begin as no header of a task may."""
+
 AUTH_TYPES = frozenset(("NO_AUTH", "IAM_ROLE", "RESOURCE_POLICY"))
 AT_ONCE = 64
 
@@ -106,7 +126,7 @@ def _problems(arguments: Json) -> list[str]:
 
 def _are_headers(value: Json) -> bool:
     pairs = header_pairs(value)
-    return pairs is not None and not any(is_forbidden(name) for name, _ in pairs)
+    return pairs is not None and not any(is_forbidden(name, FORBIDDEN_HEADERS) for name, _ in pairs)
 
 
 def _url(arguments: Mapping[str, Json]) -> str:

@@ -15,6 +15,7 @@ from functools import lru_cache
 
 import orjson
 
+from mapfold.local.engine.integrations.metadata import in_java_order
 from mapfold.local.engine.integrations.patterns import wait_for_token
 from mapfold.local.engine.integrations.progress import Progress
 from mapfold.local.engine.integrations.requests import could_not_start, invalid_format, not_supported, required
@@ -194,7 +195,7 @@ def _response(request_id: str, status: int) -> dict[str, Json]:
     }
     return {
         "SdkHttpMetadata": {
-            "AllHttpHeaders": {name: [value] for name, value in headers.items()},
+            "AllHttpHeaders": {name: [headers[name]] for name in in_java_order(headers)},
             "HttpHeaders": headers,
             "HttpStatusCode": status,
         },
@@ -212,14 +213,14 @@ def _full_response(answer: Invocation, payload: Json) -> dict[str, Json]:
         "Payload": payload,
         "SdkHttpMetadata": {
             "AllHttpHeaders": {
-                "Connection": ["keep-alive"],
-                "Content-Length": [length],
-                "Content-Type": ["application/json"],
-                "Date": [date],
                 "X-Amz-Executed-Version": [version],
                 "x-amzn-Remapped-Content-Length": ["0"],
+                "Connection": ["keep-alive"],
                 "x-amzn-RequestId": [request_id],
+                "Content-Length": [length],
+                "Date": [date],
                 "X-Amzn-Trace-Id": [trace_id],
+                "Content-Type": ["application/json"],
             },
             "HttpHeaders": {
                 "Connection": "keep-alive",
