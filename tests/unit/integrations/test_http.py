@@ -329,6 +329,17 @@ class TestApiGateway:
         assert body == b'{"a":1}'
         assert result["ResponseBody"] == {"a": 1}
 
+    @pytest.mark.parametrize(
+        ("allows", "body"), [(False, b'{"a":{},"c":[null]}'), (True, b'{"a":{"b":null},"c":[null]}')]
+    )
+    async def test_null_is_sent_to_who_allows_it(self, allows: bool, body: bytes) -> None:
+        """Members that are null are left out, else."""
+        http = FakeHttp(answer())
+
+        await self.ask(http, AllowNullValues=allows, RequestBody={"a": {"b": None}, "c": [None]})
+
+        assert http.requests[0][3] == body
+
     async def test_a_role_signs_the_request(self) -> None:
         """AuthType IAM_ROLE: version 4, for execute-api."""
         http = FakeHttp(answer())

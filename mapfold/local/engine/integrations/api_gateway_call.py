@@ -25,7 +25,7 @@ from mapfold.states.effects import Json, Resource, RunTask, TaskFailed
 
 FIELDS = frozenset(
     (
-        "AllowHeaders",
+        "AllowNullValues",
         "ApiEndpoint",
         "AuthType",
         "Headers",
@@ -83,7 +83,7 @@ class ApiGatewayCall:
     async def submit(self, effect: RunTask, progress: Progress) -> Json | TaskFailed:
         """Make the request: the task's result, or its failure."""
         arguments = effect.arguments
-        method, url, body = str(arguments["Method"]), _url(arguments), _body(arguments.get("RequestBody"))
+        method, url, body = str(arguments["Method"]), _url(arguments), _body(arguments)
         headers: dict[str, str] = {}
         for name, value in header_pairs(arguments.get("Headers")) or ():
             headers[name] = f"{headers[name]},{value}" if name in headers else value
@@ -114,6 +114,7 @@ def _problems(arguments: Json) -> list[str]:
         "Method": lambda value: value in METHODS,
         "Stage": lambda value: isinstance(value, str),
         "Path": lambda value: isinstance(value, str),
+        "AllowNullValues": lambda value: isinstance(value, bool),
         "AuthType": lambda value: value in AUTH_TYPES,
         "Headers": _are_headers,
         "QueryParameters": lambda value: query_pairs(value) is not None,
@@ -137,7 +138,17 @@ def _url(arguments: Mapping[str, Json]) -> str:
     return f"{scheme}://{host}/{quote('/'.join(parts))}{'?' if query else ''}{query}"
 
 
-def _body(body: Json) -> bytes | None:
+def _body(arguments: Mapping[str, Json]) -> bytes | None:
+    """The request's body: members that are null are left out unless AllowNullValues says otherwise."""
+    body = arguments.get("RequestBody")
     if body is None:
         return None
+    if not arguments.get("AllowNullValues"):
+        body = _without_nulls(body)
     return (body if isinstance(body, str) else json.dumps(body, separators=(",", ":"))).encode()
+
+
+def _without_nulls(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
+    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
