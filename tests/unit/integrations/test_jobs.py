@@ -20,7 +20,7 @@ def in_turn(*answers: Any) -> Any:
 
 class TestFollowing:
     async def test_a_job_is_the_result_when_it_has_succeeded(self, world: World, clients: FakeClients) -> None:
-        """Scheduled, Started, Submitted with the answer and its metadata, Succeeded with the job alone."""
+        """Scheduled, Started, Submitted with the answer, its metadata and the JobName, Succeeded with the job alone."""
         clients.answer("glue", "StartJobRun", {"JobRunId": "r"})
         running, done = ({"JobRun": {"Id": "r", "JobRunState": state}} for state in ("RUNNING", "SUCCEEDED"))
         clients.answer("glue", "GetJobRun", in_turn(running, done))
@@ -29,7 +29,9 @@ class TestFollowing:
 
         assert middle(ended) == ["TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded"]
         assert ended.details("TaskSubmitted")["resource"] == "startJobRun.sync"
-        assert list(output_of(ended, "TaskSubmitted")) == ["JobRunId", "SdkHttpMetadata", "SdkResponseMetadata"]
+        submitted = output_of(ended, "TaskSubmitted")
+        assert list(submitted) == ["JobRunId", "SdkHttpMetadata", "SdkResponseMetadata", "JobName"]
+        assert submitted["JobName"] == "j"
         assert ended.output == {"Id": "r", "JobRunState": "SUCCEEDED"}
         assert clients.sent("GetJobRun") == [{"JobName": "j", "RunId": "r"}] * 2
 

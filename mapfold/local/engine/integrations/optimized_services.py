@@ -26,7 +26,7 @@ class Action:
     """`operation` is in the manner of Resources (putItem), `service` as `aws-sdk:` names it.
 
     `only`: the fields that are taken, where they are fewer than the API's. `adapt` makes the API's fields of the task's,
-    `renamed` the task's result of the API's. `has_own_fields`: the task's are others than the API's.
+    `renamed` the task's result of the API's. `told`: parameters that stand in the result again. `has_own_fields`: the task's are others than the API's.
     """
 
     service: str
@@ -35,6 +35,7 @@ class Action:
     only: frozenset[str] | None = None
     adapt: Adapt | None = None
     renamed: Adapt | None = None
+    told: tuple[str, ...] = ()
     has_own_fields: bool = False
 
 
@@ -159,7 +160,7 @@ OPTIMIZED_SERVICES: Mapping[str, OptimizedService] = {
     ),
     "glue": OptimizedService(
         OptimizedErrors("Glue", "AWSGlue", "AWSGlueException"),
-        _actions("glue", CALL_OR_JOB, "startJobRun"),
+        {"startJobRun": Action("glue", "startJobRun", CALL_OR_JOB, told=("JobName",))},
     ),
     "athena": OptimizedService(
         OptimizedErrors("Athena", "AmazonAthena", "AmazonAthenaException"),
