@@ -13,6 +13,8 @@ from mapfold.states.integration_names import PARAMETERS, SDK, SDK_PATTERNS, has_
 _PARTITION = r"arn:aws(?:-[a-z-]+)?"
 _FUNCTION = re.compile(_PARTITION + r":lambda:[a-z0-9-]+:\d{12}:function:[\w-]+(?::[\w$-]+)?")
 _ACTIVITY = re.compile(_PARTITION + r":states:[a-z0-9-]+:\d{12}:activity:\S{1,80}")
+_CONNECTION = re.compile(_PARTITION + r":events:[a-z0-9-]+:\d{12}:connection/\S+")
+_ENDPOINT = re.compile(r"https?://[^\s/]+\S*")
 _INTEGRATION = re.compile(
     _PARTITION + r":states:[a-z0-9-]*:(?:\d{12})?:"
     r"(?P<service>aws-sdk:[a-zA-Z0-9]+|[a-zA-Z0-9-]+):(?P<action>[a-zA-Z0-9]+)"
@@ -84,6 +86,8 @@ def _check_parameters(node: Node, resource: Resource) -> None:
         given.problem(problems.required_parameter(name))
     for name in unknown:
         given.problem(problems.unsupported_parameter(name))
+    if (resource.service, resource.action) == ("http", "invoke"):
+        _check_http(given)
 
 
 def _refused(node: Node, resource: Resource, written: Mapping[str, Json]) -> tuple[Sequence[str], Sequence[str]]:
@@ -100,6 +104,23 @@ def _refused(node: Node, resource: Resource, written: Mapping[str, Json]) -> tup
     unknown = [name for name in written if name not in known and (node.is_jsonata or not name.endswith(".$"))]
     deeper = () if refused is None else [name for name in refused[1] if name not in unknown]
     return [name for name in expected.required if name not in names], [*unknown, *deeper]
+
+
+def _check_http(given: Node) -> None:
+    """Report where an HTTP Task leads, and by which connection, if it is written down and can be none."""
+    if _is_other(given.fields.get("ApiEndpoint"), _ENDPOINT, given):
+        given.problem(problems.invalid_parameter("ApiEndpoint"))
+    for name in ("Authentication", "InvocationConfig"):
+        config = given.fields.get(name)
+        if isinstance(config, dict) and _is_other(config.get("ConnectionArn"), _CONNECTION, given):
+            given.problem(problems.invalid_parameter("ConnectionArn"))
+
+
+def _is_other(value: Json, form: re.Pattern[str], node: Node) -> bool:
+    """Whether a value that is written down has another form."""
+    if not isinstance(value, str) or (node.is_jsonata and value.startswith("{%")):
+        return False
+    return form.fullmatch(value) is None
 
 
 def _named(name: str, node: Node) -> str:

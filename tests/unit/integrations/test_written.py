@@ -27,6 +27,10 @@ def unknown(name: str) -> str:
     return f'SCHEMA_VALIDATION_FAILED: The field "{name}" is not supported by Step Functions at /States/Call/Parameters'
 
 
+def invalid(name: str) -> str:
+    return f"SCHEMA_VALIDATION_FAILED: The value for the '{name}' field is not valid at /States/Call/Parameters"
+
+
 def missing(name: str) -> str:
     return f"SCHEMA_VALIDATION_FAILED: The field '{name}' is required but was missing at /States/Call/Parameters"
 
@@ -63,6 +67,12 @@ def missing(name: str) -> str:
         ),
         ("elasticmapreduce:terminateCluster", {"ClusterId": "j"}, []),
         ("http:invoke", {"Method": "GET"}, [missing("ApiEndpoint")]),
+        ("http:invoke", {"Method": "GET", "ApiEndpoint": "States.Format('https://{}', $.a)"}, [invalid("ApiEndpoint")]),
+        (
+            "http:invoke",
+            {"Method": "GET", "ApiEndpoint.$": "$.a", "Authentication": {"ConnectionArn": "mine"}},
+            [invalid("ConnectionArn")],
+        ),
         ("dynamodb:putItem", {"TableName": "t", "Item": {"id": {"s": "1"}, "n.$": "$.n"}}, [unknown("s")]),
         ("sqs:sendMessage", {"QueueUrl": "q", "Foo": {}}, [missing("MessageBody"), unknown("Foo")]),
         ("lambda:invoke", {"FunctionName": "f", "Other": 1}, [unknown("Other")]),
