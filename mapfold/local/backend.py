@@ -52,6 +52,7 @@ async def open_backend(data: Path, store: Store, endpoints: Endpoints) -> AsyncI
     """The real one: Lambda workers and the engine. Leaving it cuts executions off first, then ends workers."""
     from mapfold.local import api_gateway
     from mapfold.local.engine import Engine as RealEngine
+    from mapfold.local.engine.integrations.written import refused_parameters
     from mapfold.local.execution_logs import LogDelivery
     from mapfold.local.lambda_ import LambdaService, default_max_workers
     from mapfold.local.map_run import PatientS3, identity, patience_of
@@ -84,7 +85,13 @@ async def open_backend(data: Path, store: Store, endpoints: Endpoints) -> AsyncI
             yield Backend(
                 engine=engine,
                 children=identity,
-                check_definition=lambda text, express: _compile(compile_machine, text, express, knows_action),
+                check_definition=lambda text, express: _compile(
+                    compile_machine,
+                    text,
+                    express=express,
+                    knows_action=knows_action,
+                    refuses_parameters=refused_parameters,
+                ),
                 routes=[*lambda_service.routes(), *api_gateway.routes(lambda_service)],
                 resume=engine.resume,
                 log_group_exists=logs.has_group,
@@ -95,7 +102,5 @@ async def open_backend(data: Path, store: Store, endpoints: Endpoints) -> AsyncI
             patient.give_up()  # nobody waits for S3 while everything ends
 
 
-def _compile(
-    compile_machine: Callable[..., object], text: str, express: bool, knows_action: Callable[[str, str], bool]
-) -> None:
-    compile_machine(text, express=express, knows_action=knows_action)
+def _compile(compile_machine: Callable[..., object], text: str, **options: Any) -> None:
+    compile_machine(text, **options)

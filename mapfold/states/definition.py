@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mapfold.errors import Problem
 from mapfold.states import problems
@@ -37,6 +37,19 @@ KnowsAction = Callable[[str, str], bool]
 """(`dynamodb`, `putItem`): whether an `aws-sdk` integration has this service and action."""
 
 
+class RefusesParameters(Protocol):
+    """What is wrong with the parameters of an integration, by the API's model."""
+
+    def __call__(
+        self, service: str, action: str, written: Mapping[str, Json], *, has_paths: bool
+    ) -> tuple[Sequence[str], Sequence[str]] | None:
+        """The members that `written` lacks, and those that the action does not have; None where no model says.
+
+        `has_paths`: names that end with `.$` have their values at run time.
+        """
+        ...
+
+
 class Language(StrEnum):
     """A QueryLanguage."""
 
@@ -53,13 +66,14 @@ class Build:
     """What all nodes of one compilation share. `compile_scope` makes the scope of a branch or processor.
 
     `problems` are those of fields, `flaws` those of names and transitions. `state_names` and `labels` are those that
-    have been seen so far, anywhere in the machine. `notes` takes down the steps of a state that is tested by itself.
+    have been seen so far, anywhere in the machine. `refuses_parameters` looks at those of integrations. `notes` takes down the steps of a state that is tested by itself.
     """
 
     language: Language
     compile_scope: Callable[[Node], Scope]
     knows_action: KnowsAction | None = None
     notes: Notes | None = None
+    refuses_parameters: RefusesParameters | None = None
     problems: list[Problem] = field(default_factory=list)
     flaws: list[Problem] = field(default_factory=list)
     state_names: set[str] = field(default_factory=set)

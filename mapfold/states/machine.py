@@ -11,7 +11,7 @@ import orjson
 from mapfold.errors import DefinitionError, Problem
 from mapfold.states import problems
 from mapfold.states.choice import compile_choice
-from mapfold.states.definition import Build, KnowsAction, Language, Node
+from mapfold.states.definition import Build, KnowsAction, Language, Node, RefusesParameters
 from mapfold.states.effects import Effect, Json, Transition
 from mapfold.states.fail import compile_fail
 from mapfold.states.fields import KINDS, check_fields
@@ -73,27 +73,38 @@ def compile_machine(
     *,
     express: bool = False,
     knows_action: KnowsAction | None = None,
+    refuses_parameters: RefusesParameters | None = None,
     notes: Notes | None = None,
 ) -> Machine:
     """Compile a definition: its JSON text, or the object that it stands for.
 
     `express`: the machine is of type EXPRESS, which lacks activities, `.sync`, task tokens and distributed Maps.
-    `knows_action` says which actions `aws-sdk` integrations have; without it all are taken. States write what they do
+    `knows_action` says which actions `aws-sdk` integrations have, `refuses_parameters` what is wrong with parameters;
+    without them all are taken. States write what they do
     with their data into `notes`, if there are any. Raises DefinitionError with all problems.
     """
     fields = _parse(definition)
-    build = Build(resolve_language(fields) or Language.JSONPATH, _compile_scope, knows_action, notes)
+    build = Build(
+        resolve_language(fields) or Language.JSONPATH, _compile_scope, knows_action, notes, refuses_parameters
+    )
     root = Node(fields, "", build, build.language, express=express)
     return _checked(build, lambda: _compile_root(root))
 
 
-def compile_state(definition: str, name: str, *, knows_action: KnowsAction | None = None, notes: Notes) -> State:
+def compile_state(
+    definition: str,
+    name: str,
+    *,
+    knows_action: KnowsAction | None = None,
+    refuses_parameters: RefusesParameters | None = None,
+    notes: Notes,
+) -> State:
     """Compile one state by itself, from its JSON text. Its transitions may lead anywhere.
 
     Raises DefinitionError with all problems; their places begin at the state.
     """
     fields = _parse(definition)
-    build = Build(Language.JSONPATH, _compile_scope, knows_action, notes)
+    build = Build(Language.JSONPATH, _compile_scope, knows_action, notes, refuses_parameters)
     node = Node(fields, "", build, build.language, name=name, own=assigned_names({name: fields}))
     state = _checked(build, lambda: _compile_kind(node))
     assert state is not None  # or there were problems

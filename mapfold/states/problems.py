@@ -48,6 +48,11 @@ def required_parameter(name: str) -> str:
     return f"The field '{name}' is required but was missing"
 
 
+def invalid_parameter(name: str) -> str:
+    """A member of an integration's parameters that is written down and cannot be right."""
+    return f"The value for the '{name}' field is not valid"
+
+
 def unsupported_parameter(name: str) -> str:
     """A member that the parameters of an integration may not have."""
     return f'The field "{name}" is not supported by Step Functions'

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
 from mapfold.states import problems
 from mapfold.states.definition import KnowsAction, Node
-from mapfold.states.effects import Resource
+from mapfold.states.effects import Json, Resource
 from mapfold.states.integration_names import PARAMETERS, SDK, SDK_PATTERNS, has_pattern
 
 _PARTITION = r"arn:aws(?:-[a-z-]+)?"
 _FUNCTION = re.compile(_PARTITION + r":lambda:[a-z0-9-]+:\d{12}:function:[\w-]+(?::[\w$-]+)?")
 _ACTIVITY = re.compile(_PARTITION + r":states:[a-z0-9-]+:\d{12}:activity:\S{1,80}")
+_CONNECTION = re.compile(_PARTITION + r":events:[a-z0-9-]+:\d{12}:connection/\S+")
+_ENDPOINT = re.compile(r"https?://[^\s/]+\S*")
 _INTEGRATION = re.compile(
     _PARTITION + r":states:[a-z0-9-]*:(?:\d{12})?:"
     r"(?P<service>aws-sdk:[a-zA-Z0-9]+|[a-zA-Z0-9-]+):(?P<action>[a-zA-Z0-9]+)"
@@ -72,17 +75,52 @@ def _check_express(node: Node, resource: Resource) -> None:
 
 
 def _check_parameters(node: Node, resource: Resource) -> None:
-    """Report members that an optimized integration must have and has not, or does not know, where they are written."""
+    """Report members that an integration must have and has not, or does not know, where they are written."""
     field = "Arguments" if node.is_jsonata else "Parameters"
-    expected = PARAMETERS.get((resource.service, resource.action)) if resource.family == "task" else None
-    if expected is None or not isinstance(node.fields.get(field), dict):
+    written = node.fields.get(field)
+    if resource.family != "task" or not isinstance(written, dict):
         return
-    given = node.child({_named(name, node): None for name in node.fields[field]}, field)
-    for name in expected.required:
-        given.require_parameter(name)
-    for name in given.fields:
-        if expected.known is not None and name not in expected.known:
-            given.problem(problems.unsupported_parameter(name))
+    missing, unknown = _refused(node, resource, written)
+    given = node.child(written, field)
+    for name in missing:
+        given.problem(problems.required_parameter(name))
+    for name in unknown:
+        given.problem(problems.unsupported_parameter(name))
+    if (resource.service, resource.action) == ("http", "invoke"):
+        _check_http(given)
+
+
+def _refused(node: Node, resource: Resource, written: Mapping[str, Json]) -> tuple[Sequence[str], Sequence[str]]:
+    """The members that are missing, and those that there are not. A path's are not said to be unknown before it runs."""
+    look = node.build.refuses_parameters
+    refused = None
+    if look is not None:
+        refused = look(resource.service, resource.action, written, has_paths=not node.is_jsonata)
+    expected = PARAMETERS.get((resource.service, resource.action))
+    if expected is None or (refused is not None and expected.known is None):
+        return refused or ((), ())
+    names = {_named(name, node) for name in written}
+    known = written.keys() if expected.known is None else expected.known
+    unknown = [name for name in written if name not in known and (node.is_jsonata or not name.endswith(".$"))]
+    deeper = () if refused is None else [name for name in refused[1] if name not in unknown]
+    return [name for name in expected.required if name not in names], [*unknown, *deeper]
+
+
+def _check_http(given: Node) -> None:
+    """Report where an HTTP Task leads, and by which connection, if it is written down and can be none."""
+    if _is_other(given.fields.get("ApiEndpoint"), _ENDPOINT, given):
+        given.problem(problems.invalid_parameter("ApiEndpoint"))
+    for name in ("Authentication", "InvocationConfig"):
+        config = given.fields.get(name)
+        if isinstance(config, dict) and _is_other(config.get("ConnectionArn"), _CONNECTION, given):
+            given.problem(problems.invalid_parameter("ConnectionArn"))
+
+
+def _is_other(value: Json, form: re.Pattern[str], node: Node) -> bool:
+    """Whether a value that is written down has another form."""
+    if not isinstance(value, str) or (node.is_jsonata and value.startswith("{%")):
+        return False
+    return form.fullmatch(value) is None
 
 
 def _named(name: str, node: Node) -> str:

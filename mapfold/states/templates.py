@@ -73,24 +73,27 @@ def _compile_node(node: Json, report: Callable[[str, str], None]) -> Query | Non
 
 
 def _compile_object(node: Mapping[str, Json], report: Callable[[str, str], None]) -> Query | None:
+    """Members that are filled in stand behind the others, as the service takes `x.$` out and puts `x` in."""
     constants: dict[str, Json] = {}
+    filled: dict[str, Json] = {}
     dynamic: list[tuple[str, Query]] = []
     for key, member in node.items():
         name = key
         query: Query | None
+        places = constants
         if key.endswith(".$"):
-            name = key[:-2]
+            name, places = key[:-2], filled
             query = _compile_member(key, member, report)
         else:
             query = _compile_node(member, report)
-        if name in constants:
+        if name in constants or name in filled:
             report(key, f"The field '{name}' is given twice")
-        constants[name] = member  # holds the place, so that members keep their order
+        places[name] = member  # holds the place, so that members keep their order
         if query is not None:
             dynamic.append((name, query))
     if not dynamic:
         return None
-    return _build_object(constants, dynamic)
+    return _build_object(constants | filled, dynamic)
 
 
 def _build_object(constants: dict[str, Json], dynamic: list[tuple[str, Query]]) -> Query:

@@ -7,6 +7,7 @@ import json
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 MAX_SYNC_PAYLOAD_BYTES = 6_291_556
 """Request and response of a RequestResponse invocation: 6 MB and the 100 bytes that Lambda grants on top."""
@@ -95,6 +96,14 @@ def response_too_large() -> bytes:
     """The payload of a call whose handler returned more than 6 MB."""
     message = f"Response payload size exceeded maximum allowed payload size ({MAX_SYNC_PAYLOAD_BYTES} bytes)."
     return _platform_error("Function.ResponseSizeTooLarge", message)
+
+
+def as_deployed(body: bytes, folder: Path) -> bytes:
+    """The error document of a handler whose code is in `folder`, with the paths that the files have on Lambda.
+
+    The log, where one looks for the line, keeps those of this machine.
+    """
+    return body.replace(json.dumps(f"{folder}/")[1:-1].encode(), b"/var/task/")
 
 
 def _platform_error(error_type: str, message: str) -> bytes:

@@ -183,12 +183,14 @@ class Worker:
         self.phase = advance(self.phase, Signal.ANSWERED)
         if body is None:
             body, failed = invocations.response_too_large(), True
+        elif failed:
+            body = invocations.as_deployed(body, self._function.folder)
         self._complete(call, body, failed=failed)
 
     def init_failed(self, body: bytes) -> None:
         self.phase = advance(self.phase, Signal.INIT_FAILED)
         self._set_deadline(time.monotonic() + 1.0)  # by then it has read our answer, and exited by itself
-        self._fail_init(lambda call: body)
+        self._fail_init(lambda call: invocations.as_deployed(body, self._function.folder))
         self._owner.is_gone(self)
 
     def hung_up(self, connection: RuntimeConnection) -> None:

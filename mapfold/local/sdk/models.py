@@ -12,7 +12,7 @@ import gzip
 import json
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,20 @@ def knows_action(service: str, action: str) -> bool:
     """Whether the service that Step Functions calls `service` has `action` (`dynamodb`, `putItem`)."""
     model = service_models().get(service)
     return model is not None and action in _action_names(model)
+
+
+def input_shape(service: str, action: str) -> tuple[Mapping[str, Any], str | None] | None:
+    """All shapes of the service, and the name of that which the action takes (None: it takes nothing).
+
+    None where there is no such action.
+    """
+    path = service_models().get(service)
+    model = {} if path is None else _load(path)
+    for name, operation in model.get("operations", {}).items():
+        if action_name(name) == action:
+            given = operation.get("input")
+            return model["shapes"], None if given is None else given["shape"]
+    return None
 
 
 def result_shape(service: str, action: str) -> tuple[Mapping[str, Any], str] | None:
@@ -65,6 +79,7 @@ def _action_names(model: Path) -> frozenset[str]:
     return frozenset(map(action_name, _load(model)["operations"]))
 
 
+@lru_cache(maxsize=1)
 def _load(model: Path) -> Any:
     with gzip.open(model) as file:
         return json.load(file)

@@ -14,6 +14,7 @@ import orjson
 
 from mapfold.errors import DefinitionError
 from mapfold.local.arns import express_arn, is_role_arn, state_machine_arn
+from mapfold.local.engine.integrations.written import refused_parameters
 from mapfold.local.sdk.models import knows_action
 from mapfold.local.service.context import Service
 from mapfold.local.service.execution_input import check_input
@@ -118,8 +119,12 @@ def _member(context: Mapping[str, Json], group: str, name: str) -> str | None:
 def _compile(definition: str, name: str | None, own_name: str, notes: Notes) -> State:
     try:
         if name is None:
-            return compile_state(definition, own_name, knows_action=knows_action, notes=notes)
-        machine = compile_machine(definition, knows_action=knows_action, notes=notes)
+            return compile_state(
+                definition, own_name, knows_action=knows_action, refuses_parameters=refused_parameters, notes=notes
+            )
+        machine = compile_machine(
+            definition, knows_action=knows_action, refuses_parameters=refused_parameters, notes=notes
+        )
     except DefinitionError as error:
         raise Fault("InvalidDefinition", f"Invalid State Machine Definition: '{error}'") from error
     state = find_state(machine.scope, name)

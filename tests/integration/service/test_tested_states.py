@@ -388,7 +388,8 @@ class TestWorkOfOthers:
 
     def test_parameters_are_looked_at_before_the_call(self, service: Running) -> None:
         """What would fail an execution with States.Runtime fails the test so, and nothing is called."""
-        state = {**TASK, "Resource": "arn:aws:states:::aws-sdk:sqs:sendMessage", "Parameters": {"No": 1}}
+        parameters = {"QueueUrl": "q", "MessageBody": "m", "DelaySeconds": {}}
+        state = {**TASK, "Resource": "arn:aws:states:::aws-sdk:sqs:sendMessage", "Parameters": parameters}
         service.engine.answers = ["The parameters are wrong."]
 
         told = try_state(service, state, {})

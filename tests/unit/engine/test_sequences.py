@@ -230,13 +230,13 @@ class TestTasks:
         assert ended.row.error == error
 
     async def test_a_function_that_is_not_there(self, world: World) -> None:
-        """Lambda's refusal comes with the suffix of the service's SDK."""
+        """Lambda's refusal names the version that was meant, with the suffix of the service's SDK (recorded)."""
         ended = await world.run({"T": task("gone")})
 
         assert ended.types[2:5] == ["LambdaFunctionScheduled", "LambdaFunctionStarted", "LambdaFunctionFailed"]
         assert ended.row.error == "Lambda.ResourceNotFoundException"
-        assert (ended.row.cause or "").endswith(
-            "(Service: AWSLambda; Status Code: 404; Error Code: ResourceNotFoundException; "
+        assert ended.row.cause == (
+            f"Function not found: {function('gone')}:$LATEST (Service: AWSLambda; Status Code: 404; Error Code: ResourceNotFoundException; "
             "Request ID: request-2; Proxy: null)"
         )
 

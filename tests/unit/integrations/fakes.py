@@ -8,6 +8,7 @@ from typing import Any
 from botocore import xform_name
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.parsers import ResponseParserError
 
 REQUEST = "11111111-2222-4333-8444-555555555555"
 Handler = Callable[..., Any]
@@ -70,6 +71,11 @@ def refused(code: str, message: str = "no", status: int = 400, **more: str) -> C
     error: dict[str, Any] = {"Code": code, "Message": message, **more}
     response: Any = {"Error": error, "ResponseMetadata": metadata(status)}
     return ClientError(response, "Operation")
+
+
+def unreadable() -> ResponseParserError:
+    """What answers is no service."""
+    return ResponseParserError("Unable to parse response (syntax error: line 1, column 0), invalid XML received")
 
 
 def unreachable() -> EndpointConnectionError:

@@ -163,7 +163,7 @@ class TestHttpTask:
             "X-Both": "connection",
             "X-Own": "task",
             "K": "v",
-            "Content-Type": "application/json",
+            "Content-Type": "application/json; charset=UTF-8",
         }
         assert json.loads(body or b"") == {"both": "connection", "own": 1}
 
@@ -208,10 +208,10 @@ class TestHttpTask:
     @pytest.mark.parametrize(
         ("format_", "form"),
         [
-            ("INDICES", b"a%5B0%5D=1&a%5B1%5D=x+y&b%5Bc%5D=true"),
-            ("REPEAT", b"a=1&a=x+y&b%5Bc%5D=true"),
-            ("COMMAS", b"a=1%2Cx+y&b%5Bc%5D=true"),
-            ("BRACKETS", b"a%5B%5D=1&a%5B%5D=x+y&b%5Bc%5D=true"),
+            ("INDICES", b"a%5B0%5D=1&a%5B1%5D=x%20y&b%5Bc%5D=true"),
+            ("REPEAT", b"a=1&a=x%20y&b%5Bc%5D=true"),
+            ("COMMAS", b"a=1%2Cx%20y&b%5Bc%5D=true"),
+            ("BRACKETS", b"a%5B%5D=1&a%5B%5D=x%20y&b%5Bc%5D=true"),
         ],
     )
     def test_arrays_of_a_form(self, format_: str, form: bytes) -> None:
@@ -241,8 +241,47 @@ class TestHttpTask:
 
         result = await run(clients, http)
 
-        assert result.error == "EventBridge.ResourceNotFoundException"
+        assert result == TaskFailed("Events.ConnectionResource.ResourceNotFound", "no")
         assert http.requests == []
+
+    @pytest.mark.parametrize(
+        ("state", "error"), [("DEAUTHORIZED", "InvalidConnectionState"), ("AUTHORIZING", "AuthInProgress")]
+    )
+    async def test_a_connection_must_be_authorized(self, clients: FakeClients, state: str, error: str) -> None:
+        """Else the guide's errors say why it is not."""
+        clients.answer("events", "DescribeConnection", {"AuthorizationType": "BASIC", "ConnectionState": state})
+
+        result = await run(clients, FakeHttp(answer()))
+
+        assert result.error == f"Events.ConnectionResource.{error}"
+
+    @pytest.mark.parametrize(
+        ("kind", "body", "is_read"),
+        [
+            ("image/png", b"png", False),
+            ("application/octet-stream", b"{}", False),
+            ("text/plain", b"\xff\xfe", False),
+            ("text/plain; charset=utf-8", "ä".encode(), True),
+            ("text/plain", "ä".encode()[:1], True),
+        ],
+    )
+    async def test_an_answer_must_be_text(self, clients: FakeClients, kind: str, body: bytes, is_read: bool) -> None:
+        """What is binary, or says that it is, is a States.Runtime error; text may be cut off at the limit."""
+        connection(clients, "BASIC", {"username": "u", "password": "p"})
+
+        result = await run(clients, FakeHttp(HttpAnswer(200, "OK", {"Content-Type": [kind]}, body)))
+
+        assert is_read is not (isinstance(result, TaskFailed) and result.error == "States.Runtime")
+
+    async def test_text_and_the_connection_s_body_do_not_merge(self, clients: FakeClients) -> None:
+        """States.Runtime, and no request is made."""
+        more = {"body_parameters": [{"key": "k", "value": "v"}]}
+        connection(clients, "API_KEY", {"api_key_name": "K", "api_key_value": "v", "invocation_http_parameters": more})
+        http = FakeHttp(answer())
+
+        result = await run(clients, http, Method="POST", RequestBody="text")
+
+        assert (result.error, result.catchable, http.requests) == ("States.Runtime", False, [])
 
     @pytest.mark.parametrize(
         ("arguments", "problem"),
@@ -251,6 +290,7 @@ class TestHttpTask:
             ({"Method": "BREW"}, "The value of the field 'Method' has an invalid format"),
             ({"QueryParameters": "?a=b"}, "The value of the field 'QueryParameters' has an invalid format"),
             ({"Headers": {"Host": "x"}}, "The value of the field 'Headers' has an invalid format"),
+            ({"Headers": {"cache-control": "x"}}, "The value of the field 'Headers' has an invalid format"),
             ({"Body": {}}, 'The field "Body" is not supported by Step Functions'),
             ({"InvocationConfig": {}}, "The field 'InvocationConfig' is required but was missing"),
         ],
@@ -288,6 +328,17 @@ class TestApiGateway:
         assert headers == {"Content-Type": "application/json"}
         assert body == b'{"a":1}'
         assert result["ResponseBody"] == {"a": 1}
+
+    @pytest.mark.parametrize(
+        ("allows", "body"), [(False, b'{"a":{},"c":[null]}'), (True, b'{"a":{"b":null},"c":[null]}')]
+    )
+    async def test_null_is_sent_to_who_allows_it(self, allows: bool, body: bytes) -> None:
+        """Members that are null are left out, else."""
+        http = FakeHttp(answer())
+
+        await self.ask(http, AllowNullValues=allows, RequestBody={"a": {"b": None}, "c": [None]})
+
+        assert http.requests[0][3] == body
 
     async def test_a_role_signs_the_request(self) -> None:
         """AuthType IAM_ROLE: version 4, for execute-api."""

@@ -20,7 +20,7 @@ def in_turn(*answers: Any) -> Any:
 
 class TestFollowing:
     async def test_a_job_is_the_result_when_it_has_succeeded(self, world: World, clients: FakeClients) -> None:
-        """Scheduled, Started, Submitted with the answer and its metadata, Succeeded with the job alone."""
+        """Scheduled, Started, Submitted with the answer, its metadata and the JobName, Succeeded with the job alone."""
         clients.answer("glue", "StartJobRun", {"JobRunId": "r"})
         running, done = ({"JobRun": {"Id": "r", "JobRunState": state}} for state in ("RUNNING", "SUCCEEDED"))
         clients.answer("glue", "GetJobRun", in_turn(running, done))
@@ -29,7 +29,9 @@ class TestFollowing:
 
         assert middle(ended) == ["TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded"]
         assert ended.details("TaskSubmitted")["resource"] == "startJobRun.sync"
-        assert list(output_of(ended, "TaskSubmitted")) == ["JobRunId", "SdkHttpMetadata", "SdkResponseMetadata"]
+        submitted = output_of(ended, "TaskSubmitted")
+        assert list(submitted) == ["JobRunId", "SdkHttpMetadata", "SdkResponseMetadata", "JobName"]
+        assert submitted["JobName"] == "j"
         assert ended.output == {"Id": "r", "JobRunState": "SUCCEEDED"}
         assert clients.sent("GetJobRun") == [{"JobName": "j", "RunId": "r"}] * 2
 
@@ -80,7 +82,7 @@ class TestFollowing:
     async def test_a_task_of_ecs_succeeds_if_its_containers_do(
         self, world: World, clients: FakeClients, code: int, ends: str
     ) -> None:
-        """It is STOPPED in any case: their exit codes tell."""
+        """It is STOPPED in any case: their exit codes tell. ECS is told who has started it."""
         clients.answer("ecs", "RunTask", {"tasks": [{"taskArn": "t"}], "failures": []})
         stopped = {"taskArn": "t", "lastStatus": "STOPPED", "containers": [{"exitCode": code}]}
         clients.answer("ecs", "DescribeTasks", {"tasks": [stopped]})
@@ -88,6 +90,7 @@ class TestFollowing:
         ended = await world.run(call("ecs:runTask.sync", {"TaskDefinition": "d", "Cluster": "c"}))
 
         assert ended.row.status == ends
+        assert clients.sent("RunTask") == [{"startedBy": "AWS Step Functions", "taskDefinition": "d", "cluster": "c"}]
         assert clients.sent("DescribeTasks") == [{"cluster": "c", "tasks": ["t"]}]
 
     async def test_a_cluster_is_shown_with_its_id(self, world: World, clients: FakeClients) -> None:

@@ -43,6 +43,16 @@ class TestInvoke:
             "x-amzn-RequestId",
             "X-Amzn-Trace-Id",
         ]
+        assert list(ended.output["SdkHttpMetadata"]["AllHttpHeaders"]) == [
+            "X-Amz-Executed-Version",
+            "x-amzn-Remapped-Content-Length",
+            "Connection",
+            "x-amzn-RequestId",
+            "Content-Length",
+            "Date",
+            "X-Amzn-Trace-Id",
+            "Content-Type",
+        ]
 
     async def test_an_event_is_queued_and_has_no_payload(self, world: World) -> None:
         """InvocationType Event: status 202, no version, the function is called."""

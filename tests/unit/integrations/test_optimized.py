@@ -13,7 +13,7 @@ from mapfold.local.engine.integrations.optimized_services import OPTIMIZED_SERVI
 from mapfold.local.engine.integrations.services import CALL_OR_TOKEN, NESTED_PATTERNS
 from mapfold.states.integration_names import PATTERNS
 from tests.unit.engine.world import World
-from tests.unit.integrations.fakes import REQUEST, FakeClients, refused, unreachable
+from tests.unit.integrations.fakes import REQUEST, FakeClients, refused, unreachable, unreadable
 from tests.unit.integrations.tasks import call, call_with_input, failure, middle
 
 METADATA = {
@@ -82,7 +82,10 @@ class TestEvents:
     async def test_every_event_names_the_execution_and_its_state_machine(
         self, world: World, clients: FakeClients
     ) -> None:
-        """Appended to its Resources; the Detail is sent as text, the scheduled parameters stay as they were written."""
+        """Appended to its Resources; the Detail is sent as text, the scheduled parameters stay as they were written.
+
+        The answer's Content-Type is EventBridge's, whatever the stand-in's is.
+        """
         clients.answer("events", "PutEvents", {"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]})
 
         ended = await world.run(call("events:putEvents", self.ARGUMENTS))
@@ -91,7 +94,8 @@ class TestEvents:
         assert sent["Resources"] == ["mine", ended.row.arn, ended.row.machine_arn]
         assert sent["Detail"] == '{"a":1}'
         assert json.loads(ended.details("TaskScheduled")["parameters"]) == self.ARGUMENTS
-        assert ended.output == {"Entries": [{"EventId": "e"}], "FailedEntryCount": 0, **METADATA}
+        metadata = json.loads(json.dumps(METADATA).replace("json-1.0", "json-1.1"))
+        assert ended.output == {"Entries": [{"EventId": "e"}], "FailedEntryCount": 0, **metadata}
 
     async def test_one_failed_entry_fails_the_task(self, world: World, clients: FakeClients) -> None:
         """EventBridge.FailedEntry, with what was answered as its cause."""
@@ -164,9 +168,12 @@ class TestFailures:
             f"not found (Service: {label}; Status Code: 400; Error Code: {code}; Request ID: {REQUEST}; Proxy: null)",
         )
 
-    async def test_no_answer_is_a_fault_of_the_client(self, world: World, clients: FakeClients) -> None:
-        """`SdkClientException`, and what went wrong with the request."""
-        clients.answer("dynamodb", "GetItem", unreachable())
+    @pytest.mark.parametrize("fault", [unreachable(), unreadable()])
+    async def test_no_answer_is_a_fault_of_the_client(
+        self, world: World, clients: FakeClients, fault: Exception
+    ) -> None:
+        """`SdkClientException`, and what went wrong with the request; an answer that cannot be read is none."""
+        clients.answer("dynamodb", "GetItem", fault)
 
         error, cause = await failure(world, "dynamodb:getItem", {"TableName": "t", "Key": {}})
 

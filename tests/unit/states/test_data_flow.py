@@ -34,7 +34,7 @@ class TestJsonPath:
         )
 
         assert end == EndScope({"a": 1, "result": {"kept": 9}})
-        assert world.details("LambdaFunctionScheduled")["input"] == '{"sent":1,"fixed":[1,{"deep":1}]}'
+        assert world.details("LambdaFunctionScheduled")["input"] == '{"fixed":[1,{"deep":1}],"sent":1}'
 
     @pytest.mark.parametrize(
         ("fields", "output"),

@@ -12,6 +12,7 @@ the work really begins: that records the event and starts the clock of TimeoutSe
       http_task.py, api_gateway_call.py
     requests.py, results.py, styles.py    JSON <-> an API's parameters and results
     calls.py, failures.py, metadata.py, roles.py     the calls themselves
+    stand_in.py           what a service's stand-in says otherwise than AWS
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from mapfold.states.effects import Json, Resource, RunTask, TaskFailed
 
 FIELDS = frozenset(
     (
-        "AllowHeaders",
+        "AllowNullValues",
         "ApiEndpoint",
         "AuthType",
         "Headers",
@@ -36,6 +36,26 @@ FIELDS = frozenset(
         "Stage",
     )
 )
+FORBIDDEN_HEADERS = frozenset(
+    (
+        "authorization",
+        "connection",
+        "content-md5",
+        "expect",
+        "host",
+        "max-forwards",
+        "proxy-authenticate",
+        "server",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "via",
+        "www-authenticate",
+    )
+)
+"""Headers that a task may not set, beside those that begin as no header of a task may."""
+
 AUTH_TYPES = frozenset(("NO_AUTH", "IAM_ROLE", "RESOURCE_POLICY"))
 AT_ONCE = 64
 
@@ -63,7 +83,7 @@ class ApiGatewayCall:
     async def submit(self, effect: RunTask, progress: Progress) -> Json | TaskFailed:
         """Make the request: the task's result, or its failure."""
         arguments = effect.arguments
-        method, url, body = str(arguments["Method"]), _url(arguments), _body(arguments.get("RequestBody"))
+        method, url, body = str(arguments["Method"]), _url(arguments), _body(arguments)
         headers: dict[str, str] = {}
         for name, value in header_pairs(arguments.get("Headers")) or ():
             headers[name] = f"{headers[name]},{value}" if name in headers else value
@@ -94,6 +114,7 @@ def _problems(arguments: Json) -> list[str]:
         "Method": lambda value: value in METHODS,
         "Stage": lambda value: isinstance(value, str),
         "Path": lambda value: isinstance(value, str),
+        "AllowNullValues": lambda value: isinstance(value, bool),
         "AuthType": lambda value: value in AUTH_TYPES,
         "Headers": _are_headers,
         "QueryParameters": lambda value: query_pairs(value) is not None,
@@ -106,7 +127,7 @@ def _problems(arguments: Json) -> list[str]:
 
 def _are_headers(value: Json) -> bool:
     pairs = header_pairs(value)
-    return pairs is not None and not any(is_forbidden(name) for name, _ in pairs)
+    return pairs is not None and not any(is_forbidden(name, FORBIDDEN_HEADERS) for name, _ in pairs)
 
 
 def _url(arguments: Mapping[str, Json]) -> str:
@@ -117,7 +138,17 @@ def _url(arguments: Mapping[str, Json]) -> str:
     return f"{scheme}://{host}/{quote('/'.join(parts))}{'?' if query else ''}{query}"
 
 
-def _body(body: Json) -> bytes | None:
+def _body(arguments: Mapping[str, Json]) -> bytes | None:
+    """The request's body: members that are null are left out unless AllowNullValues says otherwise."""
+    body = arguments.get("RequestBody")
     if body is None:
         return None
+    if not arguments.get("AllowNullValues"):
+        body = _without_nulls(body)
     return (body if isinstance(body, str) else json.dumps(body, separators=(",", ":"))).encode()
+
+
+def _without_nulls(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
+    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from mapfold.local.engine.integrations.results import MOST_BYTES_OF_A_BODY
+from mapfold.local.engine.integrations.stand_in import STATUSES, aws_message, aws_request_id
 
 AT_ONCE = 32
 """Calls of one service that run at once; others wait, and their tasks have not started."""
@@ -129,22 +130,23 @@ class Caller:
     ) -> Answer | ServiceError | ClientFault:
         from botocore import xform_name
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
 
         try:
             client = self._client(service, credentials)
             output = getattr(client, xform_name(operation))(**params)
             _read_bodies(output)
         except ClientError as error:
-            return _service_error(error.response)
-        except BotoCoreError as error:
+            return _service_error(service, error.response)
+        except (BotoCoreError, ResponseParserError) as error:
             return ClientFault(str(error))
         metadata = output.pop("ResponseMetadata", {})
-        return Answer(
-            output,
-            int(metadata.get("HTTPStatusCode", 200)),
-            str(metadata.get("RequestId") or uuid.uuid4()),
-            metadata.get("HTTPHeaders", {}),
-        )
+        given = str(metadata.get("RequestId") or uuid.uuid4())
+        request_id = aws_request_id(service, given)
+        headers = metadata.get("HTTPHeaders", {})
+        if request_id != given:
+            headers = {name: request_id if value == given else value for name, value in headers.items()}
+        return Answer(output, int(metadata.get("HTTPStatusCode", 200)), request_id, headers)
 
     def _client(self, service: str, credentials: Mapping[str, str] | None) -> Any:
         key = (service, None if credentials is None else credentials["AccessKeyId"])
@@ -197,13 +199,14 @@ def _read_bodies(output: dict[str, Any]) -> None:
                 output[name] = body.read(MOST_BYTES_OF_A_BODY)
 
 
-def _service_error(response: Mapping[str, Any]) -> ServiceError:
+def _service_error(service: str, response: Mapping[str, Any]) -> ServiceError:
     error, metadata = response.get("Error", {}), response.get("ResponseMetadata", {})
+    code = str(error.get("Code", ""))
     return ServiceError(
-        code=str(error.get("Code", "")),
-        message=error.get("Message") or None,
-        status=int(metadata.get("HTTPStatusCode", 0)),
-        request_id=str(metadata.get("RequestId") or uuid.uuid4()),
+        code=code,
+        message=aws_message(service, code, error.get("Message") or None),
+        status=STATUSES.get((service, code)) or int(metadata.get("HTTPStatusCode", 0)),
+        request_id=aws_request_id(service, str(metadata.get("RequestId") or uuid.uuid4())),
         extended_id=metadata.get("HostId") or None,
         newer_code=error.get("QueryErrorCode"),
     )

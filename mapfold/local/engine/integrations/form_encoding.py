@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from urllib.parse import quote_plus
+from urllib.parse import quote
 
 from mapfold.local.engine.integrations.http_transport import text_of
 from mapfold.states.effects import Json
@@ -23,7 +23,7 @@ ARRAY_FORMATS: Mapping[str, Expand] = {
 def encode_form(body: Json, array_format: str) -> bytes:
     """`body`, an object, as `application/x-www-form-urlencoded`; inner objects as `a[b]=c`."""
     pairs = _flatten(body if isinstance(body, dict) else {}, ARRAY_FORMATS[array_format])
-    return "&".join(f"{quote_plus(name)}={quote_plus(text_of(value))}" for name, value in pairs).encode()
+    return "&".join(f"{quote(name, safe='')}={quote(text_of(value), safe='')}" for name, value in pairs).encode()
 
 
 def _flatten(value: dict[str, Json], expand: Expand, outer: str = "") -> Iterator[tuple[str, Json]]:

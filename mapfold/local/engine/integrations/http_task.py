@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from mapfold.local.engine.integrations.calls import Answer, Caller, ClientFault, ServiceError
 from mapfold.local.engine.integrations.form_encoding import ARRAY_FORMATS, encode_form
@@ -39,6 +39,57 @@ FIELDS = frozenset(
         "Transform",
     )
 )
+FORBIDDEN_HEADERS = frozenset(
+    (
+        "a-im",
+        "accept-charset",
+        "accept-datetime",
+        "accept-encoding",
+        "authorization",
+        "cache-control",
+        "connection",
+        "content-encoding",
+        "content-md5",
+        "date",
+        "expect",
+        "forwarded",
+        "from",
+        "host",
+        "http2-settings",
+        "if-match",
+        "if-modified-since",
+        "if-none-match",
+        "if-range",
+        "if-unmodified-since",
+        "max-forwards",
+        "origin",
+        "pragma",
+        "proxy-authorization",
+        "referer",
+        "server",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "via",
+        "warning",
+    )
+)
+"""Headers that a task may not set, beside those that begin as no header of a task may."""
+
+CONNECTION_ERRORS: Mapping[str, str] = {
+    "AccessDeniedException": "AccessDenied",
+    "ConcurrentModificationException": "ConcurrentModification",
+    "ResourceNotFoundException": "ResourceNotFound",
+}
+"""What a refusal of EventBridge is called after `Events.ConnectionResource.`; whatever else is an InternalError."""
+
+IN_PROGRESS = frozenset(("ACTIVE", "AUTHORIZING", "CREATING", "UPDATING"))
+"""States of a connection that will be AUTHORIZED."""
+
+UNREADABLE_TYPES = ("application/octet-stream", "audio/", "image/", "video/")
+"""How the content types of answers begin that a task cannot have."""
+
 METHODS = frozenset(("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"))
 
 AT_ONCE = 64
@@ -85,6 +136,10 @@ class HttpTask:
             authorization = await self._authorization(_connection_arn(effect.arguments))
             if isinstance(authorization, TaskFailed):
                 return authorization
+            if authorization.body and isinstance(effect.arguments.get("RequestBody"), str):
+                return _broken(
+                    "The RequestBody is a string, which the connection's body parameters cannot be added to."
+                )
             method, url, headers, body = self._request(effect.arguments, authorization)
             trace = effect.trace
             if trace is not None:
@@ -97,7 +152,7 @@ class HttpTask:
             trace.response = {"protocol": urlsplit(url).scheme, **answer.traced()}
         if not answer.is_success:
             return TaskFailed(f"States.Http.StatusCode.{answer.status}", answer.reason)
-        return answer.shown()
+        return answer.shown() if _is_readable(answer) else _broken("The response is not text.")
 
     def _request(
         self, arguments: Mapping[str, Json], authorization: Authorization
@@ -123,12 +178,16 @@ class HttpTask:
         name = connection_arn.partition(":connection/")[2].partition("/")[0]
         described = await self.caller.call("events", "DescribeConnection", {"Name": name})
         if not isinstance(described, Answer):
-            return _refused("EventBridge", described)
+            return _no_connection(described)
+        state = described.output.get("ConnectionState", "AUTHORIZED")
+        if state != "AUTHORIZED":
+            error = "AuthInProgress" if state in IN_PROGRESS else "InvalidConnectionState"
+            return TaskFailed(f"Events.ConnectionResource.{error}", f"The connection is {state}.")
         secret = await self.caller.call(
             "secretsmanager", "GetSecretValue", {"SecretId": described.output.get("SecretArn", "")}
         )
         if not isinstance(secret, Answer):
-            return _refused("SecretsManager", secret)
+            return _no_connection(secret)
         values = json.loads(secret.output["SecretString"])
         more = values.get("invocation_http_parameters") or {}
         headers = _listed(more.get("header_parameters"))
@@ -189,7 +248,7 @@ def _problems(arguments: Json) -> list[str]:
     if method is not None and method not in METHODS:
         problems.append(invalid_format("Method"))
     headers = header_pairs(arguments.get("Headers"))
-    if headers is None or any(is_forbidden(name) for name, _ in headers):
+    if headers is None or any(is_forbidden(name, FORBIDDEN_HEADERS) for name, _ in headers):
         problems.append(invalid_format("Headers"))
     if query_pairs(arguments.get("QueryParameters")) is None:
         problems.append(invalid_format("QueryParameters"))
@@ -224,7 +283,7 @@ def _body(body: Json, transform: Mapping[str, Json], headers: dict[str, str]) ->
     if body is None:
         return None
     encoding = transform.get("RequestBodyEncoding", "NONE")
-    kind = "application/json"
+    kind = "application/json; charset=UTF-8"
     if encoding == "URL_ENCODED":
         kind = "application/x-www-form-urlencoded"
         content = encode_form(body, (transform.get("RequestEncodingOptions") or {}).get("ArrayFormat", "INDICES"))
@@ -237,7 +296,7 @@ def _body(body: Json, transform: Mapping[str, Json], headers: dict[str, str]) ->
 
 def _with_query(url: str, pairs: list[tuple[str, str]]) -> str:
     parts = urlsplit(url)
-    query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), *pairs])
+    query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), *pairs], quote_via=quote)
     return urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
 
 
@@ -245,8 +304,25 @@ def _listed(parameters: Any) -> dict[str, str]:
     return {one["key"]: str(one["value"]) for one in parameters or ()}
 
 
-def _refused(prefix: str, error: ServiceError | ClientFault) -> TaskFailed:
+def _no_connection(error: ServiceError | ClientFault) -> TaskFailed:
+    """The failure of a task whose connection cannot be had (guide: Connection errors)."""
     if isinstance(error, ClientFault):
-        return TaskFailed("States.Http.Socket", error.message)
-    cause = f"{error.message} (Service: {prefix}, Status Code: {error.status}, Request ID: {error.request_id})"
-    return TaskFailed(f"{prefix}.{error.code}", cause)
+        return TaskFailed("Events.ConnectionResource.InternalError", error.message)
+    name = CONNECTION_ERRORS.get(error.code, "InternalError")
+    return TaskFailed(f"Events.ConnectionResource.{name}", error.message)
+
+
+def _is_readable(answer: HttpAnswer) -> bool:
+    """Whether the answer is text, by what it says and by what it is (guide: Unsupported HTTP Task responses)."""
+    kinds = (value for name, values in answer.headers.items() if name.lower() == "content-type" for value in values)
+    if any(kind.lower().startswith(UNREADABLE_TYPES) for kind in kinds):
+        return False
+    try:
+        answer.body.decode()
+    except UnicodeDecodeError as error:
+        return error.reason == "unexpected end of data"  # cut off at the limit
+    return True
+
+
+def _broken(cause: str) -> TaskFailed:
+    return TaskFailed("States.Runtime", cause, catchable=False)

@@ -7,6 +7,7 @@ payload as a JSON string its cause.
 from __future__ import annotations
 
 import base64
+import re
 import time
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
@@ -14,6 +15,7 @@ from functools import lru_cache
 
 import orjson
 
+from mapfold.local.engine.integrations.metadata import in_java_order
 from mapfold.local.engine.integrations.patterns import wait_for_token
 from mapfold.local.engine.integrations.progress import Progress
 from mapfold.local.engine.integrations.requests import could_not_start, invalid_format, not_supported, required
@@ -30,6 +32,9 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "Qualifier": (),
 }
 """The parameters of `lambda:invoke` that are text, and what they may say (nothing: anything)."""
+
+_UNQUALIFIED = re.compile(r"Function not found: arn:(?:[^:]*:){5}[^:]*")
+"""Lambda's refusal of a function that is not there; a task is told which version of it was meant, too (recorded)."""
 
 _PLAIN = frozenset(("FunctionName", "Payload", "Qualifier"))
 
@@ -145,8 +150,11 @@ def _result(answer: Invocation) -> TaskSucceeded | TaskFailed:
 
 def _refused(error: LambdaError, service: LambdaService, started: Callable[[], None]) -> TaskFailed:
     started()  # AWS logs the start of a call that Lambda then refuses
+    message = error.message
+    if _UNQUALIFIED.fullmatch(message):
+        message += ":$LATEST"
     cause = (
-        f"{error.message} (Service: AWSLambda; Status Code: {error.status}; Error Code: {error.code}; "
+        f"{message} (Service: AWSLambda; Status Code: {error.status}; Error Code: {error.code}; "
         f"Request ID: {service.new_request_id()}; Proxy: null)"
     )
     return TaskFailed(f"Lambda.{error.code}", cause)
@@ -187,7 +195,7 @@ def _response(request_id: str, status: int) -> dict[str, Json]:
     }
     return {
         "SdkHttpMetadata": {
-            "AllHttpHeaders": {name: [value] for name, value in headers.items()},
+            "AllHttpHeaders": {name: [headers[name]] for name in in_java_order(headers)},
             "HttpHeaders": headers,
             "HttpStatusCode": status,
         },
@@ -205,14 +213,14 @@ def _full_response(answer: Invocation, payload: Json) -> dict[str, Json]:
         "Payload": payload,
         "SdkHttpMetadata": {
             "AllHttpHeaders": {
-                "Connection": ["keep-alive"],
-                "Content-Length": [length],
-                "Content-Type": ["application/json"],
-                "Date": [date],
                 "X-Amz-Executed-Version": [version],
                 "x-amzn-Remapped-Content-Length": ["0"],
+                "Connection": ["keep-alive"],
                 "x-amzn-RequestId": [request_id],
+                "Content-Length": [length],
+                "Date": [date],
                 "X-Amzn-Trace-Id": [trace_id],
+                "Content-Type": ["application/json"],
             },
             "HttpHeaders": {
                 "Connection": "keep-alive",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from mapfold.local.engine.integrations.calls import Answer
+from mapfold.local.engine.integrations.stand_in import CONTENT_TYPES
 from mapfold.states.effects import Json
 
 SPELLINGS: Mapping[str, str] = {
@@ -24,7 +25,10 @@ NOT_OF_AWS = ("access-control-", "keep-alive", "server", "transfer-encoding", "v
 
 def with_metadata(result: dict[str, Json], answer: Answer, service: str) -> dict[str, Json]:
     """`result` and the metadata, in the order that AWS has: by name. `service` is botocore's name."""
-    result.update(http_metadata(answer.headers, answer.status, server=SERVERS.get(service)))
+    headers = answer.headers
+    if service in CONTENT_TYPES and "content-type" in headers:
+        headers = {**headers, "content-type": CONTENT_TYPES[service]}
+    result.update(http_metadata(headers, answer.status, server=SERVERS.get(service)))
     result["SdkResponseMetadata"] = {"RequestId": answer.request_id}
     return dict(sorted(result.items()))
 
@@ -41,11 +45,23 @@ def http_metadata(headers: Mapping[str, str], status: int, *, server: str | None
     shown = dict(sorted(shown.items(), key=lambda item: item[0].lower()))
     return {
         "SdkHttpMetadata": {
-            "AllHttpHeaders": {name: [value] for name, value in shown.items()},
+            "AllHttpHeaders": {name: [shown[name]] for name in in_java_order(shown)},
             "HttpHeaders": shown,
             "HttpStatusCode": status,
         }
     }
+
+
+def in_java_order(names: Iterable[str]) -> list[str]:
+    """Names as a Java HashMap of up to twelve has them, which the older SDK keeps all headers in: by their hashes."""
+    return sorted(names, key=_bucket)
+
+
+def _bucket(name: str) -> int:
+    value = 0
+    for character in name:
+        value = (31 * value + ord(character)) & 0xFFFFFFFF
+    return (value ^ value >> 16) & 15
 
 
 def _spelled(name: str) -> str:

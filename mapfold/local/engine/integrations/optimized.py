@@ -75,7 +75,8 @@ class Optimized:
             result = action.renamed(result)
         if entry.has_parsed_body:
             return Submitted(params, answer, _with_parsed_body(result))
-        return Submitted(params, answer, with_metadata(result, answer, service.name))
+        told = {name: params[name] for name in action.told if name in params}
+        return Submitted(params, answer, {**with_metadata(result, answer, service.name), **told})
 
     def _request(self, resource: Resource, arguments: Json) -> Request:
         _, action = _action_of(resource)

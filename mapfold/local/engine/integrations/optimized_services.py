@@ -26,7 +26,7 @@ class Action:
     """`operation` is in the manner of Resources (putItem), `service` as `aws-sdk:` names it.
 
     `only`: the fields that are taken, where they are fewer than the API's. `adapt` makes the API's fields of the task's,
-    `renamed` the task's result of the API's.
+    `renamed` the task's result of the API's. `told`: parameters that stand in the result again. `has_own_fields`: the task's are others than the API's.
     """
 
     service: str
@@ -35,6 +35,8 @@ class Action:
     only: frozenset[str] | None = None
     adapt: Adapt | None = None
     renamed: Adapt | None = None
+    told: tuple[str, ...] = ()
+    has_own_fields: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,11 @@ def _marked_job(arguments: dict[str, Json]) -> dict[str, Json]:
         return arguments
     mark = {"Name": "MANAGED_BY_AWS", "Value": "STARTED_BY_STEP_FUNCTIONS"}
     return {**arguments, "ContainerOverrides": {**overrides, "Environment": [*(environment or ()), mark]}}
+
+
+def _signed_task(arguments: dict[str, Json]) -> dict[str, Json]:
+    """Tasks of ECS say who has started them."""
+    return {"StartedBy": "AWS Step Functions", **arguments}
 
 
 OPTIMIZED_SERVICES: Mapping[str, OptimizedService] = {
@@ -149,11 +156,11 @@ OPTIMIZED_SERVICES: Mapping[str, OptimizedService] = {
     ),
     "ecs": OptimizedService(
         OptimizedErrors("ECS", "AmazonECS", "AmazonECSException"),
-        _actions("ecs", ALL, "runTask"),
+        {"runTask": Action("ecs", "runTask", ALL, adapt=_signed_task)},
     ),
     "glue": OptimizedService(
         OptimizedErrors("Glue", "AWSGlue", "AWSGlueException"),
-        _actions("glue", CALL_OR_JOB, "startJobRun"),
+        {"startJobRun": Action("glue", "startJobRun", CALL_OR_JOB, told=("JobName",))},
     ),
     "athena": OptimizedService(
         OptimizedErrors("Athena", "AmazonAthena", "AmazonAthenaException"),
@@ -164,10 +171,16 @@ OPTIMIZED_SERVICES: Mapping[str, OptimizedService] = {
         OptimizedErrors("ElasticMapReduce", "AmazonElasticMapReduce", "AmazonElasticMapReduceException"),
         {
             "createCluster": Action("emr", "runJobFlow", CALL_OR_JOB, renamed=_new_cluster),
-            "terminateCluster": Action("emr", "terminateJobFlows", CALL_OR_JOB, adapt=_one_cluster),
-            "addStep": Action("emr", "addJobFlowSteps", CALL_OR_JOB, adapt=_one_step, renamed=_new_step),
-            "setClusterTerminationProtection": Action("emr", "setTerminationProtection", CALL, adapt=_one_cluster),
-            "cancelStep": Action("emr", "cancelSteps", CALL, adapt=_one_cancelled_step),
+            "terminateCluster": Action(
+                "emr", "terminateJobFlows", CALL_OR_JOB, adapt=_one_cluster, has_own_fields=True
+            ),
+            "addStep": Action(
+                "emr", "addJobFlowSteps", CALL_OR_JOB, adapt=_one_step, renamed=_new_step, has_own_fields=True
+            ),
+            "setClusterTerminationProtection": Action(
+                "emr", "setTerminationProtection", CALL, adapt=_one_cluster, has_own_fields=True
+            ),
+            "cancelStep": Action("emr", "cancelSteps", CALL, adapt=_one_cancelled_step, has_own_fields=True),
         },
     ),
     "emr-containers": OptimizedService(
