@@ -23,6 +23,7 @@ from mapfold.states.jsonata_language.errors import (
 )
 from mapfold.states.jsonata_language.regexes import Regex
 from mapfold.states.jsonata_language.signatures import Signature
+from mapfold.states.jsonata_language.text import plain_text
 from mapfold.states.jsonata_language.values import truth
 
 Evaluate = Callable[[Any, "Env"], Any]
@@ -296,7 +297,9 @@ def _apply_once(function: Any, args: list[Any], input_: Any, run: Run, depth: in
     if kind is PartialNative:
         return _apply_partial(function, args, run, depth)
     if kind is Regex:
-        return _match_once(function, str(args[0]) if args else "", 0, run)
+        if isinstance(first, list):
+            run.weigh(first)
+        return _match_once(function, plain_text(first if args else UNDEFINED), 0, run)
     raise JsonataError("T1006")
 
 
