@@ -112,9 +112,8 @@ def _compile_step(node: Node, depth: int, body: Body, *, is_last: bool) -> Step:
     filters = [compile_filter(stage.expression, depth, body) for stage in node.stages or ()]
 
     def take(items: Any, env: Env) -> Any:
-        env.run.spend(len(items))
         found = []
-        for item in items:
+        for item in env.run.paced(items):
             value = evaluate(item, env)
             for filter_ in filters:
                 value = filter_(value, env)

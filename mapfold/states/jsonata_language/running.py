@@ -8,7 +8,8 @@ clock is read once in thousands of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import islice
 from random import Random
 from sys import getrefcount, getsizeof
 from typing import Any, Final
@@ -38,6 +39,8 @@ TOTAL_LIMIT: Final = 4 * MEMORY_LIMIT
 """Bytes that the large values of an evaluation may take together, of those that are still in use. Unconfirmed."""
 _LARGE: Final = 16_384
 """Bytes from which on a value counts as large."""
+AT_ONCE: Final = 500
+"""Items whose work is counted before it is done: of more, it is counted as they are taken."""
 _STEPS_PER_LOOK: Final = 2_000
 _MOST_LOOKS: Final = 25_000
 """Looks at the clock until an evaluation ends even though the clock stands still."""
@@ -46,7 +49,19 @@ _MOST_LOOKS: Final = 25_000
 class Run:
     """One evaluation: its clock, its randomness, and what it has used of its limits."""
 
-    __slots__ = ("_clock", "_kept", "_left", "_looks", "_millis", "_room", "_until", "depth", "is_busy", "random")
+    __slots__ = (
+        "_clock",
+        "_kept",
+        "_left",
+        "_looks",
+        "_millis",
+        "_room",
+        "_seen",
+        "_until",
+        "depth",
+        "is_busy",
+        "random",
+    )
 
     def __init__(self, clock: Callable[[], float], random: Random) -> None:
         self._clock = clock
@@ -58,6 +73,7 @@ class Run:
         self._left = _STEPS_PER_LOOK
         self._looks = 0
         self._until = math.inf
+        self._seen = math.nan
         self._millis: int | None = None
         self._kept: dict[int, Any] = {}
         self._room: int = TOTAL_LIMIT
@@ -75,12 +91,28 @@ class Run:
         if self._left < 0:
             self._look()
 
+    def paced(self, items: Collection[Any]) -> Iterable[Any]:
+        """The items, each of which is a step of work. Many of them are counted on the way, so that time can run out."""
+        if len(items) > AT_ONCE:
+            return self._counted(items)
+        self._left -= len(items)
+        if self._left < 0:
+            self._look()
+        return items
+
+    def _counted(self, items: Collection[Any]) -> Iterator[Any]:
+        iterator = iter(items)
+        for _ in range(0, len(items), AT_ONCE):
+            self.spend(AT_ONCE)
+            yield from islice(iterator, AT_ONCE)
+
     def _look(self) -> None:
         self.is_busy = True
         now = self._clock()
         if self._until == math.inf:
             self._until = now + TIME_LIMIT_SECONDS
-        self._looks += 1
+        self._looks = self._looks + 1 if now == self._seen else 0
+        self._seen = now
         if now > self._until or self._looks > _MOST_LOOKS:
             raise LimitExceeded(TIME_EXCEEDED)
         self._left = _STEPS_PER_LOOK

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -110,12 +111,30 @@ class TestLimits:
             "[1..1000].[[1..400000]]",
             "($big := [1..400000]; [1..1000].$big)",
             "$encodeUrlComponent($pad('', 3000000, 'é'))",
+            "$formatNumber(1, $pad('', 3000000, '0'))",
+            "$zip([1..400000], [1..400000])",
         ],
     )
     def test_an_expression_that_holds_too_much_is_ended(self, expression: str) -> None:
         """The bounds measured on the service; the memory is never taken."""
         with pytest.raises(LimitExceeded, match=r"^Expression evaluation memory limit exceeded: Check for excessive"):
             evaluate(expression)
+
+    @pytest.mark.parametrize("step", [".{'a': {'b': $}}", "[$ % 7 * 3 > 2]", "{$ & '': $}"])
+    def test_many_items_are_not_gone_through_without_a_look_at_the_clock(self, step: str) -> None:
+        """Two thousand of them at the most, whatever is done with each."""
+        moments = count()
+
+        evaluate(f"[1..20000]{step}", clock=lambda: next(moments) / 1_000_000)
+
+        assert next(moments) > 20_000 / 2_000
+
+    def test_a_clock_that_goes_on_is_all_that_counts(self) -> None:
+        """Much work by the measure of steps is fine as long as it is done in time."""
+        moments = count()
+        text = "($text := $pad('', 20000, 'ab'); $count([1..26000].$substring($text, $, 1)))"
+
+        assert evaluate(text, clock=lambda: next(moments) / 1_000_000) == 26_000
 
     def test_what_is_not_in_use_any_more_does_not_count(self) -> None:
         """Forty strings of a million characters after each other are no more than one, nor is one that many hold."""
