@@ -17,7 +17,10 @@ from mapfold.states.visit import enter, fail, leave
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One member of Choices. Its own `give` and `assign`, where there, stand in for the state's."""
+    """One member of Choices. Its own `give` and `assign` stand in for the state's: in JSONata even where it has none.
+
+    `give` is the state's in JSONPath, where rules have no Output.
+    """
 
     matches: Rule
     next: str
@@ -52,7 +55,7 @@ class Choice:
     def _choose(self, inputs: Json, frame: Frame) -> tuple[str, Output | None, Assign | None]:
         for option in self.options:
             if option.matches(inputs, frame):
-                return option.next, option.give or self.flow.give, option.assign
+                return option.next, option.give, option.assign
         if self.default is None:
             # The specification's States.NoChoiceMatched is not what the service reports.
             raise StateError(
@@ -65,10 +68,11 @@ class Choice:
 def compile_choice(node: Node) -> Choice:
     """The Choice state `node`."""
     rules = node.objects("Choices") if node.has("Choices") else []
+    flow = compile_flow(node)
     return Choice(
         name=node.name,
-        flow=compile_flow(node),
-        options=tuple(_compile_option(rule) for rule in rules),
+        flow=flow,
+        options=tuple(_compile_option(rule, flow) for rule in rules),
         default=node.string("Default"),
     )
 
@@ -76,14 +80,14 @@ def compile_choice(node: Node) -> Choice:
 _JSONATA_FIELDS = ("Condition", "Output")
 
 
-def _compile_option(node: Node) -> Option:
+def _compile_option(node: Node, flow: Flow) -> Option:
     node.require(*("Condition", "Next") if node.is_jsonata else ("Next",))
     node.string("Comment")
     if not node.is_jsonata:
         node.check_fields([name for name in node.fields if name not in _JSONATA_FIELDS], _JSONATA_FIELDS)
     extra = ("Next", "Assign", "Comment", *_JSONATA_FIELDS)
     matches = _compile_condition(node) if node.is_jsonata else compile_rule(node, extra=extra)
-    give = node.json("Output") if node.is_jsonata else None
+    give = node.json("Output") if node.is_jsonata else flow.give
     return Option(matches, node.string("Next") or "", give, compile_assign(node))
 
 

@@ -211,12 +211,17 @@ def _direct(tree: Node, extra: str | None, evaluate: Expression) -> Expression |
     path = tuple(names[1:])
 
     def read(input_: Json, result: Json, frame: Frame) -> Json:
-        value = input_ if from_input else result
+        value = source = input_ if from_input else result
         for name in path:
             if type(value) is not dict or name not in value:
                 return evaluate(input_, result, frame)
             value = value[name]
-        return value if type(value) is not float else _plain_number(value)
+        kind = type(value)
+        if kind is dict or kind is list:
+            # Text is searched faster than a value is gone through, and the frame mostly has it at hand.
+            text = frame.known_text if source is frame.known else encode(value)
+            return _plain(value) if ".0" in text else value
+        return value if kind is not float else _plain_number(value)
 
     return read
 

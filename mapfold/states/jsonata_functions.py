@@ -39,7 +39,7 @@ def partition(run: Run, array: Any, size: Any) -> Any:
         raise InternalFailure
     if width == 0:
         return UNDEFINED
-    run.spend(len(array))
+    run.hold(8 * (len(array) + len(array) // width))
     return [array[start : start + width] for start in range(0, len(array), width)]
 
 

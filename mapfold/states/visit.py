@@ -11,6 +11,7 @@ from mapfold.states.variables import assign
 
 ERROR_LIMIT = 256
 CAUSE_LIMIT = 32_768
+LOCATION_LIMIT = 256
 
 
 class WorkFailed(StateError):
@@ -84,9 +85,9 @@ def record_evaluation_failure(error: StateError, cause: str | None, before: int,
     """
     if error.error != "States.QueryEvaluationError" or isinstance(error, WorkFailed):
         return
-    details: dict[str, Any] = {"state": frame.state[0], "error": error.error, "cause": cause}
+    details = error_details(error.error, cause, state=frame.state[0])
     if error.location is not None:
-        details["location"] = error.location
+        details["location"] = error.location[:LOCATION_LIMIT]
     previous = before if frame.previous == frame.entered else frame.previous
     frame.previous = frame.history.add("EvaluationFailed", previous, "evaluationFailedEventDetails", details)
 

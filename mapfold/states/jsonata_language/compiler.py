@@ -204,7 +204,7 @@ def _compile_array(node: Node, depth: int, body: Body) -> Evaluate:
             else:
                 env.run.hold(8 * (len(array) + len(value)))
                 array.extend(value)
-        return array
+        return env.run.keep(array) if env.run.is_busy else array
 
     return evaluate
 

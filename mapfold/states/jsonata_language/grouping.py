@@ -60,11 +60,10 @@ def _group_by(compiled: list[tuple[Evaluate, Evaluate]]) -> Group:
     def group(input_: Any, env: Env) -> dict[str, Any]:
         is_stream = type(input_) is TupleStream
         items = input_ if isinstance(input_, list) else [input_]
-        env.run.spend(len(items))
         groups: dict[str, tuple[Any, int]] = {}
         if is_stream and not items:
             raise InternalFailure  # the reference implementation reads a member of undefined here
-        for item in items or [UNDEFINED]:
+        for item in env.run.paced(items or [UNDEFINED]):
             inner = env.inner(dict(item)) if is_stream else env
             for place, (key, _) in enumerate(compiled):
                 name = key(item["@"] if is_stream else item, inner)
@@ -74,7 +73,7 @@ def _group_by(compiled: list[tuple[Evaluate, Evaluate]]) -> Group:
                     raise JsonataError("T1003", value=name)
                 groups[name] = _joined(groups.get(name), item, place, name)
         built: dict[str, Any] = {}
-        for name, (data, place) in in_order(groups).items():
+        for name, (data, place) in env.run.paced(in_order(groups).items()):
             context, inner = _reduced(data, env) if is_stream else (data, env)
             value = compiled[place][1](context, inner)
             if value is not UNDEFINED:

@@ -101,7 +101,7 @@ def _concatenate(left: Any, right: Any, run: Run) -> str:
             run.weigh(value)
     head, tail = to_string(left), to_string(right)
     run.hold(len(head) + len(tail))
-    return head + tail
+    return run.keep(head + tail) if run.is_busy else head + tail
 
 
 def to_string(value: Any) -> str:
@@ -134,7 +134,8 @@ def _range(left: Any, right: Any, run: Run) -> Any:
     if size * 8 > MEMORY_LIMIT:
         raise LimitExceeded(MEMORY_EXCEEDED)
     run.hold(size * 8)
-    return Sequence(range(first, last + 1))
+    made = Sequence(range(first, last + 1))
+    return run.keep(made) if run.is_busy else made
 
 
 def _is_whole(value: Any) -> bool:

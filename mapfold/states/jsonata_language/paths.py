@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from mapfold.states.jsonata_language.errors import UNDEFINED
+from mapfold.states.jsonata_language.errors import MEMORY_EXCEEDED, UNDEFINED, LimitExceeded
 from mapfold.states.jsonata_language.grouping import Group, compile_group
 from mapfold.states.jsonata_language.nodes import Node
 from mapfold.states.jsonata_language.ordering import compile_sort
 from mapfold.states.jsonata_language.predicates import compile_filter
-from mapfold.states.jsonata_language.running import Env, Evaluate
+from mapfold.states.jsonata_language.running import MEMORY_LIMIT, Env, Evaluate
 from mapfold.states.jsonata_language.tuples import compile_stages, compile_tuple_step
 from mapfold.states.jsonata_language.values import Constructed, Sequence, TupleStream, append, lookup
 
 if TYPE_CHECKING:
     from mapfold.states.jsonata_language.compiler import Body
+
+MOST_MEMBERS = MEMORY_LIMIT // 8
+"""Members that an array may have, at 8 bytes for each."""
 
 Step = Callable[[Any, Env], Any]
 """Takes the sequence so far and the environment; gives the next one."""
@@ -109,9 +112,8 @@ def _compile_step(node: Node, depth: int, body: Body, *, is_last: bool) -> Step:
     filters = [compile_filter(stage.expression, depth, body) for stage in node.stages or ()]
 
     def take(items: Any, env: Env) -> Any:
-        env.run.spend(len(items))
         found = []
-        for item in items:
+        for item in env.run.paced(items):
             value = evaluate(item, env)
             for filter_ in filters:
                 value = filter_(value, env)
@@ -133,6 +135,8 @@ def _gather(found: list[Any], *, is_last: bool) -> Any:
     flat = Sequence()
     for value in found:
         if isinstance(value, list) and type(value) is not Constructed:
+            if len(flat) + len(value) > MOST_MEMBERS:
+                raise LimitExceeded(MEMORY_EXCEEDED)
             flat.extend(value)
         else:
             flat.append(value)

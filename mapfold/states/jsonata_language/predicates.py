@@ -27,9 +27,8 @@ def compile_filter(predicate: Node, depth: int, body: Body) -> Filter:
     def filter_(input_: Any, env: Env) -> Any:
         is_stream = type(input_) is TupleStream
         items = input_ if isinstance(input_, list) else [input_]
-        env.run.spend(len(items))
         found: Any = TupleStream() if is_stream else Sequence()
-        for place, item in enumerate(items):
+        for place, item in enumerate(env.run.paced(items)):
             value = evaluate(item["@"], env.inner(dict(item))) if is_stream else evaluate(item, env)
             if is_numeric(value):
                 value = [value]

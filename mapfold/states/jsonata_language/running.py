@@ -8,8 +8,10 @@ clock is read once in thousands of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import islice
 from random import Random
+from sys import getrefcount, getsizeof
 from typing import Any, Final
 
 from mapfold.states.jsonata_language.errors import (
@@ -22,6 +24,7 @@ from mapfold.states.jsonata_language.errors import (
 )
 from mapfold.states.jsonata_language.regexes import Regex
 from mapfold.states.jsonata_language.signatures import Signature
+from mapfold.states.jsonata_language.text import plain_text
 from mapfold.states.jsonata_language.values import truth
 
 Evaluate = Callable[[Any, "Env"], Any]
@@ -32,6 +35,12 @@ DEPTH_LIMIT: Final = 100
 """How deep the nodes of an expression may be nested while it is evaluated (measured on the service: 99 to 101)."""
 MEMORY_LIMIT: Final = 6_990_256
 """Bytes that one value may take, at 8 for a member and 1 for a character: `[1..873782]` is taken, one more is not."""
+TOTAL_LIMIT: Final = 4 * MEMORY_LIMIT
+"""Bytes that the large values of an evaluation may take together, of those that are still in use. Unconfirmed."""
+_LARGE: Final = 16_384
+"""Bytes from which on a value counts as large."""
+AT_ONCE: Final = 500
+"""Items whose work is counted before it is done: of more, it is counted as they are taken."""
 _STEPS_PER_LOOK: Final = 2_000
 _MOST_LOOKS: Final = 25_000
 """Looks at the clock until an evaluation ends even though the clock stands still."""
@@ -40,17 +49,34 @@ _MOST_LOOKS: Final = 25_000
 class Run:
     """One evaluation: its clock, its randomness, and what it has used of its limits."""
 
-    __slots__ = ("_clock", "_left", "_looks", "_millis", "_until", "depth", "random")
+    __slots__ = (
+        "_clock",
+        "_kept",
+        "_left",
+        "_looks",
+        "_millis",
+        "_room",
+        "_seen",
+        "_until",
+        "depth",
+        "is_busy",
+        "random",
+    )
 
     def __init__(self, clock: Callable[[], float], random: Random) -> None:
         self._clock = clock
         self.random = random
         self.depth = 0
         """How deep the call lies that a native function was called by."""
+        self.is_busy = False
+        """Whether there was so much work that what is made may be large, and has to go through `keep`."""
         self._left = _STEPS_PER_LOOK
         self._looks = 0
         self._until = math.inf
+        self._seen = math.nan
         self._millis: int | None = None
+        self._kept: dict[int, Any] = {}
+        self._room: int = TOTAL_LIMIT
 
     @property
     def millis(self) -> int:
@@ -65,11 +91,28 @@ class Run:
         if self._left < 0:
             self._look()
 
+    def paced(self, items: Collection[Any]) -> Iterable[Any]:
+        """The items, each of which is a step of work. Many of them are counted on the way, so that time can run out."""
+        if len(items) > AT_ONCE:
+            return self._counted(items)
+        self._left -= len(items)
+        if self._left < 0:
+            self._look()
+        return items
+
+    def _counted(self, items: Collection[Any]) -> Iterator[Any]:
+        iterator = iter(items)
+        for _ in range(0, len(items), AT_ONCE):
+            self.spend(AT_ONCE)
+            yield from islice(iterator, AT_ONCE)
+
     def _look(self) -> None:
+        self.is_busy = True
         now = self._clock()
         if self._until == math.inf:
             self._until = now + TIME_LIMIT_SECONDS
-        self._looks += 1
+        self._looks = self._looks + 1 if now == self._seen else 0
+        self._seen = now
         if now > self._until or self._looks > _MOST_LOOKS:
             raise LimitExceeded(TIME_EXCEEDED)
         self._left = _STEPS_PER_LOOK
@@ -79,6 +122,28 @@ class Run:
         if size > MEMORY_LIMIT:
             raise LimitExceeded(MEMORY_EXCEEDED)
         self.spend(int(size) >> 6)
+
+    def keep(self, value: Any) -> Any:
+        """Give back a value that was just made. Raises LimitExceeded where all that are in use are too large together.
+
+        Each of them may be small enough, and a path may still gather thousands within the second that it has.
+        """
+        if isinstance(value, str | list):
+            size = getsizeof(value)
+            if size >= _LARGE and id(value) not in self._kept:
+                if size > self._room:
+                    self._sweep()
+                self._room -= size
+                if self._room < 0:
+                    raise LimitExceeded(MEMORY_EXCEEDED)
+                self._kept[id(value)] = value
+        return value
+
+    def _sweep(self) -> None:
+        """Let go of the large values that nobody else holds any more."""
+        counts = _references(self._kept.values())
+        self._kept = {key: self._kept[key] for key, count in zip(self._kept, counts, strict=True) if count > _ALONE}
+        self._room = TOTAL_LIMIT - sum(map(getsizeof, self._kept.values()))
 
     def weigh(self, value: Any) -> None:
         """Say that all of a value is about to be gone through, or written down. Raises LimitExceeded.
@@ -106,6 +171,14 @@ class Run:
         if isinstance(value, list):
             self.weigh(value)
         return truth(value)
+
+
+def _references(values: Iterable[Any]) -> list[int]:
+    return [getrefcount(value) for value in values]
+
+
+_ALONE: Final = _references({0: object()}.values())[0]
+"""What `_references` counts for a value that only its dictionary holds."""
 
 
 class Env:
@@ -244,7 +317,8 @@ def _apply_once(function: Any, args: list[Any], input_: Any, run: Run, depth: in
         if function.signature is not None:
             args = function.signature.validate(args, input_)
         run.depth = depth
-        return function.call(run, *args)
+        made = function.call(run, *args)
+        return run.keep(made) if run.is_busy else made
     if kind is Lambda:
         if function.signature is not None:
             args = function.signature.validate(args, input_)
@@ -255,7 +329,9 @@ def _apply_once(function: Any, args: list[Any], input_: Any, run: Run, depth: in
     if kind is PartialNative:
         return _apply_partial(function, args, run, depth)
     if kind is Regex:
-        return _match_once(function, str(args[0]) if args else "", 0, run)
+        if isinstance(first, list):
+            run.weigh(first)
+        return _match_once(function, plain_text(first if args else UNDEFINED), 0, run)
     raise JsonataError("T1006")
 
 
@@ -264,7 +340,7 @@ def _apply_partial(function: PartialNative, args: list[Any], run: Run, depth: in
     for place, hole in enumerate(function.holes):
         values[hole] = args[place] if place < len(args) else UNDEFINED
     run.depth = depth
-    return function.native.call(run, *values)
+    return run.keep(function.native.call(run, *values))
 
 
 def _match_once(regex: Regex, text: str, start: int, run: Run) -> Any:

@@ -5,16 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mapfold.states.jsonata_language.running import Run
+from mapfold.states.jsonata_language.running import AT_ONCE, Run
 
 
 def merge_sort(items: list[Any], comes_after: Callable[[Any, Any], bool], run: Run) -> list[Any]:
     """A sorted array; one of a single member, or none, is given back as it is."""
+    if len(items) <= AT_ONCE:
+        return _sorted(items, comes_after, run)
+
+    def counted(one: Any, other: Any) -> bool:
+        run.spend(1)
+        return comes_after(one, other)
+
+    return _sorted(items, counted, run)
+
+
+def _sorted(items: list[Any], comes_after: Callable[[Any, Any], bool], run: Run) -> list[Any]:
     if len(items) <= 1:
         return items
     middle = len(items) // 2
-    left = merge_sort(list(items[:middle]), comes_after, run)
-    right = merge_sort(list(items[middle:]), comes_after, run)
+    left = _sorted(list(items[:middle]), comes_after, run)
+    right = _sorted(list(items[middle:]), comes_after, run)
     run.spend(len(items))
     merged: list[Any] = []
     one = other = 0

@@ -26,6 +26,19 @@ def number_text(number: float) -> str:
     return _without_sign_of_zero(text.removesuffix(".0"))
 
 
+def plain_text(value: Any) -> str:
+    """A value as `String(value)` writes it, which is what a regular expression is matched with."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return number_text(value)
+    if isinstance(value, list):
+        return ",".join("" if member is None or member is UNDEFINED else plain_text(member) for member in value)
+    return "null" if value is None else "undefined" if value is UNDEFINED else "[object Object]"
+
+
 def non_finite_text(number: float) -> str:
     """NaN, Infinity or -Infinity."""
     return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"

@@ -58,7 +58,7 @@ def _next_tuples(node: Node, depth: int, body: Body) -> TupleStep:
             found = value if isinstance(value, list) else [value]
             env.run.hold(8 * (len(stream) + len(found)))
             is_stream = type(found) is TupleStream
-            for place, item in enumerate(found):
+            for place, item in enumerate(env.run.paced(found)):
                 stream.append({**before, **item} if is_stream else _bound(node, before, item, place))
         return stream
 

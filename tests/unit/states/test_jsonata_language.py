@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -105,12 +106,43 @@ class TestLimits:
             "($p := function($s, $n) { $n = 0 ? $s : $p($s & $s, $n - 1) }; $length($p('x', 23)))",
             "($big := $pad('', 100000); $map([1..100000], function() { {'big': $big} }))",
             "($big := $pad('', 100000); $string($map([1..100000], function() { $big })))",
+            "[1..1000].$pad('', 6000000)",
+            "($big := $pad('', 3000000, 'é'); [1..1000].($big & $))",
+            "[1..1000].[[1..400000]]",
+            "($big := [1..400000]; [1..1000].$big)",
+            "$encodeUrlComponent($pad('', 3000000, 'é'))",
+            "$formatNumber(1, $pad('', 3000000, '0'))",
+            "$zip([1..400000], [1..400000])",
         ],
     )
     def test_an_expression_that_holds_too_much_is_ended(self, expression: str) -> None:
         """The bounds measured on the service; the memory is never taken."""
         with pytest.raises(LimitExceeded, match=r"^Expression evaluation memory limit exceeded: Check for excessive"):
             evaluate(expression)
+
+    @pytest.mark.parametrize("step", [".{'a': {'b': $}}", "[$ % 7 * 3 > 2]", "{$ & '': $}"])
+    def test_many_items_are_not_gone_through_without_a_look_at_the_clock(self, step: str) -> None:
+        """Two thousand of them at the most, whatever is done with each."""
+        moments = count()
+
+        evaluate(f"[1..20000]{step}", clock=lambda: next(moments) / 1_000_000)
+
+        assert next(moments) > 20_000 / 2_000
+
+    def test_a_clock_that_goes_on_is_all_that_counts(self) -> None:
+        """Much work by the measure of steps is fine as long as it is done in time."""
+        moments = count()
+        text = "($text := $pad('', 20000, 'ab'); $count([1..26000].$substring($text, $, 1)))"
+
+        assert evaluate(text, clock=lambda: next(moments) / 1_000_000) == 26_000
+
+    def test_what_is_not_in_use_any_more_does_not_count(self) -> None:
+        """Forty strings of a million characters after each other are no more than one, nor is one that many hold."""
+        one_by_one = "$sum([1..40].$length($pad('', 1000000)))"
+        the_same = "($big := $pad('', 6000000); $count([1..40].$string($big)))"
+
+        assert evaluate(one_by_one) == 40_000_000
+        assert evaluate(the_same) == 40
 
     @pytest.mark.parametrize(("depth", "wrap"), [(99, "({})"), (99, "[{}]"), (99, "1+{}")])
     def test_an_expression_may_nest_a_hundred_deep(self, depth: int, wrap: str) -> None:

@@ -88,13 +88,14 @@ def jsonata_choice(rule: dict[str, Json]) -> dict[str, Any]:
     [
         ({"Output": "{% $states.input + 1 %}", "Assign": {"v": 7}}, 2, {"all": 3, "v": 7}),
         ({"Output": "the rule's"}, 2, {"all": "the rule's", "v": "unset"}),
+        ({"Assign": {"v": 7}}, 2, {"all": 2, "v": 7}),
         ({"Output": "the rule's", "Assign": {"v": 7}}, 1, {"all": "the state's", "v": "the state's"}),
     ],
 )
 def test_a_choice_rule_that_matched_has_the_say(
     run_machine: RunMachine, rule: dict[str, Json], data: Json, output: Json
 ) -> None:
-    """Its Output and Assign stand in for the state's, whose Assign is for Default alone."""
+    """Its Output and Assign stand in for the state's, which are for Default alone: without Output it gives its input."""
     end, _ = run_machine(jsonata_choice(rule), data)
 
     assert end == EndScope(output)

@@ -122,7 +122,10 @@ def integer_of_text(run: Run, text: Any, picture: Any) -> Any:
 
 def picture_text(run: Run, number: Any, picture: Any, options: Any) -> Any:
     """`$formatNumber(number, picture, options)`."""
-    return UNDEFINED if number is UNDEFINED else format_number(number, picture, options)
+    if number is UNDEFINED:
+        return UNDEFINED
+    run.hold(16 * len(picture))
+    return format_number(number, picture, options)
 
 
 NUMBERS: Table = {

@@ -22,6 +22,7 @@ def _encoder(name: str, safe: str) -> Callable[[Run, Any], Any]:
         if text is UNDEFINED:
             return UNDEFINED
         try:
+            run.hold(len(text) if text.isascii() else 3 * len(text))  # an escape has three characters, at the least
             return quote(text, safe=safe)
         except UnicodeEncodeError:
             raise JsonataError("D3140", functionName=name, value=text) from None
