@@ -8,8 +8,11 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
-MAX_SYNC_PAYLOAD_BYTES = 6_291_556
-"""Request and response of a RequestResponse invocation: 6 MB and the 100 bytes that Lambda grants on top."""
+MAX_REQUEST_BYTES = 6_291_456
+"""Request of a RequestResponse invocation: 6 MB."""
+
+MAX_RESPONSE_BYTES = 6_291_556
+"""Its response: 6 MB and the 100 bytes that Lambda grants on top."""
 
 MAX_ASYNC_PAYLOAD_BYTES = 1_048_576
 """Request of an Event invocation."""
@@ -93,7 +96,7 @@ def not_startable(request_id: str, reason: str) -> bytes:
 
 def response_too_large() -> bytes:
     """The payload of a call whose handler returned more than 6 MB."""
-    message = f"Response payload size exceeded maximum allowed payload size ({MAX_SYNC_PAYLOAD_BYTES} bytes)."
+    message = f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
     return _platform_error("Function.ResponseSizeTooLarge", message)
 
 

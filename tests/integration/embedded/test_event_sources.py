@@ -145,7 +145,7 @@ def test_mappings_are_listed_by_queue_and_by_function(consumer: Consumer) -> Non
         ({"EventSourceArn": arn("nowhere")}, "SQS Error Code: AWS.SimpleQueueService.NonExistentQueue"),
         ({"EventSourceArn": "arn:aws:kinesis:us-east-1:123456789012:stream/s"}, "polls queues of SQS"),
         ({"EventSourceArn": "arn:aws:sqs:eu-west-1:123456789012:q"}, "must be in one region"),
-        ({"FunctionName": "nobody"}, "Function not found"),
+        ({"FunctionName": "nobody"}, "Function does not exist"),
     ],
 )
 def test_what_cannot_be_mapped_is_refused(

@@ -283,13 +283,14 @@ class TestRefusals:
         assert long.value.message.endswith("json: Expecting value: line 1 column 6000002 (char 6000001)")
 
     async def test_a_payload_over_six_megabytes(self, functions: Functions) -> None:
-        """RequestTooLargeException 413 from 6,291,557 bytes on."""
+        """RequestEntityTooLargeException 413 from 6,291,457 bytes on."""
         name = await functions.create("handlers.echo")
 
         with pytest.raises(LambdaError) as caught:
-            await functions.service.invoke(name, b'"' + b"x" * 6_291_555 + b'"')
+            await functions.service.invoke(name, b'"' + b"x" * 6_291_455 + b'"')
 
-        assert (caught.value.code, caught.value.status) == ("RequestTooLargeException", 413)
+        assert (caught.value.code, caught.value.status) == ("RequestEntityTooLargeException", 413)
+        assert caught.value.message == "Request must be smaller than 6291456 bytes for the InvokeFunction operation"
 
     async def test_an_event_over_one_megabyte(self, functions: Functions) -> None:
         """An Event invocation takes 1 MB."""
@@ -298,7 +299,10 @@ class TestRefusals:
         with pytest.raises(LambdaError) as caught:
             functions.service.invoke_event(name, b'"' + b"x" * 1_048_576 + b'"')
 
-        assert caught.value.code == "RequestTooLargeException"
+        assert caught.value.code == "RequestEntityTooLargeException"
+        assert caught.value.message == (
+            "1048578 byte payload is too large for the Event invocation type (limit 1048576 bytes)"
+        )
 
 
 class TestLogs:

@@ -64,7 +64,7 @@ def queue_arn(document: Mapping[str, Any], scope: Scope) -> str:
     """The queue that CreateEventSourceMapping names: one in the function's own region."""
     arn = document.get("EventSourceArn")
     if not arn:
-        raise invalid_parameter("EventSourceArn is mandatory: the embedded Lambda polls queues of SQS, nothing else.")
+        raise invalid_parameter("Unrecognized event source.")
     match = QUEUE_ARN.fullmatch(str(arn))
     if match is None:
         raise invalid_parameter(
