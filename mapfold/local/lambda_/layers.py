@@ -26,7 +26,8 @@ MAX_LAYERS = 5
 _NAME = re.compile(r"[a-zA-Z0-9-_]{1,140}")
 _ARN_RULES = (
     "Member must have length less than or equal to 2048, Member must have length greater than or equal to 1, "
-    r"Member must satisfy regular expression pattern: (arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\d{12}:layer:"
+    r"Member must satisfy regular expression pattern: (arn:(aws[a-zA-Z-]*)?:lambda:"
+    r"[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:"
     r"[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+), Member must not be null"
 )
 

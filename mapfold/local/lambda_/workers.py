@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import socket
@@ -28,6 +29,7 @@ from mapfold.local.lambda_.runtime_api import RuntimeConnection
 logger = logging.getLogger(__name__)
 
 _PIPE_BYTES = 65536
+_TASK_ROOT = b"/var/task"
 _KILLED = "Runtime exited with error: signal: killed"
 _OUT_OF_MEMORY_STATUS = f"error\tError Type: {invocations.OUT_OF_MEMORY}"
 """As today's REPORT lines have it."""
@@ -183,13 +185,22 @@ class Worker:
         self.phase = advance(self.phase, Signal.ANSWERED)
         if body is None:
             body, failed = invocations.response_too_large(), True
+        elif failed:
+            body = self._as_deployed(body)
         self._complete(call, body, failed=failed)
 
     def init_failed(self, body: bytes) -> None:
         self.phase = advance(self.phase, Signal.INIT_FAILED)
         self._set_deadline(time.monotonic() + 1.0)  # by then it has read our answer, and exited by itself
-        self._fail_init(lambda call: body)
+        self._fail_init(lambda call: self._as_deployed(body))
         self._owner.is_gone(self)
+
+    def _as_deployed(self, error: bytes) -> bytes:
+        """An error document in which the files of a zip lie where Lambda has them. Those of a folder in place stay."""
+        if self._function.in_place:
+            return error
+        folder = json.dumps(str(self._function.folder))[1:-1].encode()
+        return error.replace(folder, _TASK_ROOT)
 
     def hung_up(self, connection: RuntimeConnection) -> None:
         if connection is self._connection:

@@ -92,9 +92,12 @@ def _structure(shapes: Shapes, name: str, shape: Shape) -> Check:
 
 
 def _list(shapes: Shapes, name: str, shape: Shape) -> Check:
+    element = shapes[shape["member"]["shape"]]
     check_element = _compile(shapes, shape["member"]["shape"])
     check_length = _bounds(shape, "length")
     show = _shown_list(shapes, shape)
+    rules = f"Member must satisfy constraint: [{', '.join(_element_rules(element))}]"
+    of_texts = element["type"] == "string"
 
     def check(value: Any, path: str, problems: list[str]) -> None:
         if type(value) is not list:
@@ -102,14 +105,30 @@ def _list(shapes: Shapes, name: str, shape: Shape) -> Check:
         if check_length is not None:
             for rule in check_length(len(value)):
                 problems.append(f"Value '{show(value)}' at '{path}' {_FAILED} {rule}")
-        for number, element in enumerate(value, start=1):
+        if of_texts:  # of these the whole list is shown, once, with all that an element must be
+            broken: list[str] = []
+            for each in value:
+                if each is not None:
+                    check_element(each, path, broken)
+            if broken or None in value:
+                problems.append(f"Value '{show(value)}' at '{path}' {_FAILED} {rules}")
+            return
+        for number, each in enumerate(value, start=1):
             where = f"{path}.{number}.member"
-            if element is None:
+            if each is None:
                 problems.append(f"Value null at '{where}' {_FAILED} Member must not be null")
             else:
-                check_element(element, where, problems)
+                check_element(each, where, problems)
 
     return check
+
+
+def _element_rules(shape: Shape) -> list[str]:
+    """What AWS's validator says of the elements of a list of texts."""
+    limits = (("max", "less"), ("min", "greater"))
+    lengths = [f"Member must have length {word} than or equal to {shape[key]}" for key, word in limits if key in shape]
+    patterns = [f"Member must satisfy regular expression pattern: {shape['pattern']}"] if "pattern" in shape else []
+    return [*lengths, *patterns, "Member must not be null"]
 
 
 def _shown_list(shapes: Shapes, shape: Shape) -> Callable[[list[Any]], str]:

@@ -208,6 +208,14 @@ class TestInvoke:
         assert f"START RequestId: {headers['x-amzn-requestid']}" in log
         assert "[ERROR] ValueError" in log
 
+    def test_the_files_of_a_zip_lie_in_var_task(self, client: LambdaClient) -> None:
+        """In stack traces, as on Lambda."""
+        create(client, "traced", "def handler(event, context):\n    raise KeyError(event['k'])\n")
+
+        trace = json.loads(client.invoke(FunctionName="traced", Payload=b'{"k": 1}')["Payload"].read())["stackTrace"]
+
+        assert trace == ["  File \"/var/task/app.py\", line 2, in handler\n    raise KeyError(event['k'])\n"]
+
     def test_the_log_of_an_invocation_can_be_asked_for_later(self, client: LambdaClient) -> None:
         """`GET /mapfold/logs/<request id>`: all that it printed; 404 for an invocation that there never was."""
         create(client, "told", "def handler(event, context):\n    print('once upon a time')\n")

@@ -97,6 +97,18 @@ def test_members_inside_others_are_named_by_their_path() -> None:
     )
 
 
+def test_a_list_of_texts_is_shown_with_all_that_an_element_must_be() -> None:
+    """Once, whatever number of them is wrong."""
+    rules = (
+        "Member must have length less than or equal to 128, Member must have length greater than or equal to 1, "
+        "Member must not be null"
+    )
+
+    assert refusal("UntagResource", {"resourceArn": MACHINE, "tagKeys": ["a", "", "k" * 129]}) == one(
+        f"Value '[a, , {'k' * 129}]' at 'tagKeys' failed to satisfy constraint: Member must satisfy constraint: [{rules}]"
+    )
+
+
 def test_an_alias_is_not_called_by_a_number() -> None:
     """Its name has to have something else than digits, and of letters the plain ones only."""
     routes = [{"stateMachineVersionArn": f"{MACHINE}:1", "weight": 100}]
