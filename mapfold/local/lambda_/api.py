@@ -185,7 +185,8 @@ async def _update_code(service: LambdaService, request: Request) -> Response:
         dry_run=bool(document.get("DryRun")),
         publish=bool(document.get("Publish")),
     )
-    return json_response({**configuration(function, service.scope, _published(function)), **_BEING_UPDATED})
+    answer = configuration(function, service.scope, _published(function))
+    return json_response(answer if document.get("DryRun") else {**answer, **_BEING_UPDATED})
 
 
 async def _update_configuration(service: LambdaService, request: Request) -> Response:
