@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from mapfold.local.enum_order import as_listed
 from mapfold.local.lambda_ import published_api
 from mapfold.local.lambda_.answers import json_response, read_body, read_document, take_page
 from mapfold.local.lambda_.errors import LambdaError, validation_failed
@@ -106,7 +107,7 @@ async def _invoke(service: LambdaService, request: Request) -> Response:
     log = request.headers.get("x-amz-log-type", "None")
     for value, values, at in ((kind, _INVOCATION_TYPES, "invocationType"), (log, _LOG_TYPES, "logType")):
         if value not in values:
-            raise validation_failed(value, at=at, rule=f"satisfy enum value set: [{', '.join(values)}]")
+            raise validation_failed(value, at=at, rule=f"satisfy enum value set: [{', '.join(as_listed(values))}]")
     reference, qualifier = request.path_params["name"], request.query_params.get("Qualifier")
     context = _client_context(request)
     if kind == "DryRun":

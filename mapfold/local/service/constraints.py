@@ -14,10 +14,11 @@ at once. Members that the model does not know are ignored.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from mapfold.local.enum_order import as_listed
 from mapfold.local.service.faults import Fault, invalid
 
 Check = Callable[[Any, str, list[str]], None]
@@ -25,11 +26,6 @@ Check = Callable[[Any, str, list[str]], None]
 
 Shape = Mapping[str, Any]
 Shapes = Mapping[str, Shape]
-
-ENUM_ORDER: Mapping[str, Sequence[str]] = {
-    "ExecutionStatus": ("SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING"),
-}
-"""Enumerations whose values AWS lists in another order than its model has (service-api 1, recorded)."""
 
 
 def check_request(action: str, members: Mapping[str, Any]) -> None:
@@ -154,9 +150,8 @@ def _shown_list(shapes: Shapes, shape: Shape) -> Callable[[list[Any]], str]:
 def _string(shapes: Shapes, name: str, shape: Shape) -> Check:
     check_length = _bounds(shape, "length")
     pattern = _pattern(shape)
-    values = ENUM_ORDER.get(name, shape.get("enum", ()))
     allowed = frozenset(shape.get("enum", ()))
-    enum_rule = f"Member must satisfy enum value set: [{', '.join(values)}]"
+    enum_rule = f"Member must satisfy enum value set: [{', '.join(as_listed(shape.get('enum', ())))}]"
     pattern_rule = f"Member must satisfy regular expression pattern: {shape.get('pattern', '')}"
     sensitive = bool(shape.get("sensitive"))
 

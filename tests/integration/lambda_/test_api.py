@@ -264,7 +264,7 @@ class TestInvoke:
             client.invoke(FunctionName="refuses", Payload=b"{")
         with pytest.raises(ClientError, match=r"\(RequestEntityTooLargeException\) .* smaller than 6291456 bytes"):
             client.invoke(FunctionName="refuses", Payload=b'"' + b"x" * 6_291_455 + b'"')
-        with pytest.raises(ClientError, match=r"Value 'All' at 'logType' failed .* enum value set: \[None, Tail\]"):
+        with pytest.raises(ClientError, match=r"Value 'All' at 'logType' failed .* enum value set: \[Tail, None\]"):
             client.invoke(FunctionName="refuses", LogType="All")  # type: ignore[arg-type]
         with pytest.raises(ClientError, match=r"Function not found: .*:function:refuses:7"):
             client.invoke(FunctionName="refuses", Qualifier="7")
