@@ -18,6 +18,7 @@ MAX_ASYNC_PAYLOAD_BYTES = 1_048_576
 """Request of an Event invocation."""
 
 OUT_OF_MEMORY = "Runtime.OutOfMemory"
+EXIT_ERROR = "Runtime.ExitError"
 
 
 @dataclass(slots=True)
@@ -70,13 +71,18 @@ def timed_out(request_id: str, seconds: float) -> bytes:
 
 def exited(request_id: str, returncode: int) -> bytes:
     """The payload of a call whose worker exited. `returncode` as `subprocess` has it: negative for a signal."""
+    return _platform_error(EXIT_ERROR, exit_reason(request_id, returncode))
+
+
+def exit_reason(request_id: str, returncode: int) -> str:
+    """Why a worker exited, as the payload and the log have it."""
     if returncode == 0:
         reason = "Runtime exited without providing a reason"
     elif returncode > 0:
         reason = f"Runtime exited with error: exit status {returncode}"
     else:
         reason = f"Runtime exited with error: signal: {_signal_name(-returncode)}"
-    return _platform_error("Runtime.ExitError", f"RequestId: {request_id} Error: {reason}")
+    return f"RequestId: {request_id} Error: {reason}"
 
 
 def out_of_memory(request_id: str) -> bytes:

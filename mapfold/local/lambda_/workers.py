@@ -32,6 +32,7 @@ _PIPE_BYTES = 65536
 _TASK_ROOT = b"/var/task"
 _KILLED = "Runtime exited with error: signal: killed"
 _OUT_OF_MEMORY_STATUS = f"error\tError Type: {invocations.OUT_OF_MEMORY}"
+_EXIT_STATUS = f"error\tError Type: {invocations.EXIT_ERROR}"
 """As today's REPORT lines have it."""
 _DUMMY_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_SESSION_TOKEN": "local"}
 _EVENT_HEAD = (
@@ -244,8 +245,14 @@ class Worker:
         was_starting = self.phase is Phase.STARTING
         self.phase = advance(self.phase, Signal.EXITED)
         if self._call is not None:
+            request_id = self._call.request_id
+            line = f"{invocations.exit_reason(request_id, returncode)}\n{invocations.EXIT_ERROR}\n"
             self._complete(
-                self._call, invocations.exited(self._call.request_id, returncode), failed=True, status="error"
+                self._call,
+                invocations.exited(request_id, returncode),
+                failed=True,
+                status=_EXIT_STATUS,
+                line=line.encode(),
             )
         elif was_starting:
             self._fail_init(lambda call: invocations.exited(call.request_id, returncode))
@@ -293,7 +300,8 @@ class Worker:
             self._process.kill()
 
     def _time_out(self, call: Call) -> None:
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+        now = time.time()
+        stamp = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now % 1 * 1000):03}"
         line = f"{stamp}Z {call.request_id} Task timed out after {self._timeout:.2f} seconds\n\n"
         self._complete(
             call,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import time
 from pathlib import Path
 
@@ -173,7 +174,8 @@ class TestFunctionErrors:
 
         assert 0.9 < time.monotonic() - began < 5
         assert json.loads(outcome.payload)["errorType"] == "Sandbox.Timedout"
-        assert b"Task timed out after 1.00 seconds" in outcome.log_tail
+        line = rb"\d\d\.\d\d\dZ %b Task timed out after 1\.00 seconds\n\nEND" % outcome.request_id.encode()
+        assert re.search(line, outcome.log_tail)
         assert await ended(*map(int, (tmp_path / "pids").read_text().split()))
         assert (await functions.call(name, {})).function_error is None
 
@@ -198,7 +200,9 @@ class TestFunctionErrors:
         document = json.loads(crashed.payload)
         assert document["errorType"] == "Runtime.ExitError"
         assert document["errorMessage"] == f"RequestId: {crashed.request_id} Error: {reason}"
-        assert b"last words\n" in crashed.log_tail
+        told = f"last words\n{document['errorMessage']}\nRuntime.ExitError\nEND RequestId: "
+        assert told.encode() in crashed.log_tail
+        assert crashed.log_tail.endswith(b"\tStatus: error\tError Type: Runtime.ExitError\t\n")
         assert [json.loads(other.payload) for other in others] == [{"n": n} for n in range(6)]
 
     async def test_a_worker_that_never_gets_ready(self, tmp_path: Path) -> None:
