@@ -16,7 +16,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mapfold.local.enum_order import as_listed
 from mapfold.local.lambda_ import published_api
 from mapfold.local.lambda_.answers import json_response, read_body, read_document, take_page
 from mapfold.local.lambda_.errors import LambdaError, validation_failed
@@ -24,6 +23,7 @@ from mapfold.local.lambda_.event_sources import api as event_sources
 from mapfold.local.lambda_.functions import LATEST, LOCAL_BUCKET, Function, configuration, listed
 from mapfold.local.lambda_.invocations import MAX_REQUEST_BYTES
 from mapfold.local.lambda_.requests import Settings
+from mapfold.local.listing_order import order_of_values
 from mapfold.local.store import StoreError
 
 if TYPE_CHECKING:
@@ -107,7 +107,9 @@ async def _invoke(service: LambdaService, request: Request) -> Response:
     log = request.headers.get("x-amz-log-type", "None")
     for value, values, at in ((kind, _INVOCATION_TYPES, "invocationType"), (log, _LOG_TYPES, "logType")):
         if value not in values:
-            raise validation_failed(value, at=at, rule=f"satisfy enum value set: [{', '.join(as_listed(values))}]")
+            raise validation_failed(
+                value, at=at, rule=f"satisfy enum value set: [{', '.join(order_of_values(values))}]"
+            )
     reference, qualifier = request.path_params["name"], request.query_params.get("Qualifier")
     context = _client_context(request)
     if kind == "DryRun":

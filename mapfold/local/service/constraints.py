@@ -4,7 +4,7 @@ botocore's model of Step Functions says which members are required, how long the
 compiled once into one function an action (`checks`), which walks a request's members side by side with the model and
 notes every breach in the words of AWS's own request validator:
 
-    2 validation errors detected: Value null at 'name' failed to satisfy constraint: Member must not be null; …
+    2 validation errors detected: Value null at 'roleArn' failed to satisfy constraint: Member must not be null; …
 
 Paths in them are AWS's: `loggingConfiguration.level`, `tags.1.member.key` (elements count from 1). The value of a member
 that the model calls sensitive is left out. A member of another JSON type is a SerializationException, and ends the check
@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from mapfold.local.enum_order import as_listed
+from mapfold.local.listing_order import order_of_members, order_of_values
 from mapfold.local.service.faults import Fault, invalid
 
 Check = Callable[[Any, str, list[str]], None]
@@ -69,8 +69,8 @@ def _compile(shapes: Shapes, name: str) -> Check:
 def _structure(shapes: Shapes, name: str, shape: Shape) -> Check:
     required = frozenset(shape.get("required", ()))
     members = [
-        (member, _compile(shapes, reference["shape"]), member in required)
-        for member, reference in shape["members"].items()
+        (member, _compile(shapes, shape["members"][member]["shape"]), member in required)
+        for member in order_of_members(list(shape["members"]))
     ]
 
     def check(value: Any, path: str, problems: list[str]) -> None:
@@ -151,7 +151,7 @@ def _string(shapes: Shapes, name: str, shape: Shape) -> Check:
     check_length = _bounds(shape, "length")
     pattern = _pattern(shape)
     allowed = frozenset(shape.get("enum", ()))
-    enum_rule = f"Member must satisfy enum value set: [{', '.join(as_listed(shape.get('enum', ())))}]"
+    enum_rule = f"Member must satisfy enum value set: [{', '.join(order_of_values(shape.get('enum', ())))}]"
     pattern_rule = f"Member must satisfy regular expression pattern: {shape.get('pattern', '')}"
     sensitive = bool(shape.get("sensitive"))
 

@@ -34,12 +34,12 @@ def test_a_required_member_must_be_there() -> None:
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
-    """Counted, and in the order of the model's members."""
+    """Counted, and in AWS's order of members."""
     rule = "failed to satisfy constraint: Member must not be null"
 
     assert refusal("CreateStateMachine", {"name": "jobs"}) == (
         "ValidationException",
-        f"2 validation errors detected: Value null at 'definition' {rule}; Value null at 'roleArn' {rule}",
+        f"2 validation errors detected: Value null at 'roleArn' {rule}; Value null at 'definition' {rule}",
     )
 
 
