@@ -145,6 +145,7 @@ def test_mappings_are_listed_by_queue_and_by_function(consumer: Consumer) -> Non
         ({"ScalingConfig": {"MaximumConcurrency": 2}}, "has no ScalingConfig"),
         ({"EventSourceArn": arn("nowhere")}, "SQS Error Code: AWS.SimpleQueueService.NonExistentQueue"),
         ({"EventSourceArn": "arn:aws:kinesis:us-east-1:123456789012:stream/s"}, "polls queues of SQS"),
+        ({"EventSourceArn": "arn:aws:sns:us-east-1:123456789012:t"}, "Unsupported source arn : arn:aws:sns:us-east-1"),
         ({"EventSourceArn": "arn:aws:sqs:eu-west-1:123456789012:q"}, "must be in one region"),
         ({"FunctionName": "nobody"}, "Function does not exist"),
     ],
