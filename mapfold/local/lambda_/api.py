@@ -113,7 +113,7 @@ async def _invoke(service: LambdaService, request: Request) -> Response:
     reference, qualifier = request.path_params["name"], request.query_params.get("Qualifier")
     context = _client_context(request)
     if kind == "DryRun":
-        service.function(reference, qualifier)
+        service.function(reference, qualifier, to_invoke=True)
         return Response(status_code=204, headers=_UNCHANGED_LENGTH)
     body = await read_body(request, MAX_REQUEST_BYTES)
     if kind == "Event":

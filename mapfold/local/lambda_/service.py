@@ -172,7 +172,7 @@ class LambdaService:
         It is run once: AWS would run a failed one up to twice more, minutes later. Over a reserved concurrency it
         waits its turn, for six hours at the most.
         """
-        if self.concurrency and self.concurrency.reserved(self.function(function, qualifier)[0].name) is not None:
+        if self.concurrency and self.concurrency.reserved(self._to_invoke(function, qualifier)) is not None:
             return self._wait_for_concurrency(function, payload, qualifier, client_context)
         call = self._submit(function, payload, qualifier, None, False, client_context, False, MAX_ASYNC_PAYLOAD_BYTES)
         return call.request_id
@@ -222,10 +222,13 @@ class LambdaService:
         """All functions, by name."""
         return [self._functions[name] for name in sorted(self._functions)]
 
-    def function(self, reference: str, qualifier: str | None = None) -> tuple[Function, str | None]:
+    def function(
+        self, reference: str, qualifier: str | None = None, *, to_invoke: bool = False
+    ) -> tuple[Function, str | None]:
         """The function, or the version, of a name or ARN, and the qualifier that it was asked with.
 
-        Of an alias, the version that it gives most calls to.
+        Of an alias, the version that it gives most calls to. One that is not there is called by its ARN in the refusal; who
+        wants `to_invoke` it is told of `$LATEST`, as by Lambda.
         """
         name, qualifier = self.scope.resolve(reference, qualifier)
         function = self._functions.get(name)
@@ -233,8 +236,12 @@ class LambdaService:
             alias = self.versions.find_alias(name, qualifier)
             function = self._version(function, alias.version if alias else qualifier)
         if function is None:
-            raise function_not_found(self.scope.arn(name, qualifier))
+            raise function_not_found(self.scope.arn(name, qualifier or (LATEST if to_invoke else None)))
         return function, qualifier
+
+    def _to_invoke(self, reference: str, qualifier: str | None) -> str:
+        function, _ = self.function(reference, qualifier, to_invoke=True)
+        return function.name
 
     def _version(self, latest: Function, version: str) -> Function | None:
         return latest if version == LATEST else self.versions.find(latest.name, version)
@@ -351,7 +358,7 @@ class LambdaService:
                 del self._functions[function.name]
             self._targets.clear()
             for version in gone:
-                self._fleet.remove(version, self.scope.arn(function.name, asked_for))
+                self._fleet.remove(version, self.scope.arn(function.name, version.version))
             self.event_sources.functions_changed()
 
     async def reserve_concurrency(self, reference: str, calls: object) -> int:
@@ -435,7 +442,7 @@ class LambdaService:
 
     def _find_target(self, reference: str, qualifier: str | None) -> tuple[Pool, bytes]:
         """Whose workers take a call, and the ARN that it was made with. Kept, but for an alias of two versions."""
-        found, effective = self.function(reference, qualifier)
+        found, effective = self.function(reference, qualifier, to_invoke=True)
         alias = self.versions.find_alias(found.name, effective or "")
         if alias is not None and alias.weights:
             found = self.versions.find(found.name, alias.choose()) or found

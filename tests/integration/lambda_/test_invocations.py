@@ -261,13 +261,13 @@ class TestCancelledCalls:
 
 class TestRefusals:
     async def test_an_unknown_function(self, functions: Functions) -> None:
-        """ResourceNotFoundException with the ARN that was meant."""
+        """ResourceNotFoundException with the ARN that was meant, `$LATEST` where nothing else was."""
         with pytest.raises(LambdaError) as caught:
             await functions.call("nobody", {})
 
         arn = "arn:aws:lambda:us-east-1:123456789012:function:nobody"
         assert (caught.value.code, caught.value.status) == ("ResourceNotFoundException", 404)
-        assert caught.value.message == f"Function not found: {arn}"
+        assert caught.value.message == f"Function not found: {arn}:$LATEST"
 
     async def test_a_payload_that_is_not_json(self, functions: Functions) -> None:
         """InvalidRequestContentException, before a worker is asked."""
