@@ -26,6 +26,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mapfold.local.lambda_ import Invocation, LambdaError
+from mapfold.local.lambda_.errors import TOO_LARGE
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -234,7 +235,7 @@ def _not_invoked(error: LambdaError) -> Response:
             "(mapfold local does so by itself where it finds jobs)."
         )
         return _json(503, {"error": "NotDeployed", "message": message})
-    if error.code == "RequestTooLargeException":
+    if error.code == TOO_LARGE:
         return _refusal(413, "Request Too Long")
     log.warning("%s could not be invoked: %s", FUNCTION, error)
     return _refusal(500, "Internal server error")

@@ -27,7 +27,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     async for chunk in request.stream():
         size += len(chunk)
         if size > limit:
-            raise request_too_large(size, limit)
+            raise request_too_large(limit)
         chunks.append(chunk)
     return b"".join(chunks)
 

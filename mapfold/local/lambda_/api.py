@@ -20,9 +20,10 @@ from mapfold.local.lambda_ import published_api
 from mapfold.local.lambda_.answers import json_response, read_body, read_document, take_page
 from mapfold.local.lambda_.errors import LambdaError, validation_failed
 from mapfold.local.lambda_.event_sources import api as event_sources
-from mapfold.local.lambda_.functions import LATEST, LOCAL_BUCKET, Function, configuration
-from mapfold.local.lambda_.invocations import MAX_SYNC_PAYLOAD_BYTES
+from mapfold.local.lambda_.functions import LATEST, LOCAL_BUCKET, Function, configuration, listed
+from mapfold.local.lambda_.invocations import MAX_REQUEST_BYTES
 from mapfold.local.lambda_.requests import Settings
+from mapfold.local.listing_order import order_of_values
 from mapfold.local.store import StoreError
 
 if TYPE_CHECKING:
@@ -31,6 +32,21 @@ if TYPE_CHECKING:
 Handler = Callable[["LambdaService", Request], Awaitable[Response]]
 
 _FUNCTIONS = "/2015-03-31/functions"
+_INVOCATION_TYPES = ("Event", "RequestResponse", "DryRun")
+_LOG_TYPES = ("None", "Tail")
+_BEING_CREATED = {
+    "State": "Pending",
+    "StateReason": "The function is being created.",
+    "StateReasonCode": "Creating",
+}
+"""What Lambda says in the answer to a creation. Who asks afterwards hears Active."""
+_BEING_UPDATED = {
+    "LastUpdateStatus": "InProgress",
+    "LastUpdateStatusReason": "The function is being created.",
+    "LastUpdateStatusReasonCode": "Creating",
+}
+"""The same of an update, in Lambda's own words. Who asks afterwards hears Successful."""
+_UNCHANGED_LENGTH = {"x-amzn-Remapped-Content-Length": "0"}
 
 
 def routes(service: LambdaService) -> list[Route]:
@@ -88,24 +104,26 @@ def _endpoint(service: LambdaService, handler: Handler) -> Callable[[Request], A
 
 async def _invoke(service: LambdaService, request: Request) -> Response:
     kind = request.headers.get("x-amz-invocation-type", "RequestResponse")
+    log = request.headers.get("x-amz-log-type", "None")
+    for value, values, at in ((kind, _INVOCATION_TYPES, "invocationType"), (log, _LOG_TYPES, "logType")):
+        if value not in values:
+            raise validation_failed(
+                value, at=at, rule=f"satisfy enum value set: [{', '.join(order_of_values(values))}]"
+            )
     reference, qualifier = request.path_params["name"], request.query_params.get("Qualifier")
     context = _client_context(request)
     if kind == "DryRun":
-        service.function(reference, qualifier)
-        return Response(status_code=204)
-    body = await read_body(request, MAX_SYNC_PAYLOAD_BYTES)
+        service.function(reference, qualifier, to_invoke=True)
+        return Response(status_code=204, headers=_UNCHANGED_LENGTH)
+    body = await read_body(request, MAX_REQUEST_BYTES)
     if kind == "Event":
         request_id = service.invoke_event(reference, body, qualifier=qualifier, client_context=context)
-        version = service.function(reference, qualifier)[0].version
-        return Response(status_code=202, headers={"x-amzn-RequestId": request_id, "X-Amz-Executed-Version": version})
-    if kind != "RequestResponse":
-        rule = "satisfy enum value set: [Event, RequestResponse, DryRun]"
-        raise validation_failed(kind, at="invocationType", rule=rule)
-    want_log = request.headers.get("x-amz-log-type") == "Tail"
+        return Response(status_code=202, headers={"x-amzn-RequestId": request_id, **_UNCHANGED_LENGTH})
+    want_log = log == "Tail"
     outcome = await service.invoke(reference, body, qualifier=qualifier, want_log=want_log, client_context=context)
     headers = {
         "x-amzn-RequestId": outcome.request_id,
-        "x-amzn-Remapped-Content-Length": "0",
+        **_UNCHANGED_LENGTH,
         "X-Amz-Executed-Version": outcome.executed_version,
     }
     if outcome.function_error:
@@ -120,7 +138,9 @@ async def _create(service: LambdaService, request: Request) -> Response:
     function = await service.create_function(
         Settings.of_new(document), _member(document, "Code"), publish=bool(document.get("Publish"))
     )
-    return json_response(configuration(function, service.scope, _published(function)), status=201)
+    answer = {**configuration(function, service.scope, _published(function)), **_BEING_CREATED}
+    del answer["LastUpdateStatus"]
+    return json_response(answer, status=201)
 
 
 async def _get(service: LambdaService, request: Request) -> Response:
@@ -147,10 +167,10 @@ async def _list(service: LambdaService, request: Request) -> Response:
     if request.query_params.get("FunctionVersion") == "ALL":
         found = [version for function in service.functions() for version in service.published(function)]
         page, more = take_page(found, request.query_params, key=_order_of)
-        documents = [configuration(version, service.scope, version.version) for version in page]
+        documents = [listed(version, service.scope, version.version) for version in page]
     else:
         page, more = take_page(service.functions(), request.query_params, key=lambda function: function.name)
-        documents = [configuration(function, service.scope) for function in page]
+        documents = [listed(function, service.scope) for function in page]
     return json_response({"Functions": documents} | more)
 
 
@@ -168,7 +188,8 @@ async def _update_code(service: LambdaService, request: Request) -> Response:
         dry_run=bool(document.get("DryRun")),
         publish=bool(document.get("Publish")),
     )
-    return json_response(configuration(function, service.scope, _published(function)))
+    answer = configuration(function, service.scope, _published(function))
+    return json_response(answer if document.get("DryRun") else {**answer, **_BEING_UPDATED})
 
 
 async def _update_configuration(service: LambdaService, request: Request) -> Response:
@@ -176,7 +197,7 @@ async def _update_configuration(service: LambdaService, request: Request) -> Res
     function = await service.update_configuration(
         request.path_params["name"], Settings.of_update(document), revision_id=document.get("RevisionId")
     )
-    return json_response(configuration(function, service.scope))
+    return json_response({**configuration(function, service.scope), **_BEING_UPDATED})
 
 
 def _asked_for(service: LambdaService, request: Request) -> tuple[Function, str | None]:
@@ -186,7 +207,7 @@ def _asked_for(service: LambdaService, request: Request) -> tuple[Function, str 
 def _member(document: dict[str, Any], name: str) -> dict[str, Any]:
     value = document.get(name)
     if not isinstance(value, dict):
-        raise validation_failed("null", at=name[0].lower() + name[1:], rule="not be null")
+        raise validation_failed(None, at=name[0].lower() + name[1:], rule="not be null")
     return value
 
 

@@ -22,6 +22,8 @@ from mapfold.local.lambda_.functions import LOCAL_BUCKET
 MAX_UNZIPPED_BYTES = 262_144_000
 """250 MB, all of a zip's files together."""
 
+_EMPTY = "Uploaded file must be a non-empty zip"
+
 
 @dataclass(frozen=True, slots=True)
 class Code:
@@ -73,12 +75,20 @@ def _from_s3(bucket: str, key: str, version: object, s3: Callable[[], Any] | Non
     request = {"Bucket": bucket, "Key": key} | ({"VersionId": version} if version else {})
     try:
         content: bytes = s3().get_object(**request)["Body"].read()
-    except (BotoCoreError, ClientError) as error:
+    except ClientError as error:
+        facts = error.response.get("Error", {})
+        raise invalid_parameter(
+            f"Error occurred while GetObject. S3 Error Code: {facts.get('Code')}. "
+            f"S3 Error Message: {facts.get('Message')}"
+        ) from error
+    except BotoCoreError as error:
         raise invalid_parameter(f"Error occurred while GetObject. s3://{bucket}/{key}: {error}") from error
     return content
 
 
 def _unpack(content: bytes, parent: Path) -> Code:
+    if not content:
+        raise invalid_parameter(_EMPTY)
     digest = hashlib.sha256(content)
     sha256 = base64.b64encode(digest.digest()).decode()
     folder = parent / digest.hexdigest()[:24]
@@ -88,6 +98,8 @@ def _unpack(content: bytes, parent: Path) -> Code:
     unfinished = parent / f"{folder.name}.{os.urandom(4).hex()}"
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if not archive.infolist():
+                raise invalid_parameter(_EMPTY)
             if sum(entry.file_size for entry in archive.infolist()) > MAX_UNZIPPED_BYTES:
                 raise invalid_parameter(f"Unzipped size must be smaller than {MAX_UNZIPPED_BYTES} bytes")
             unfinished.mkdir(parents=True)

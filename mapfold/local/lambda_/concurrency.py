@@ -46,7 +46,7 @@ class Concurrency:
     async def reserve(self, name: str, calls: object) -> int:
         """Reserve `calls` for the function `name`; 0 stops it."""
         if isinstance(calls, bool) or not isinstance(calls, int):
-            raise validation_failed("null", at="reservedConcurrentExecutions", rule="not be null")
+            raise validation_failed(None, at="reservedConcurrentExecutions", rule="not be null")
         if calls < 0:
             rule = "have value greater than or equal to 0"
             raise validation_failed(calls, at="reservedConcurrentExecutions", rule=rule)

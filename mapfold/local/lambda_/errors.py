@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 from mapfold.errors import ServiceError
 
+TOO_LARGE = "RequestEntityTooLargeException"
+
 
 class LambdaError(ServiceError):
     """A call that Lambda refuses. `code` is the exception's name on the wire, `status` its HTTP status.
@@ -35,7 +37,19 @@ def invalid_parameter(message: str) -> LambdaError:
 
 def validation_failed(value: object, *, at: str, rule: str) -> LambdaError:
     """ValidationException 400 in the wording that all AWS services share for broken constraints."""
-    message = f"1 validation error detected: Value '{value}' at '{at}' failed to satisfy constraint: Member must {rule}"
+    shown = "null" if value is None else f"'{value}'"
+    return constraint_broken(f"Value {shown} at '{at}'", f"Member must {rule}")
+
+
+def elements_invalid(values: object, *, at: str, rules: str) -> LambdaError:
+    """ValidationException 400 of a list, one of whose elements breaks a rule."""
+    listed = ", ".join(map(str, values)) if isinstance(values, list) else values
+    return constraint_broken(f"Value '[{listed}]' at '{at}'", f"Member must satisfy constraint: [{rules}]")
+
+
+def constraint_broken(value: str, rule: str) -> LambdaError:
+    """ValidationException 400; `value` tells what was found where (`Value 'x' at 'role'`), `rule` the whole constraint."""
+    message = f"1 validation error detected: {value} failed to satisfy constraint: {rule}"
     return LambdaError("ValidationException", message, 400)
 
 
@@ -54,10 +68,16 @@ def stale_revision() -> LambdaError:
     return LambdaError("PreconditionFailedException", message, 412)
 
 
-def request_too_large(size: int, limit: int) -> LambdaError:
-    """RequestTooLargeException 413: the event is over 6 MB (RequestResponse) or 1 MB (Event)."""
-    message = f"{size} byte payload is too large for the RequestResponse invocation type (limit {limit} bytes)"
-    return LambdaError("RequestTooLargeException", message, 413)
+def request_too_large(limit: int) -> LambdaError:
+    """RequestEntityTooLargeException 413 (so it is on the wire): a request is over `limit` bytes, for an event 6 MB."""
+    message = f"Request must be smaller than {limit} bytes for the InvokeFunction operation"
+    return LambdaError(TOO_LARGE, message, 413)
+
+
+def event_too_large(size: int, limit: int) -> LambdaError:
+    """The same of an Event invocation over 1 MB."""
+    message = f"{size} byte payload is too large for the Event invocation type (limit {limit} bytes)"
+    return LambdaError(TOO_LARGE, message, 413)
 
 
 class WorkerProtocolError(Exception):

@@ -15,6 +15,7 @@ LOCAL_BUCKET = "mapfold-local"
 """`Code={"S3Bucket": LOCAL_BUCKET, "S3Key": "/an/absolute/folder"}` runs that folder in place."""
 
 _NAME = re.compile(r"[A-Za-z0-9-_]{1,64}")
+_LONGEST_NAME = 64
 _QUALIFIER = re.compile(r"\$LATEST|[A-Za-z0-9-_]{1,128}")
 _ARN = re.compile(r"arn:(aws[a-zA-Z-]*):lambda:([a-z0-9-]+):(\d{12}):function:(.*)", re.DOTALL)
 _PARTIAL_ARN = re.compile(r"(?:(\d{12}):)?(?:function:)?(.*)", re.DOTALL)
@@ -83,13 +84,19 @@ class Scope:
         rest = reference
         if match := _ARN.fullmatch(reference):
             rest = match[4]
-            if (match[2], match[3]) != (self.region, self.account):
+            if match[2] != self.region:
+                message = f"Functions from '{match[2]}' are not reachable in this region ('{self.region}')"
+                raise LambdaError("ResourceNotFoundException", message, 404)
+            if match[3] != self.account:
                 raise function_not_found(reference)
         elif match := _PARTIAL_ARN.fullmatch(reference):
             rest = match[2]
             if match[1] not in (None, self.account):
                 raise function_not_found(reference)
         name, _, own = rest.partition(":")
+        if reference == name and len(name) > _LONGEST_NAME and _NAME.fullmatch(name[:_LONGEST_NAME]):
+            rule = f"have length less than or equal to {_LONGEST_NAME}"
+            raise validation_failed(reference, at="functionName", rule=rule)
         if not _NAME.fullmatch(name) or (":" in rest and not _QUALIFIER.fullmatch(own)):
             raise validation_failed(reference, at="functionName", rule=_REFERENCE_RULE)
         if own and qualifier and own != qualifier:
@@ -128,3 +135,9 @@ def configuration(function: Function, scope: Scope, qualifier: str | None = None
     if function.layers:
         document["Layers"] = [{"Arn": layer.arn, "CodeSize": layer.code_size} for layer in function.layers]
     return document | dict(function.other)
+
+
+def listed(function: Function, scope: Scope, qualifier: str | None = None) -> dict[str, Any]:
+    """The document as lists have it: without what GetFunction alone tells (Lambda API, ListFunctions)."""
+    document = configuration(function, scope, qualifier)
+    return {name: value for name, value in document.items() if name not in ("State", "LastUpdateStatus")}

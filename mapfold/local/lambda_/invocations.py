@@ -9,13 +9,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-MAX_SYNC_PAYLOAD_BYTES = 6_291_556
-"""Request and response of a RequestResponse invocation: 6 MB and the 100 bytes that Lambda grants on top."""
+MAX_REQUEST_BYTES = 6_291_456
+"""Request of a RequestResponse invocation: 6 MB."""
+
+MAX_RESPONSE_BYTES = 6_291_556
+"""Its response: 6 MB and the 100 bytes that Lambda grants on top."""
 
 MAX_ASYNC_PAYLOAD_BYTES = 1_048_576
 """Request of an Event invocation."""
 
 OUT_OF_MEMORY = "Runtime.OutOfMemory"
+EXIT_ERROR = "Runtime.ExitError"
 
 
 @dataclass(slots=True)
@@ -68,13 +72,18 @@ def timed_out(request_id: str, seconds: float) -> bytes:
 
 def exited(request_id: str, returncode: int) -> bytes:
     """The payload of a call whose worker exited. `returncode` as `subprocess` has it: negative for a signal."""
+    return _platform_error(EXIT_ERROR, exit_reason(request_id, returncode))
+
+
+def exit_reason(request_id: str, returncode: int) -> str:
+    """Why a worker exited, as the payload and the log have it."""
     if returncode == 0:
         reason = "Runtime exited without providing a reason"
     elif returncode > 0:
         reason = f"Runtime exited with error: exit status {returncode}"
     else:
         reason = f"Runtime exited with error: signal: {_signal_name(-returncode)}"
-    return _platform_error("Runtime.ExitError", f"RequestId: {request_id} Error: {reason}")
+    return f"RequestId: {request_id} Error: {reason}"
 
 
 def out_of_memory(request_id: str) -> bytes:
@@ -94,16 +103,8 @@ def not_startable(request_id: str, reason: str) -> bytes:
 
 def response_too_large() -> bytes:
     """The payload of a call whose handler returned more than 6 MB."""
-    message = f"Response payload size exceeded maximum allowed payload size ({MAX_SYNC_PAYLOAD_BYTES} bytes)."
+    message = f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
     return _platform_error("Function.ResponseSizeTooLarge", message)
-
-
-def as_deployed(body: bytes, folder: Path) -> bytes:
-    """The error document of a handler whose code is in `folder`, with the paths that the files have on Lambda.
-
-    The log, where one looks for the line, keeps those of this machine.
-    """
-    return body.replace(json.dumps(f"{folder}/")[1:-1].encode(), b"/var/task/")
 
 
 def _platform_error(error_type: str, message: str) -> bytes:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mapfold.local.lambda_.code import place_code
-from mapfold.local.lambda_.errors import LambdaError, invalid_parameter, validation_failed
+from mapfold.local.lambda_.errors import LambdaError, elements_invalid, invalid_parameter, validation_failed
 from mapfold.local.lambda_.functions import Function, Layer, Scope
 from mapfold.local.lambda_.times import now
 
@@ -24,6 +24,12 @@ MAX_LAYERS = 5
 """Layers of one function (Lambda quotas)."""
 
 _NAME = re.compile(r"[a-zA-Z0-9-_]{1,140}")
+_ARN_RULES = (
+    "Member must have length less than or equal to 2048, Member must have length greater than or equal to 1, "
+    r"Member must satisfy regular expression pattern: (arn:(aws[a-zA-Z-]*)?:lambda:"
+    r"[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:"
+    r"[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+), Member must not be null"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ class Layers:
             raise validation_failed(name, at="layerName", rule=f"satisfy regular expression pattern: {_NAME.pattern}")
         content = document.get("Content")
         if not isinstance(content, dict):
-            raise validation_failed("null", at="content", rule="not be null")
+            raise validation_failed(None, at="content", rule="not be null")
         async with self._changes:
             code = await asyncio.to_thread(place_code, content, folder=self._folder / name, s3=self._s3)
             layer = LayerVersion(
@@ -152,8 +158,7 @@ class Layers:
         prefix = f"arn:aws:lambda:{self._scope.region}:{self._scope.account}:layer:"
         name, _, number = arn.removeprefix(prefix).partition(":")
         if not arn.startswith(prefix) or not _NAME.fullmatch(name) or not re.fullmatch(r"\d{1,9}", number):
-            pattern = r"arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+"
-            raise validation_failed(arn, at="layers", rule=f"satisfy regular expression pattern: {pattern}")
+            raise elements_invalid([arn], at="layers", rules=_ARN_RULES)
         return name, int(number)
 
 

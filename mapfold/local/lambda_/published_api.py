@@ -11,7 +11,7 @@ from starlette.responses import Response
 from mapfold.local.lambda_.answers import json_response, read_document, take_page
 from mapfold.local.lambda_.concurrency import ACCOUNT_LIMIT
 from mapfold.local.lambda_.errors import invalid_parameter, validation_failed
-from mapfold.local.lambda_.functions import LATEST, LOCAL_BUCKET, Function, configuration
+from mapfold.local.lambda_.functions import LATEST, LOCAL_BUCKET, Function, configuration, listed
 from mapfold.local.lambda_.layers import Layers, LayerVersion
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ async def _publish(service: LambdaService, request: Request) -> Response:
 async def _list_versions(service: LambdaService, request: Request) -> Response:
     latest, _ = service.function(request.path_params["name"])
     page, more = take_page(service.published(latest), request.query_params, key=_order_of)
-    versions = [configuration(each, service.scope, each.version) for each in page]
+    versions = [listed(each, service.scope, each.version) for each in page]
     return json_response({"Versions": versions} | more)
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mapfold.local.lambda_.errors import LambdaError, invalid_parameter, validation_failed
+from mapfold.local.lambda_.errors import (
+    LambdaError,
+    constraint_broken,
+    elements_invalid,
+    invalid_parameter,
+    validation_failed,
+)
 from mapfold.local.lambda_.functions import Function, Layer
 
 _RESERVED = {
@@ -18,8 +25,10 @@ _RESERVED = {
     "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR",
 }  # fmt: skip
 _MAX_ENVIRONMENT_BYTES = 4096
-_VARIABLE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")
-_HANDLER = re.compile(r"[^\s]{1,128}")
+_VARIABLE = re.compile(r"[a-zA-Z]([a-zA-Z0-9_])+")
+_HANDLER = re.compile(r"[^\s]+")
+_RUNTIMES = ("python3.11", "python3.12", "python3.13", "python3.14")
+_ARCHITECTURES = ("x86_64", "arm64")
 _ROLE = re.compile(r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+")
 _PASSED_THROUGH = (
     "TracingConfig",
@@ -54,10 +63,11 @@ class Settings:
             raise invalid_parameter("The embedded Lambda runs functions from a zip or a folder, not from an image.")
         for member in ("FunctionName", "Role"):
             if not document.get(member):
-                raise validation_failed("null", at=member[0].lower() + member[1:], rule="not be null")
-        for member in ("Handler", "Runtime"):
-            if not document.get(member):
-                raise invalid_parameter(f"{member} is mandatory for functions created with deployment packages.")
+                raise validation_failed(None, at=member[0].lower() + member[1:], rule="not be null")
+        if document.get("Handler") is None or document.get("Runtime") is None:
+            raise invalid_parameter(
+                "Runtime and Handler are mandatory parameters for functions created with deployment packages."
+            )
         return cls.of_update({"Timeout": 3, "MemorySize": 128, **document})
 
     @classmethod
@@ -65,7 +75,7 @@ class Settings:
         """UpdateFunctionConfiguration's: all are optional."""
         return cls(
             name=str(document.get("FunctionName", "")),
-            handler=_matching(document, "Handler", _HANDLER),
+            handler=_matching(document, "Handler", _HANDLER, 128),
             runtime=_runtime(document),
             role=_matching(document, "Role", _ROLE),
             description=_text(document, "Description", 256),
@@ -74,7 +84,7 @@ class Settings:
             environment=_environment(document),
             tags=document.get("Tags"),
             layers=_layers(document),
-            other={member: document[member] for member in _PASSED_THROUGH if document.get(member)},
+            other=_passed_through(document),
         )
 
     def applied_to(self, function: Function, layers: tuple[Layer, ...]) -> Function:
@@ -94,13 +104,23 @@ class Settings:
         return replace(function, **changes, other={**function.other, **self.other})
 
 
-def _matching(document: Mapping[str, Any], member: str, pattern: re.Pattern[str]) -> str | None:
+def _passed_through(document: Mapping[str, Any]) -> dict[str, Any]:
+    architectures = document.get("Architectures")
+    if architectures and any(name not in _ARCHITECTURES for name in architectures):
+        rules = f"Member must satisfy enum value set: [{', '.join(_ARCHITECTURES)}], Member must not be null"
+        raise elements_invalid(architectures, at="architectures", rules=rules)
+    return {member: document[member] for member in _PASSED_THROUGH if document.get(member)}
+
+
+def _matching(
+    document: Mapping[str, Any], member: str, pattern: re.Pattern[str], longest: int | None = None
+) -> str | None:
     value = document.get(member)
     if value is None:
         return None
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise validation_failed(value, at=_camel(member), rule=f"satisfy regular expression pattern: {pattern.pattern}")
-    return value
+    return value if longest is None else _text(document, member, longest)
 
 
 def _runtime(document: Mapping[str, Any]) -> str | None:
@@ -109,8 +129,9 @@ def _runtime(document: Mapping[str, Any]) -> str | None:
     if value is None:
         return None
     if not re.fullmatch(r"python\d\.\d+", str(value)):
-        raise validation_failed(
-            value, at="runtime", rule="satisfy enum value set: [python3.11, python3.12, python3.13, python3.14]"
+        raise invalid_parameter(
+            f"Value {value} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: "
+            f"[{', '.join(_RUNTIMES)}] or be a valid ARN"
         )
     return str(value)
 
@@ -142,18 +163,19 @@ def _environment(document: Mapping[str, Any]) -> Mapping[str, str] | None:
     variables = environment.get("Variables") or {}
     for name, value in variables.items():
         if not _VARIABLE.fullmatch(name) or not isinstance(value, str) or "\0" in value:
-            rule = f"satisfy regular expression pattern: {_VARIABLE.pattern}"
-            raise validation_failed(name, at="environment.variables", rule=rule)
+            rule = f"Map keys must satisfy constraint: [Member must satisfy regular expression pattern: {_VARIABLE.pattern}]"
+            raise constraint_broken("Value at 'environment.variables'", rule)
     if reserved := sorted(_RESERVED & variables.keys()):
         raise invalid_parameter(
             "Lambda was unable to configure your environment variables because the environment variables you have "
             "provided contains reserved keys that are currently not supported for modification. Reserved keys used "
             f"in this request: {', '.join(reserved)}"
         )
-    if sum(len(f"{name}{value}".encode()) for name, value in variables.items()) > _MAX_ENVIRONMENT_BYTES:
+    measured = json.dumps(variables, separators=(",", ":"), ensure_ascii=False)
+    if len(measured.encode("utf-8", "surrogatepass")) > _MAX_ENVIRONMENT_BYTES:
         raise invalid_parameter(
             "Lambda was unable to configure your environment variables because the environment variables you have "
-            f"provided exceeded the {_MAX_ENVIRONMENT_BYTES // 1024}KB limit."
+            f"provided exceeded the {_MAX_ENVIRONMENT_BYTES // 1024}KB limit. String measured: {measured}"
         )
     return dict(variables)
 
@@ -173,8 +195,6 @@ def _camel(member: str) -> str:
 
 def parsed_body(body: bytes) -> dict[str, Any]:
     """A request's JSON object. SerializationException if it is none."""
-    import json
-
     try:
         document = json.loads(body or b"{}")
     except ValueError as error:

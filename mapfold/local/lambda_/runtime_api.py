@@ -17,7 +17,7 @@ import re
 from typing import Protocol, cast
 
 from mapfold.local.lambda_.errors import WorkerProtocolError
-from mapfold.local.lambda_.invocations import MAX_SYNC_PAYLOAD_BYTES
+from mapfold.local.lambda_.invocations import MAX_RESPONSE_BYTES
 
 ACCEPTED = b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"status":"OK"}'
 
@@ -143,7 +143,7 @@ class RuntimeConnection(asyncio.Protocol):
             return b""
         self._method, self._target = request[1], request[2].decode("latin-1")
         self._missing = int(length[1]) if length else 0
-        self._too_large = self._missing > MAX_SYNC_PAYLOAD_BYTES
+        self._too_large = self._missing > MAX_RESPONSE_BYTES
         if not self._missing:
             return self._read_body(b"") + rest
         return rest

@@ -22,7 +22,9 @@ from mapfold.local.lambda_.code import Code, place_code
 from mapfold.local.lambda_.concurrency import Concurrency
 from mapfold.local.lambda_.errors import (
     LambdaError,
+    event_too_large,
     function_not_found,
+    invalid_parameter,
     request_too_large,
     stale_revision,
     too_many_requests,
@@ -30,7 +32,7 @@ from mapfold.local.lambda_.errors import (
 from mapfold.local.lambda_.event_sources import EventSourceMappings
 from mapfold.local.lambda_.fleet import MAX_WAITING, Fleet, Pool, default_max_workers
 from mapfold.local.lambda_.functions import LATEST, Function, Scope
-from mapfold.local.lambda_.invocations import MAX_ASYNC_PAYLOAD_BYTES, MAX_SYNC_PAYLOAD_BYTES, Call, Invocation
+from mapfold.local.lambda_.invocations import MAX_ASYNC_PAYLOAD_BYTES, MAX_REQUEST_BYTES, Call, Invocation
 from mapfold.local.lambda_.layers import Layers
 from mapfold.local.lambda_.requests import Settings
 from mapfold.local.lambda_.store import LambdaStore
@@ -145,11 +147,11 @@ class LambdaService:
         an Invocation with a `function_error`. Pass `is_json=True` if the payload comes from a JSON encoder: it is
         then not parsed to see whether it is JSON. `client_context` is JSON without line breaks.
 
-        Raises LambdaError: ResourceNotFoundException, RequestTooLargeException, InvalidRequestContentException,
+        Raises LambdaError: ResourceNotFoundException, RequestEntityTooLargeException, InvalidRequestContentException,
         TooManyRequestsException.
         """
         call = self._submit(
-            function, payload, qualifier, on_started, want_log, client_context, is_json, MAX_SYNC_PAYLOAD_BYTES
+            function, payload, qualifier, on_started, want_log, client_context, is_json, MAX_REQUEST_BYTES
         )
         return await call.answer
 
@@ -160,7 +162,7 @@ class LambdaService:
 
         Cancel it when nobody waits any more.
         """
-        return self._submit(function, payload, qualifier, on_started, False, None, True, MAX_SYNC_PAYLOAD_BYTES).answer
+        return self._submit(function, payload, qualifier, on_started, False, None, True, MAX_REQUEST_BYTES).answer
 
     def invoke_event(
         self, function: str, payload: bytes, *, qualifier: str | None = None, client_context: bytes | None = None
@@ -170,7 +172,7 @@ class LambdaService:
         It is run once: AWS would run a failed one up to twice more, minutes later. Over a reserved concurrency it
         waits its turn, for six hours at the most.
         """
-        if self.concurrency and self.concurrency.reserved(self.function(function, qualifier)[0].name) is not None:
+        if self.concurrency and self.concurrency.reserved(self._to_invoke(function, qualifier)) is not None:
             return self._wait_for_concurrency(function, payload, qualifier, client_context)
         call = self._submit(function, payload, qualifier, None, False, client_context, False, MAX_ASYNC_PAYLOAD_BYTES)
         return call.request_id
@@ -179,7 +181,7 @@ class LambdaService:
         self, function: str, payload: bytes, qualifier: str | None, client_context: bytes | None
     ) -> str:
         if len(payload) > MAX_ASYNC_PAYLOAD_BYTES:
-            raise request_too_large(len(payload), MAX_ASYNC_PAYLOAD_BYTES)
+            raise event_too_large(len(payload), MAX_ASYNC_PAYLOAD_BYTES)
         if len(self._throttled_events) >= MAX_WAITING:
             raise too_many_requests()
         payload, request_id = _checked(payload), self.new_request_id()
@@ -220,10 +222,13 @@ class LambdaService:
         """All functions, by name."""
         return [self._functions[name] for name in sorted(self._functions)]
 
-    def function(self, reference: str, qualifier: str | None = None) -> tuple[Function, str | None]:
+    def function(
+        self, reference: str, qualifier: str | None = None, *, to_invoke: bool = False
+    ) -> tuple[Function, str | None]:
         """The function, or the version, of a name or ARN, and the qualifier that it was asked with.
 
-        Of an alias, the version that it gives most calls to.
+        Of an alias, the version that it gives most calls to. One that is not there is called by its ARN in the refusal; who
+        wants `to_invoke` it is told of `$LATEST`, as by Lambda.
         """
         name, qualifier = self.scope.resolve(reference, qualifier)
         function = self._functions.get(name)
@@ -231,8 +236,12 @@ class LambdaService:
             alias = self.versions.find_alias(name, qualifier)
             function = self._version(function, alias.version if alias else qualifier)
         if function is None:
-            raise function_not_found(self.scope.arn(name, qualifier))
+            raise function_not_found(self.scope.arn(name, qualifier or (LATEST if to_invoke else None)))
         return function, qualifier
+
+    def _to_invoke(self, reference: str, qualifier: str | None) -> str:
+        function, _ = self.function(reference, qualifier, to_invoke=True)
+        return function.name
 
     def _version(self, latest: Function, version: str) -> Function | None:
         return latest if version == LATEST else self.versions.find(latest.name, version)
@@ -322,20 +331,25 @@ class LambdaService:
             return await self.versions.publish(latest, description=description, code_sha256=code_sha256)
 
     async def delete_function(self, reference: str, qualifier: str | None = None) -> None:
-        """Delete the function with all of its versions, or one version.
+        """Delete the function with all of its versions, or one version; a version that is not there is no error.
 
         Calls that run are let finish, calls that wait fail as for an unknown function.
         """
         async with self._changes:
-            function, asked_for = self.function(reference, qualifier)
+            name, asked_for = self.scope.resolve(reference, qualifier)
+            function = self._functions.get(name)
+            if function is None:
+                raise function_not_found(self.scope.arn(name, asked_for))
             if asked_for == LATEST:
-                raise LambdaError("InvalidParameterValueException", "$LATEST version cannot be deleted.", 400)
+                raise invalid_parameter("$LATEST version cannot be deleted without deleting the function.")
             if asked_for is not None:
-                if self.versions.find_alias(function.name, asked_for) is not None:
-                    message = "Deletion of aliases is not currently supported."
-                    raise LambdaError("InvalidParameterValueException", message, 400)
-                await self.versions.delete(function)
-                gone = [function]
+                if not asked_for.isdecimal():
+                    raise invalid_parameter("Deletion of aliases is not currently supported.")
+                version = self.versions.find(name, asked_for)
+                if version is None:
+                    return
+                await self.versions.delete(version)
+                gone = [version]
             else:
                 gone = self.published(function)
                 await self._store.delete_function(function.name)
@@ -344,7 +358,7 @@ class LambdaService:
                 del self._functions[function.name]
             self._targets.clear()
             for version in gone:
-                self._fleet.remove(version, self.scope.arn(function.name, asked_for))
+                self._fleet.remove(version, self.scope.arn(function.name, version.version))
             self.event_sources.functions_changed()
 
     async def reserve_concurrency(self, reference: str, calls: object) -> int:
@@ -382,8 +396,9 @@ class LambdaService:
     def _unqualified(self, reference: str) -> Function:
         function, qualifier = self.function(reference)
         if qualifier is not None:
-            raise LambdaError(
-                "InvalidParameterValueException", "This operation takes a function without qualifier.", 400
+            raise invalid_parameter(
+                "This operation is permitted on Lambda functions only. Aliases and versions do not support this "
+                "operation. Please specify either a function name or an unqualified function ARN."
             )
         return function
 
@@ -406,7 +421,8 @@ class LambdaService:
             target = self._find_target(function, qualifier)
         pool, arn = target
         if len(payload) > limit:
-            raise request_too_large(len(payload), limit)
+            is_event = limit == MAX_ASYNC_PAYLOAD_BYTES
+            raise event_too_large(len(payload), limit) if is_event else request_too_large(limit)
         if not is_json:
             payload = _checked(payload)
         # By position: keywords would cost 0.5 µs a call.
@@ -426,7 +442,7 @@ class LambdaService:
 
     def _find_target(self, reference: str, qualifier: str | None) -> tuple[Pool, bytes]:
         """Whose workers take a call, and the ARN that it was made with. Kept, but for an alias of two versions."""
-        found, effective = self.function(reference, qualifier)
+        found, effective = self.function(reference, qualifier, to_invoke=True)
         alias = self.versions.find_alias(found.name, effective or "")
         if alias is not None and alias.weights:
             found = self.versions.find(found.name, alias.choose()) or found
@@ -446,8 +462,13 @@ class LambdaService:
         return await asyncio.to_thread(place_code, code, folder=self._code_folder / name, s3=self._s3)
 
     def _at_revision(self, reference: str, revision_id: str | None) -> Function:
-        name, _ = self.scope.resolve(reference)
+        name, qualifier = self.scope.resolve(reference)
         function, _ = self.function(name)
+        if qualifier not in (None, LATEST):
+            raise invalid_parameter(
+                "Current operation does not support versions other than $LATEST. Please set the version to $LATEST or "
+                "do not set a version in your request."
+            )
         if revision_id and revision_id != function.revision_id:
             raise stale_revision()
         return function

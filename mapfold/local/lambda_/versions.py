@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mapfold.local.lambda_.errors import (
     LambdaError,
+    constraint_broken,
     function_not_found,
     invalid_parameter,
     stale_revision,
@@ -26,7 +27,17 @@ from mapfold.local.lambda_.times import now
 if TYPE_CHECKING:
     from mapfold.local.lambda_.store import LambdaStore
 
-_ALIAS = re.compile(r"(?!^[0-9]+$)([a-zA-Z0-9-_]{1,128})")
+_ALIAS = re.compile(r"(?!^[0-9]+$)([a-zA-Z0-9-_]+)")
+_LONGEST_ALIAS = 128
+_WEIGHT_RULES = (
+    "Map value must satisfy constraint: [Member must have value less than or equal to 1.0, "
+    "Member must have value greater than or equal to 0.0, Member must not be null]"
+)
+_VERSION_RULES = (
+    "Map keys must satisfy constraint: [Member must have length less than or equal to 1024, "
+    "Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: [0-9]+, "
+    "Member must not be null]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +119,10 @@ class Versions:
 
     async def delete(self, version: Function) -> None:
         """Forget one version. ResourceConflictException while an alias points to it."""
-        for alias in self._aliases.get(version.name, {}).values():
-            if version.version in (alias.version, *alias.weights):
-                arn = self._scope.arn(version.name, version.version)
-                message = f"Cannot delete {arn}: the alias {alias.name} points to it. Update or delete the alias first."
-                raise LambdaError("ResourceConflictException", message, 409)
+        if aliases := self.aliases(version.name, version=version.version):
+            names = ", ".join(alias.name for alias in aliases)
+            message = f"Unable to delete version because the following aliases reference it: [{names}]"
+            raise LambdaError("ResourceConflictException", message, 409)
         await self._store.delete_version(version.name, version.version)
         del self._versions[version.name][version.version]
 
@@ -148,6 +158,8 @@ class Versions:
         alias = document.get("Name")
         if not isinstance(alias, str) or not _ALIAS.fullmatch(alias):
             raise validation_failed(alias, at="name", rule=f"satisfy regular expression pattern: {_ALIAS.pattern}")
+        if len(alias) > _LONGEST_ALIAS:
+            raise validation_failed(alias, at="name", rule=f"have length less than or equal to {_LONGEST_ALIAS}")
         if self.find_alias(name, alias) is not None:
             message = f"Alias already exists: {self._scope.arn(name, alias)}"
             raise LambdaError("ResourceConflictException", message, 409)
@@ -155,7 +167,10 @@ class Versions:
 
     async def update_alias(self, name: str, alias: str, document: Mapping[str, Any]) -> Alias:
         """UpdateAlias's `document` applied: what it does not mention stays."""
-        found = self.alias(name, alias)
+        found = self.find_alias(name, alias)
+        if found is None:
+            message = f"Alias not found: {self._scope.arn(name, alias)}"
+            raise LambdaError("ResourceNotFoundException", message, 404)
         if document.get("RevisionId") not in (None, found.revision_id):
             raise stale_revision()
         return await self._put(found, document)
@@ -183,7 +198,7 @@ class Versions:
         version = str(document.get("FunctionVersion") or former.version)
         if version != LATEST and self.find(former.function, version) is None:
             if not version:
-                raise validation_failed("null", at="functionVersion", rule="not be null")
+                raise validation_failed(None, at="functionVersion", rule="not be null")
             raise function_not_found(self._scope.arn(former.function, version))
         alias = replace(
             former,
@@ -206,8 +221,9 @@ class Versions:
             raise invalid_parameter("Number of items in AdditionalVersionWeights cannot be greater than 1")
         for other, share in weights.items():
             if isinstance(share, bool) or not isinstance(share, int | float) or not 0.0 <= share <= 1.0:
-                rule = "have value between 0.0 and 1.0"
-                raise validation_failed(share, at="routingConfig.additionalVersionWeights", rule=rule)
+                raise _unweighable(other, share, _WEIGHT_RULES)
+            if not (other.isascii() and other.isdigit()):
+                raise _unweighable(other, share, _VERSION_RULES)
             if version == LATEST:
                 raise invalid_parameter("$LATEST is not supported for an alias pointing to more than 1 version")
             if other == version:
@@ -218,6 +234,10 @@ class Versions:
             if self.find(former.function, other) is None:
                 raise function_not_found(self._scope.arn(former.function, other))
         return {other: float(share) for other, share in weights.items()}
+
+
+def _unweighable(version: str, share: object, rules: str) -> LambdaError:
+    return constraint_broken(f"Value '{{{version}={share}}}' at 'routingConfig.additionalVersionWeights'", rules)
 
 
 def _content(function: Function) -> Function:

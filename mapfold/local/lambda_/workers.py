@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import socket
@@ -28,8 +29,10 @@ from mapfold.local.lambda_.runtime_api import RuntimeConnection
 logger = logging.getLogger(__name__)
 
 _PIPE_BYTES = 65536
+_TASK_ROOT = b"/var/task"
 _KILLED = "Runtime exited with error: signal: killed"
 _OUT_OF_MEMORY_STATUS = f"error\tError Type: {invocations.OUT_OF_MEMORY}"
+_EXIT_STATUS = f"error\tError Type: {invocations.EXIT_ERROR}"
 """As today's REPORT lines have it."""
 _DUMMY_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_SESSION_TOKEN": "local"}
 _EVENT_HEAD = (
@@ -184,14 +187,21 @@ class Worker:
         if body is None:
             body, failed = invocations.response_too_large(), True
         elif failed:
-            body = invocations.as_deployed(body, self._function.folder)
+            body = self._as_deployed(body)
         self._complete(call, body, failed=failed)
 
     def init_failed(self, body: bytes) -> None:
         self.phase = advance(self.phase, Signal.INIT_FAILED)
         self._set_deadline(time.monotonic() + 1.0)  # by then it has read our answer, and exited by itself
-        self._fail_init(lambda call: invocations.as_deployed(body, self._function.folder))
+        self._fail_init(lambda call: self._as_deployed(body))
         self._owner.is_gone(self)
+
+    def _as_deployed(self, error: bytes) -> bytes:
+        """An error document in which the files of a zip lie where Lambda has them. Those of a folder in place stay."""
+        if self._function.in_place:
+            return error
+        folder = json.dumps(str(self._function.folder))[1:-1].encode()
+        return error.replace(folder, _TASK_ROOT)
 
     def hung_up(self, connection: RuntimeConnection) -> None:
         if connection is self._connection:
@@ -235,8 +245,14 @@ class Worker:
         was_starting = self.phase is Phase.STARTING
         self.phase = advance(self.phase, Signal.EXITED)
         if self._call is not None:
+            request_id = self._call.request_id
+            line = f"{invocations.exit_reason(request_id, returncode)}\n{invocations.EXIT_ERROR}\n"
             self._complete(
-                self._call, invocations.exited(self._call.request_id, returncode), failed=True, status="error"
+                self._call,
+                invocations.exited(request_id, returncode),
+                failed=True,
+                status=_EXIT_STATUS,
+                line=line.encode(),
             )
         elif was_starting:
             self._fail_init(lambda call: invocations.exited(call.request_id, returncode))
@@ -284,7 +300,8 @@ class Worker:
             self._process.kill()
 
     def _time_out(self, call: Call) -> None:
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+        now = time.time()
+        stamp = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now % 1 * 1000):03}"
         line = f"{stamp}Z {call.request_id} Task timed out after {self._timeout:.2f} seconds\n\n"
         self._complete(
             call,

@@ -4,7 +4,7 @@ botocore's model of Step Functions says which members are required, how long the
 compiled once into one function an action (`checks`), which walks a request's members side by side with the model and
 notes every breach in the words of AWS's own request validator:
 
-    2 validation errors detected: Value null at 'name' failed to satisfy constraint: Member must not be null; …
+    2 validation errors detected: Value null at 'roleArn' failed to satisfy constraint: Member must not be null; …
 
 Paths in them are AWS's: `loggingConfiguration.level`, `tags.1.member.key` (elements count from 1). The value of a member
 that the model calls sensitive is left out. A member of another JSON type is a SerializationException, and ends the check
@@ -14,10 +14,11 @@ at once. Members that the model does not know are ignored.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from mapfold.local.listing_order import order_of_members, order_of_values
 from mapfold.local.service.faults import Fault, invalid
 
 Check = Callable[[Any, str, list[str]], None]
@@ -25,11 +26,6 @@ Check = Callable[[Any, str, list[str]], None]
 
 Shape = Mapping[str, Any]
 Shapes = Mapping[str, Shape]
-
-ENUM_ORDER: Mapping[str, Sequence[str]] = {
-    "ExecutionStatus": ("SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING"),
-}
-"""Enumerations whose values AWS lists in another order than its model has (service-api 1, recorded)."""
 
 
 def check_request(action: str, members: Mapping[str, Any]) -> None:
@@ -73,8 +69,8 @@ def _compile(shapes: Shapes, name: str) -> Check:
 def _structure(shapes: Shapes, name: str, shape: Shape) -> Check:
     required = frozenset(shape.get("required", ()))
     members = [
-        (member, _compile(shapes, reference["shape"]), member in required)
-        for member, reference in shape["members"].items()
+        (member, _compile(shapes, shape["members"][member]["shape"]), member in required)
+        for member in order_of_members(list(shape["members"]))
     ]
 
     def check(value: Any, path: str, problems: list[str]) -> None:
@@ -92,9 +88,12 @@ def _structure(shapes: Shapes, name: str, shape: Shape) -> Check:
 
 
 def _list(shapes: Shapes, name: str, shape: Shape) -> Check:
+    element = shapes[shape["member"]["shape"]]
     check_element = _compile(shapes, shape["member"]["shape"])
     check_length = _bounds(shape, "length")
     show = _shown_list(shapes, shape)
+    rules = f"Member must satisfy constraint: [{', '.join(_element_rules(element))}]"
+    of_texts = element["type"] == "string"
 
     def check(value: Any, path: str, problems: list[str]) -> None:
         if type(value) is not list:
@@ -102,14 +101,30 @@ def _list(shapes: Shapes, name: str, shape: Shape) -> Check:
         if check_length is not None:
             for rule in check_length(len(value)):
                 problems.append(f"Value '{show(value)}' at '{path}' {_FAILED} {rule}")
-        for number, element in enumerate(value, start=1):
+        if of_texts:  # of these the whole list is shown, once, with all that an element must be
+            broken: list[str] = []
+            for each in value:
+                if each is not None:
+                    check_element(each, path, broken)
+            if broken or None in value:
+                problems.append(f"Value '{show(value)}' at '{path}' {_FAILED} {rules}")
+            return
+        for number, each in enumerate(value, start=1):
             where = f"{path}.{number}.member"
-            if element is None:
+            if each is None:
                 problems.append(f"Value null at '{where}' {_FAILED} Member must not be null")
             else:
-                check_element(element, where, problems)
+                check_element(each, where, problems)
 
     return check
+
+
+def _element_rules(shape: Shape) -> list[str]:
+    """What AWS's validator says of the elements of a list of texts."""
+    limits = (("max", "less"), ("min", "greater"))
+    lengths = [f"Member must have length {word} than or equal to {shape[key]}" for key, word in limits if key in shape]
+    patterns = [f"Member must satisfy regular expression pattern: {shape['pattern']}"] if "pattern" in shape else []
+    return [*lengths, *patterns, "Member must not be null"]
 
 
 def _shown_list(shapes: Shapes, shape: Shape) -> Callable[[list[Any]], str]:
@@ -135,9 +150,8 @@ def _shown_list(shapes: Shapes, shape: Shape) -> Callable[[list[Any]], str]:
 def _string(shapes: Shapes, name: str, shape: Shape) -> Check:
     check_length = _bounds(shape, "length")
     pattern = _pattern(shape)
-    values = ENUM_ORDER.get(name, shape.get("enum", ()))
     allowed = frozenset(shape.get("enum", ()))
-    enum_rule = f"Member must satisfy enum value set: [{', '.join(values)}]"
+    enum_rule = f"Member must satisfy enum value set: [{', '.join(order_of_values(shape.get('enum', ())))}]"
     pattern_rule = f"Member must satisfy regular expression pattern: {shape.get('pattern', '')}"
     sensitive = bool(shape.get("sensitive"))
 

@@ -111,12 +111,13 @@ def test_a_disabled_mapping_leaves_messages_and_an_enabled_one_takes_them(consum
     consumer.send("one")
 
     before = functions.get_event_source_mapping(UUID=uuid)
-    functions.update_event_source_mapping(UUID=uuid, Enabled=True)
+    enabling = functions.update_event_source_mapping(UUID=uuid, Enabled=True)
     until(lambda: consumer.bodies == ["one"])
-    functions.update_event_source_mapping(UUID=uuid, Enabled=False)
+    disabling = functions.update_event_source_mapping(UUID=uuid, Enabled=False)
     after = until(lambda: (found := functions.get_event_source_mapping(UUID=uuid))["State"] == "Disabled" and found)
 
     assert (before["State"], before["BatchSize"], after["BatchSize"]) == ("Disabled", 3, 3)
+    assert (enabling["State"], disabling["State"]) == ("Enabling", "Disabling")
 
 
 def test_mappings_are_listed_by_queue_and_by_function(consumer: Consumer) -> None:
@@ -144,8 +145,9 @@ def test_mappings_are_listed_by_queue_and_by_function(consumer: Consumer) -> Non
         ({"ScalingConfig": {"MaximumConcurrency": 2}}, "has no ScalingConfig"),
         ({"EventSourceArn": arn("nowhere")}, "SQS Error Code: AWS.SimpleQueueService.NonExistentQueue"),
         ({"EventSourceArn": "arn:aws:kinesis:us-east-1:123456789012:stream/s"}, "polls queues of SQS"),
+        ({"EventSourceArn": "arn:aws:sns:us-east-1:123456789012:t"}, "Unsupported source arn : arn:aws:sns:us-east-1"),
         ({"EventSourceArn": "arn:aws:sqs:eu-west-1:123456789012:q"}, "must be in one region"),
-        ({"FunctionName": "nobody"}, "Function not found"),
+        ({"FunctionName": "nobody"}, "Function does not exist"),
     ],
 )
 def test_what_cannot_be_mapped_is_refused(

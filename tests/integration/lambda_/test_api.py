@@ -100,13 +100,15 @@ RETURNS_ONE = "def handler(event, context):\n    return 1\n"
 
 class TestFunctions:
     def test_a_zip_runs(self, client: LambdaClient) -> None:
-        """CreateFunction with ZipFile, then Invoke; the waiters that deployments use end at once."""
+        """CreateFunction with ZipFile says Pending, as on AWS; the waiters that deployments use end at once."""
         created = create(client, "zip", RETURNS_ONE)
 
         client.get_waiter("function_active_v2").wait(FunctionName="zip")
         answer = client.invoke(FunctionName=created["FunctionArn"])
 
-        assert (created["State"], created["Timeout"], created["MemorySize"]) == ("Active", 3, 128)
+        assert (created["State"], created["Timeout"], created["MemorySize"]) == ("Pending", 3, 128)
+        assert (created["StateReason"], created["StateReasonCode"]) == ("The function is being created.", "Creating")
+        assert "LastUpdateStatus" not in created
         assert created["ResponseMetadata"]["HTTPStatusCode"] == 201
         assert answer["Payload"].read() == b"1"
 
@@ -116,10 +118,12 @@ class TestFunctions:
         client.invoke(FunctionName="code")
 
         after = client.update_function_code(FunctionName="code", ZipFile=zipped(RETURNS_ONE.replace("1", "2")))
+        client.get_waiter("function_updated_v2").wait(FunctionName="code")
 
         assert client.invoke(FunctionName="code")["Payload"].read() == b"2"
         assert after["RevisionId"] != before["RevisionId"]
         assert after["CodeSha256"] != before["CodeSha256"]
+        assert (after["State"], after["LastUpdateStatus"]) == ("Active", "InProgress")
 
     def test_new_configuration_is_what_the_next_call_sees(self, client: LambdaClient) -> None:
         """UpdateFunctionConfiguration changes what it names and keeps the rest."""
@@ -143,6 +147,9 @@ class TestFunctions:
         pages = list(client.get_paginator("list_functions").paginate(PaginationConfig={"PageSize": 2}))
 
         listed = [function["FunctionName"] for page in pages for function in page["Functions"]]
+        assert not any(
+            {"State", "LastUpdateStatus"} & function.keys() for page in pages for function in page["Functions"]
+        )
         assert [name for name in listed if name.startswith("page-")] == names
         assert all(len(page["Functions"]) <= 2 for page in pages)
 
@@ -162,15 +169,22 @@ class TestFunctions:
         """ResourceConflictException 409."""
         create(client, "taken", handler="handlers.echo")
 
-        with pytest.raises(client.exceptions.ResourceConflictException):
+        with pytest.raises(client.exceptions.ResourceConflictException, match="Function already exist: taken"):
             create(client, "taken", handler="handlers.echo")
 
     @pytest.mark.parametrize(
-        "code", [{"ZipFile": b"no zip"}, {"S3Bucket": "mapfold-local", "S3Key": "relative"}, {"S3Bucket": "a-bucket"}]
+        ("code", "problem"),
+        [
+            ({"ZipFile": b"no zip"}, "Could not unzip uploaded file"),
+            ({"ZipFile": b""}, "Uploaded file must be a non-empty zip"),
+            ({"ZipFile": b"PK\5\6" + bytes(18)}, "Uploaded file must be a non-empty zip"),
+            ({"S3Bucket": "mapfold-local", "S3Key": "relative"}, "must be the absolute path"),
+            ({"S3Bucket": "a-bucket"}, "Please provide a source for function code"),
+        ],
     )
-    def test_code_that_is_none(self, client: LambdaClient, code: Any) -> None:
+    def test_code_that_is_none(self, client: LambdaClient, code: Any, problem: str) -> None:
         """InvalidParameterValueException; nothing is created."""
-        with pytest.raises(client.exceptions.InvalidParameterValueException):
+        with pytest.raises(client.exceptions.InvalidParameterValueException, match=problem):
             client.create_function(FunctionName="none", Role=ROLE, Runtime="python3.11", Handler="a.b", Code=code)
         with pytest.raises(client.exceptions.ResourceNotFoundException):
             client.get_function(FunctionName="none")
@@ -193,6 +207,14 @@ class TestInvoke:
         assert json.loads(answer["Payload"].read())["requestId"] == headers["x-amzn-requestid"]
         assert f"START RequestId: {headers['x-amzn-requestid']}" in log
         assert "[ERROR] ValueError" in log
+
+    def test_the_files_of_a_zip_lie_in_var_task(self, client: LambdaClient) -> None:
+        """In stack traces, as on Lambda."""
+        create(client, "traced", "def handler(event, context):\n    raise KeyError(event['k'])\n")
+
+        trace = json.loads(client.invoke(FunctionName="traced", Payload=b'{"k": 1}')["Payload"].read())["stackTrace"]
+
+        assert trace == ["  File \"/var/task/app.py\", line 2, in handler\n    raise KeyError(event['k'])\n"]
 
     def test_the_log_of_an_invocation_can_be_asked_for_later(self, client: LambdaClient) -> None:
         """`GET /mapfold/logs/<request id>`: all that it printed; 404 for an invocation that there never was."""
@@ -217,6 +239,7 @@ class TestInvoke:
         answer = client.invoke(FunctionName="event", InvocationType="Event", Payload=json.dumps(str(mark)).encode())
 
         assert (answer["StatusCode"], answer["Payload"].read()) == (202, b"")
+        assert "ExecutedVersion" not in answer
         for _ in range(500):
             if mark.exists():
                 return
@@ -239,8 +262,10 @@ class TestInvoke:
 
         with pytest.raises(client.exceptions.InvalidRequestContentException):
             client.invoke(FunctionName="refuses", Payload=b"{")
-        with pytest.raises(client.exceptions.RequestTooLargeException):
-            client.invoke(FunctionName="refuses", Payload=b'"' + b"x" * 6_291_555 + b'"')
+        with pytest.raises(ClientError, match=r"\(RequestEntityTooLargeException\) .* smaller than 6291456 bytes"):
+            client.invoke(FunctionName="refuses", Payload=b'"' + b"x" * 6_291_455 + b'"')
+        with pytest.raises(ClientError, match=r"Value 'All' at 'logType' failed .* enum value set: \[Tail, None\]"):
+            client.invoke(FunctionName="refuses", LogType="All")  # type: ignore[arg-type]
         with pytest.raises(ClientError, match=r"Function not found: .*:function:refuses:7"):
             client.invoke(FunctionName="refuses", Qualifier="7")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import time
 from pathlib import Path
 
@@ -111,7 +112,7 @@ class TestResults:
 
 class TestFunctionErrors:
     async def test_an_exception_is_lambdas_document(self, functions: Functions) -> None:
-        """errorMessage, errorType, requestId, stackTrace, in this order, with Lambda's paths; and the worker stays."""
+        """errorMessage, errorType, requestId, stackTrace, in this order, and the worker stays. Code in place keeps its paths."""
         name = await functions.create("handlers.fail")
 
         outcome = await functions.call(name, {})
@@ -120,7 +121,7 @@ class TestFunctionErrors:
         assert outcome.function_error == "Unhandled"
         assert list(document) == ["errorMessage", "errorType", "requestId", "stackTrace"]
         assert (document["errorMessage"], document["errorType"]) == ("no such luck", "ValueError")
-        assert document["stackTrace"][0].startswith('  File "/var/task/handlers.py", line ')
+        assert document["stackTrace"][0].startswith(f'  File "{CODE}/handlers.py", line ')
 
     @pytest.mark.parametrize(
         ("handler", "source", "error_type"),
@@ -173,7 +174,8 @@ class TestFunctionErrors:
 
         assert 0.9 < time.monotonic() - began < 5
         assert json.loads(outcome.payload)["errorType"] == "Sandbox.Timedout"
-        assert b"Task timed out after 1.00 seconds" in outcome.log_tail
+        line = rb"\d\d\.\d\d\dZ %b Task timed out after 1\.00 seconds\n\nEND" % outcome.request_id.encode()
+        assert re.search(line, outcome.log_tail)
         assert await ended(*map(int, (tmp_path / "pids").read_text().split()))
         assert (await functions.call(name, {})).function_error is None
 
@@ -198,7 +200,9 @@ class TestFunctionErrors:
         document = json.loads(crashed.payload)
         assert document["errorType"] == "Runtime.ExitError"
         assert document["errorMessage"] == f"RequestId: {crashed.request_id} Error: {reason}"
-        assert b"last words\n" in crashed.log_tail
+        told = f"last words\n{document['errorMessage']}\nRuntime.ExitError\nEND RequestId: "
+        assert told.encode() in crashed.log_tail
+        assert crashed.log_tail.endswith(b"\tStatus: error\tError Type: Runtime.ExitError\t\n")
         assert [json.loads(other.payload) for other in others] == [{"n": n} for n in range(6)]
 
     async def test_a_worker_that_never_gets_ready(self, tmp_path: Path) -> None:
@@ -257,13 +261,13 @@ class TestCancelledCalls:
 
 class TestRefusals:
     async def test_an_unknown_function(self, functions: Functions) -> None:
-        """ResourceNotFoundException with the ARN that was meant."""
+        """ResourceNotFoundException with the ARN that was meant, `$LATEST` where nothing else was."""
         with pytest.raises(LambdaError) as caught:
             await functions.call("nobody", {})
 
         arn = "arn:aws:lambda:us-east-1:123456789012:function:nobody"
         assert (caught.value.code, caught.value.status) == ("ResourceNotFoundException", 404)
-        assert caught.value.message == f"Function not found: {arn}"
+        assert caught.value.message == f"Function not found: {arn}:$LATEST"
 
     async def test_a_payload_that_is_not_json(self, functions: Functions) -> None:
         """InvalidRequestContentException, before a worker is asked."""
@@ -283,13 +287,14 @@ class TestRefusals:
         assert long.value.message.endswith("json: Expecting value: line 1 column 6000002 (char 6000001)")
 
     async def test_a_payload_over_six_megabytes(self, functions: Functions) -> None:
-        """RequestTooLargeException 413 from 6,291,557 bytes on."""
+        """RequestEntityTooLargeException 413 from 6,291,457 bytes on."""
         name = await functions.create("handlers.echo")
 
         with pytest.raises(LambdaError) as caught:
-            await functions.service.invoke(name, b'"' + b"x" * 6_291_555 + b'"')
+            await functions.service.invoke(name, b'"' + b"x" * 6_291_455 + b'"')
 
-        assert (caught.value.code, caught.value.status) == ("RequestTooLargeException", 413)
+        assert (caught.value.code, caught.value.status) == ("RequestEntityTooLargeException", 413)
+        assert caught.value.message == "Request must be smaller than 6291456 bytes for the InvokeFunction operation"
 
     async def test_an_event_over_one_megabyte(self, functions: Functions) -> None:
         """An Event invocation takes 1 MB."""
@@ -298,7 +303,10 @@ class TestRefusals:
         with pytest.raises(LambdaError) as caught:
             functions.service.invoke_event(name, b'"' + b"x" * 1_048_576 + b'"')
 
-        assert caught.value.code == "RequestTooLargeException"
+        assert caught.value.code == "RequestEntityTooLargeException"
+        assert caught.value.message == (
+            "1048578 byte payload is too large for the Event invocation type (limit 1048576 bytes)"
+        )
 
 
 class TestLogs:

@@ -139,8 +139,12 @@ class TestAliases:
             client.create_alias(FunctionName="refused", Name="other", FunctionVersion="9")
         with pytest.raises(client.exceptions.ResourceNotFoundException, match="Cannot find alias arn"):
             client.get_alias(FunctionName="refused", Name="none")
-        with pytest.raises(client.exceptions.ResourceConflictException, match="the alias live points to it"):
+        with pytest.raises(client.exceptions.ResourceNotFoundException, match=r"Alias not found: .*:refused:none"):
+            client.update_alias(FunctionName="refused", Name="none", Description="d")
+        in_use = r"Unable to delete version because the following aliases reference it: \[live\]"
+        with pytest.raises(client.exceptions.ResourceConflictException, match=in_use):
             client.delete_function(FunctionName="refused", Qualifier="1")
+        client.delete_function(FunctionName="refused", Qualifier="7")
 
 
 class TestLayers:

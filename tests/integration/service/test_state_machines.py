@@ -49,7 +49,7 @@ class TestCreate:
 
         message = (
             "1 validation error detected: Value 'FAST' at 'type' failed to satisfy constraint: "
-            "Member must satisfy enum value set: [STANDARD, EXPRESS]"
+            "Member must satisfy enum value set: [EXPRESS, STANDARD]"
         )
         assert error == ("ValidationException", message)
 

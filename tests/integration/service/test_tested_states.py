@@ -520,10 +520,10 @@ def test_a_task_without_a_mock_needs_a_role(service: Running) -> None:
             (
                 "ValidationException",
                 (
-                    "2 validation errors detected: Value 'x' at 'mock.fieldValidationMode' failed to satisfy "
-                    "constraint: Member must satisfy enum value set: [STRICT, PRESENT, NONE]; "
-                    "Value '-1' at 'stateConfiguration.retrierRetryCount' failed to satisfy constraint: "
-                    "Member must have value greater than or equal to 0"
+                    "2 validation errors detected: Value '-1' at 'stateConfiguration.retrierRetryCount' failed to "
+                    "satisfy constraint: Member must have value greater than or equal to 0; "
+                    "Value 'x' at 'mock.fieldValidationMode' failed to satisfy constraint: "
+                    "Member must satisfy enum value set: [STRICT, NONE, PRESENT]"
                 ),
             ),
         ),

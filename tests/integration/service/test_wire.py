@@ -57,7 +57,7 @@ def test_all_that_is_wrong_with_a_request_is_said_at_once(service: Running) -> N
     """In ValidationException's words."""
     _, _, answer = ask(service, "POST", "/", headers={"X-Amz-Target": "AWSStepFunctions.CreateStateMachine"})
 
-    assert answer["message"].startswith("3 validation errors detected: Value null at 'name' failed to satisfy")
+    assert answer["message"].startswith("3 validation errors detected: Value null at 'roleArn' failed to satisfy")
 
 
 @pytest.mark.parametrize("host", ["localhost:1", "127.0.0.1", "[::1]:8083", "sync-localhost:8083", "sync-127.0.0.1"])

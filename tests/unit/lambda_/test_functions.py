@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mapfold.local.lambda_.errors import LambdaError
-from mapfold.local.lambda_.functions import Scope
+from mapfold.local.lambda_.functions import Function, Scope
 from mapfold.local.lambda_.invocations import exited, timed_out
 from mapfold.local.lambda_.requests import Settings
+from mapfold.local.lambda_.versions import Alias, Versions
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:f"
 SCOPE = Scope("us-east-1", "123456789012")
@@ -44,8 +46,12 @@ class TestReferences:
         """There is one account and one region here."""
         with pytest.raises(LambdaError) as caught:
             SCOPE.resolve(ARN.replace("123456789012", "999999999999"))
+        with pytest.raises(LambdaError) as elsewhere:
+            SCOPE.resolve(ARN.replace("us-east-1", "eu-west-1"))
 
-        assert caught.value.code == "ResourceNotFoundException"
+        assert caught.value.code == elsewhere.value.code == "ResourceNotFoundException"
+        message = "Functions from 'eu-west-1' are not reachable in this region ('us-east-1')"
+        assert elsewhere.value.message == message
 
     def test_two_qualifiers_must_agree(self) -> None:
         """One in the name and another in the query is a contradiction."""
@@ -69,12 +75,40 @@ class TestSettings:
             ({"MemorySize": 127}, "ValidationException", "greater than or equal to 128"),
             ({"MemorySize": 10241}, "ValidationException", "less than or equal to 10240"),
             ({"Role": "me"}, "ValidationException", "'role' failed"),
-            ({"Runtime": "nodejs22.x"}, "ValidationException", "'runtime' failed"),
-            ({"Handler": None}, "InvalidParameterValueException", "Handler is mandatory"),
+            ({"Role": None}, "ValidationException", "detected: Value null at 'role' failed"),
+            (
+                {"Runtime": "nodejs22.x"},
+                "InvalidParameterValueException",
+                "Value nodejs22.x at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: ",
+            ),
+            (
+                {"Handler": None},
+                "InvalidParameterValueException",
+                "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
+            ),
+            (
+                {"Handler": "a b"},
+                "ValidationException",
+                r"'handler' failed to satisfy constraint: Member must satisfy regular expression pattern: [^\s]+",
+            ),
+            ({"Handler": "h" * 129}, "ValidationException", "less than or equal to 128"),
+            (
+                {"Architectures": ["x86"]},
+                "ValidationException",
+                "constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]",
+            ),
             ({"PackageType": "Image"}, "InvalidParameterValueException", "not from an image"),
             ({"Environment": {"Variables": {"AWS_REGION": "x"}}}, "InvalidParameterValueException", "AWS_REGION"),
-            ({"Environment": {"Variables": {"A1": "x" * 5000}}}, "InvalidParameterValueException", "4KB limit"),
-            ({"Environment": {"Variables": {"1A": "x"}}}, "ValidationException", "environment.variables"),
+            (
+                {"Environment": {"Variables": {"A1": "x" * 5000}}},
+                "InvalidParameterValueException",
+                '4KB limit. String measured: {"A1":"xx',
+            ),
+            (
+                {"Environment": {"Variables": {"1A": "x"}}},
+                "ValidationException",
+                "Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]",
+            ),
         ],
     )
     def test_a_wrong_value_is_named(self, change: dict[str, Any], code: str, text: str) -> None:
@@ -84,6 +118,50 @@ class TestSettings:
 
         assert caught.value.code == code
         assert text in caught.value.message
+
+
+WEIGHTS = "at 'routingConfig.additionalVersionWeights' failed to satisfy constraint: Map"
+
+
+class NothingKept:
+    """A store that keeps nothing."""
+
+    async def put_version(self, version: Function) -> None:
+        pass
+
+    async def put_alias(self, alias: Alias) -> None:
+        pass
+
+
+class TestAliases:
+    @pytest.mark.parametrize(
+        ("version", "weights", "problem"),
+        [
+            (
+                "1",
+                {"2": 1.5},
+                f"Value '{{2=1.5}}' {WEIGHTS} value must satisfy constraint: [Member must have value less ",
+            ),
+            (
+                "1",
+                {"live": 0.5},
+                f"Value '{{live=0.5}}' {WEIGHTS} keys must satisfy constraint: [Member must have length ",
+            ),
+            ("1", {"1": 0.5}, "Invalid function version 1. Function version 1 is already included in routing "),
+            ("1", {"2": 0.5, "3": 0.5}, "Number of items in AdditionalVersionWeights cannot be greater than 1"),
+            ("$LATEST", {"1": 0.5}, "$LATEST is not supported for an alias pointing to more than 1 version"),
+        ],
+    )
+    async def test_a_weight_that_cannot_be(self, version: str, weights: dict[str, float], problem: str) -> None:
+        """Lambda's words for a share, a version, and versions that it refuses."""
+        versions = Versions(SCOPE, NothingKept())  # type: ignore[arg-type]
+        await versions.publish(Function("f", "m.h", Path("/"), "python3.11", "", "", 0, "", ""))
+        document = {"Name": "a", "FunctionVersion": version, "RoutingConfig": {"AdditionalVersionWeights": weights}}
+
+        with pytest.raises(LambdaError) as caught:
+            await versions.create_alias("f", document)
+
+        assert problem in caught.value.message
 
 
 class TestPayloadsOfDeadWorkers:

@@ -9,7 +9,7 @@ import pytest
 
 from mapfold.local.lambda_.event_sources.event import events, record, succeeded
 from mapfold.local.lambda_.event_sources.mapping import EventSourceMapping
-from mapfold.local.lambda_.invocations import MAX_SYNC_PAYLOAD_BYTES
+from mapfold.local.lambda_.invocations import MAX_REQUEST_BYTES
 
 MAPPING = EventSourceMapping("u", "arn:aws:sqs:eu-west-1:123456789012:orders", "f", 0.0)
 
@@ -43,7 +43,7 @@ def test_a_batch_that_is_too_large_for_one_event_is_several() -> None:
     made = list(events(messages, MAPPING))
 
     assert [len(batch) for batch, _ in made] == [6, 4]
-    assert all(len(event) <= MAX_SYNC_PAYLOAD_BYTES for _, event in made)
+    assert all(len(event) <= MAX_REQUEST_BYTES for _, event in made)
     bodies = [each["messageId"] for _, event in made for each in json.loads(event)["Records"]]
     assert bodies == [str(number) for number in range(10)]
 

@@ -34,12 +34,12 @@ def test_a_required_member_must_be_there() -> None:
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
-    """Counted, and in the order of the model's members."""
+    """Counted, and in AWS's order of members."""
     rule = "failed to satisfy constraint: Member must not be null"
 
     assert refusal("CreateStateMachine", {"name": "jobs"}) == (
         "ValidationException",
-        f"2 validation errors detected: Value null at 'definition' {rule}; Value null at 'roleArn' {rule}",
+        f"2 validation errors detected: Value null at 'roleArn' {rule}; Value null at 'definition' {rule}",
     )
 
 
@@ -70,7 +70,7 @@ def test_an_enumeration_is_listed_in_aws_s_order() -> None:
         f"Value 'DONE' at 'statusFilter' {rule} [SUCCEEDED, TIMED_OUT, PENDING_REDRIVE, ABORTED, FAILED, RUNNING]"
     )
     assert refusal("CreateStateMachine", {**GOOD, "type": "FAST"}) == one(
-        f"Value 'FAST' at 'type' {rule} [STANDARD, EXPRESS]"
+        f"Value 'FAST' at 'type' {rule} [EXPRESS, STANDARD]"
     )
 
 
@@ -89,11 +89,23 @@ def test_members_inside_others_are_named_by_their_path() -> None:
 
     assert level == one(
         "Value 'LOUD' at 'loggingConfiguration.level' failed to satisfy constraint: "
-        "Member must satisfy enum value set: [ALL, ERROR, FATAL, OFF]"
+        "Member must satisfy enum value set: [ALL, FATAL, ERROR, OFF]"
     )
     assert key == one(
         "Value '' at 'tags.2.member.key' failed to satisfy constraint: "
         "Member must have length greater than or equal to 1"
+    )
+
+
+def test_a_list_of_texts_is_shown_with_all_that_an_element_must_be() -> None:
+    """Once, whatever number of them is wrong."""
+    rules = (
+        "Member must have length less than or equal to 128, Member must have length greater than or equal to 1, "
+        "Member must not be null"
+    )
+
+    assert refusal("UntagResource", {"resourceArn": MACHINE, "tagKeys": ["a", "", "k" * 129]}) == one(
+        f"Value '[a, , {'k' * 129}]' at 'tagKeys' failed to satisfy constraint: Member must satisfy constraint: [{rules}]"
     )
 
 

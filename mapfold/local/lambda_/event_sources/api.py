@@ -48,8 +48,11 @@ async def _list(mappings: EventSourceMappings, request: Request) -> Response:
 
 
 async def _update(mappings: EventSourceMappings, request: Request) -> Response:
-    mapping = await mappings.update(request.path_params["uuid"], await read_document(request))
-    return _answer(mappings, mapping, state="Updating", status=202)
+    uuid = request.path_params["uuid"]
+    was_enabled = mappings.get(uuid).enabled
+    mapping = await mappings.update(uuid, await read_document(request))
+    changed = "Enabling" if mapping.enabled else "Disabling"
+    return _answer(mappings, mapping, state="Updating" if mapping.enabled == was_enabled else changed, status=202)
 
 
 async def _delete(mappings: EventSourceMappings, request: Request) -> Response:

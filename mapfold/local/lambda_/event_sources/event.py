@@ -10,13 +10,13 @@ from typing import Any
 import orjson
 
 from mapfold.local.lambda_.event_sources.mapping import EventSourceMapping
-from mapfold.local.lambda_.invocations import MAX_SYNC_PAYLOAD_BYTES
+from mapfold.local.lambda_.invocations import MAX_REQUEST_BYTES
 
 Message = Mapping[str, Any]
 """A message as boto3's ReceiveMessage gives it."""
 
 _FRAME = b'{"Records":[%b]}'
-_MOST_BYTES = MAX_SYNC_PAYLOAD_BYTES - len(_FRAME)
+_MOST_BYTES = MAX_REQUEST_BYTES - len(_FRAME)
 
 
 def events(messages: Sequence[Message], mapping: EventSourceMapping) -> Iterator[tuple[list[Message], bytes]]:

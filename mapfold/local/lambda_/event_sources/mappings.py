@@ -109,7 +109,12 @@ class EventSourceMappings:
         settings, arn = Settings.of(document), queue_arn(document, self.scope)
         if settings.function is None:
             raise invalid_parameter("FunctionName is mandatory.")
-        function, qualifier = self._functions.function(settings.function)
+        try:
+            function, qualifier = self._functions.function(settings.function)
+        except LambdaError as error:
+            if error.code != "ResourceNotFoundException":
+                raise
+            raise invalid_parameter("Function does not exist") from error
         name = _qualified(function.name, qualifier)
         new = EventSourceMapping(str(uuid.uuid4()), arn, name, 0.0)
         mapping = settings.applied_to(new, function=name, now=time.time())

@@ -17,6 +17,8 @@ _KNOWN = frozenset(
     }
 )
 _MOST_WITHOUT_WINDOW = 10
+_SOURCES_OF_AWS = ("sqs", "kinesis", "dynamodb", "kafka", "mq", "rds")
+"""The services in the ARNs of what AWS's mappings read, by the Lambda guide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,10 @@ def queue_arn(document: Mapping[str, Any], scope: Scope) -> str:
     """The queue that CreateEventSourceMapping names: one in the function's own region."""
     arn = document.get("EventSourceArn")
     if not arn:
-        raise invalid_parameter("EventSourceArn is mandatory: the embedded Lambda polls queues of SQS, nothing else.")
+        raise invalid_parameter("Unrecognized event source.")
     match = QUEUE_ARN.fullmatch(str(arn))
+    if match is None and _service_of(str(arn)) not in (*_SOURCES_OF_AWS, ""):
+        raise invalid_parameter(f"Unrecognized event source. Unsupported source arn : {arn}")
     if match is None:
         raise invalid_parameter(
             f"EventSourceArn '{arn}' is not the ARN of a queue, as arn:aws:sqs:{scope.region}:{scope.account}:NAME is. "
@@ -74,6 +78,11 @@ def queue_arn(document: Mapping[str, Any], scope: Scope) -> str:
     if match[1] != scope.region:
         raise invalid_parameter(f"The event source and the function must be in one region; '{arn}' is in {match[1]}.")
     return str(arn)
+
+
+def _service_of(arn: str) -> str:
+    parts = arn.split(":")
+    return parts[2] if len(parts) > 5 and parts[0] == "arn" else ""
 
 
 def _check(mapping: EventSourceMapping) -> None:
