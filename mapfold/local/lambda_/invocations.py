@@ -7,7 +7,6 @@ import json
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 MAX_REQUEST_BYTES = 6_291_456
 """Request of a RequestResponse invocation: 6 MB."""
