@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,6 +15,7 @@ from moto import mock_aws
 
 from mapfold.local.map_run import MapRun, s3_factory
 from mapfold.states.effects import BatcherSpec, ReaderSpec, TaskFailed, TaskSucceeded, WriterSpec
+from tests.e2e.embedded import session
 from tests.unit.map_run.fakes import IDENTITY, Children, map_spec
 
 CREDENTIALS: dict[str, Any] = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
@@ -24,7 +24,7 @@ CREDENTIALS: dict[str, Any] = {"aws_access_key_id": "x", "aws_secret_access_key"
 @pytest.fixture
 def s3() -> Iterator[Any]:
     with mock_aws():
-        client = boto3.client("s3", region_name="us-east-1", **CREDENTIALS)
+        client = session().client("s3")
         client.create_bucket(Bucket="data")
         client.create_bucket(Bucket="results")
         yield client
