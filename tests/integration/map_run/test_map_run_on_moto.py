@@ -18,7 +18,8 @@ from mapfold.states.effects import BatcherSpec, ReaderSpec, TaskFailed, TaskSucc
 from tests.e2e.embedded import session
 from tests.unit.map_run.fakes import IDENTITY, Children, map_spec
 
-CREDENTIALS: dict[str, Any] = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+S3 = s3_factory(region="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+"""As a server has it: one client for all runs."""
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def new_run(children: Children, **spec: Any) -> MapRun:
         map_spec(**spec),
         IDENTITY,
         run_child=children.run,
-        s3=s3_factory(region="us-east-1", **CREDENTIALS),
+        s3=S3,
         clock=lambda: 1000.0,
     )
 
