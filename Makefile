@@ -99,9 +99,12 @@ help:  ## this list
 		-r requirements-infra.lock
 	@touch $@
 
-# The validator of the jobs' state machines, for the tests. It needs no script of its packages' to be run.
+# The validator of the jobs' state machines, for the tests. It needs no script of its packages' to be run. A registry that
+# does not answer is asked again after a second: by default npm waits ten, and then a minute. The lock's hashes check what
+# an earlier download left.
 $(ASL_VALIDATOR): tests/infra/asl_validator/package-lock.json | .venv/infra
-	@$(BIN)/npm ci --prefix $(<D) --ignore-scripts --no-audit --no-fund --loglevel error
+	@$(BIN)/npm ci --prefix $(<D) --ignore-scripts --no-audit --no-fund --loglevel error --prefer-offline \
+		--fetch-retries 6 --fetch-retry-mintimeout 1000 --fetch-retry-maxtimeout 10000 --fetch-timeout 30000
 	@touch $@
 
 # Order-only: what was fetched, or put there by hand, is never old.

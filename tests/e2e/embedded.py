@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -54,36 +55,49 @@ class EmbeddedAws:
 
     @property
     def stepfunctions(self) -> SFNClient:
-        return session().client("stepfunctions", endpoint_url=f"http://127.0.0.1:{self.port}")
+        client: SFNClient = _client("stepfunctions", self.port)
+        return client
 
     @property
     def functions(self) -> LambdaClient:
-        return session().client("lambda", endpoint_url=f"http://127.0.0.1:{self.port}")
+        client: LambdaClient = _client("lambda", self.port)
+        return client
 
     @property
     def s3(self) -> S3Client:
-        return session().client("s3", endpoint_url=f"http://127.0.0.1:{self.aws_port}")
+        client: S3Client = _client("s3", self.aws_port)
+        return client
 
     @property
     def dynamodb(self) -> DynamoDBClient:
-        return session().client("dynamodb", endpoint_url=f"http://127.0.0.1:{self.aws_port}")
+        client: DynamoDBClient = _client("dynamodb", self.aws_port)
+        return client
 
     @property
     def sqs(self) -> SQSClient:
-        return session().client("sqs", endpoint_url=f"http://127.0.0.1:{self.aws_port}")
+        client: SQSClient = _client("sqs", self.aws_port)
+        return client
 
     @property
     def events(self) -> EventBridgeClient:
-        return session().client("events", endpoint_url=f"http://127.0.0.1:{self.aws_port}")
+        client: EventBridgeClient = _client("events", self.aws_port)
+        return client
 
     def client(self, service: str) -> Any:
         """Of any other service that moto has."""
-        return session().client(service, endpoint_url=f"http://127.0.0.1:{self.aws_port}")  # type: ignore[call-overload]
+        return _client(service, self.aws_port)
 
 
+@cache
 def session() -> boto3.Session:
-    """Any credentials do."""
+    """Any credentials do. Made once: a new one reads each service's model again, which takes a tenth of a second."""
     return boto3.Session(aws_access_key_id="any", aws_secret_access_key="any", region_name="us-east-1")
+
+
+@lru_cache(maxsize=64)
+def _client(service: str, port: int) -> Any:
+    any_service: Any = session()  # its stubs want each service's name written out
+    return any_service.client(service, endpoint_url=f"http://127.0.0.1:{port}")
 
 
 @contextmanager

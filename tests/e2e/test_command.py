@@ -3,37 +3,50 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.embedded import mapfold, outside_environment
+from tests.e2e.embedded import Ended, mapfold, outside_environment
 
 pytestmark = pytest.mark.timeout(120)
 
 
-def test_a_run_needs_nothing_but_the_command(tmp_path: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class First:
+    """The first run on a data folder, and the options that lead there."""
+
+    ended: Ended
+    own: list[str]
+    data: list[str]
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> First:
+    """In the region of who says nothing of one."""
+    data = ["--data", str(tmp_path_factory.mktemp("data"))]
+    own = [*data, "--jobs", "tests/e2e/jobs"]
+    return First(mapfold("run", "sums", "--json", "--name", "virginia", *own), own, data)
+
+
+def test_a_run_needs_nothing_but_the_command(first: First) -> None:
     """The example's objects hold 1, 2 and 3; what was started for the run is gone after it, and the run is kept."""
-    own = ["--data", str(tmp_path), "--jobs", "tests/e2e/jobs"]
+    shown = mapfold("runs", "--json", *first.data)
 
-    ended = mapfold("run", "sums", "--json", *own)
-
-    document = json.loads(ended.stdout)
-    assert (ended.code, document["result"]) == (0, 6), ended.stderr
-    shown = mapfold("runs", "--json", "--data", str(tmp_path))
+    document = json.loads(first.ended.stdout)
+    assert (first.ended.code, document["result"]) == (0, 6), first.ended.stderr
     assert document["run_id"] in shown.stdout, shown.stderr
 
 
-def test_what_the_shell_says_of_the_real_aws_changes_nothing(tmp_path: Path) -> None:
+def test_what_the_shell_says_of_the_real_aws_changes_nothing(first: First) -> None:
     """A profile, even one that is not there, and another region than last time: the runs are there all the same."""
-    own = ["--data", str(tmp_path), "--jobs", "tests/e2e/jobs"]
     ireland = {**outside_environment(), "AWS_PROFILE": "no-such-profile", "AWS_REGION": "eu-west-1"}
 
-    first = mapfold("run", "sums", "--name", "ireland", *own, environment=ireland)
-    second = mapfold("run", "sums", "--name", "virginia", *own)
-    third = mapfold("show", "virginia", "--data", str(tmp_path), environment=ireland)
+    second = mapfold("run", "sums", "--name", "ireland", *first.own, environment=ireland)
+    third = mapfold("show", "virginia", *first.data, environment=ireland)
 
-    assert (first.code, second.code, third.code) == (0, 0, 0), first.stderr + second.stderr + third.stderr
+    assert (second.code, third.code) == (0, 0), second.stderr + third.stderr
     assert "result    s3://mapfold-runs/runs/virginia/result.json" in third.stdout
 
 

@@ -361,6 +361,16 @@ class TestWorkers:
         assert (await asyncio.gather(task, return_exceptions=True))[0].__class__ is asyncio.CancelledError
         assert len(os.listdir("/proc/self/fd")) == descriptors
 
+    async def test_functions_that_are_called_in_turn_keep_their_workers(self, functions: Functions) -> None:
+        """A few more than the bound, which is two: a second round starts none."""
+        names = [f"turn-{number}" for number in range(4)]
+        for name in names:
+            await functions.create("handlers.count", FunctionName=name)
+
+        rounds = [[json.loads((await functions.call(name, {})).payload)["calls"] for name in names] for _ in range(2)]
+
+        assert rounds == [[1] * 4, [2] * 4]
+
     async def test_a_function_without_a_worker_gets_one_though_others_are_busy(self, functions: Functions) -> None:
         """Both workers run the slow function; the quick one is over long before they are."""
         slow, echo = await functions.create("handlers.slow"), await functions.create("handlers.echo")

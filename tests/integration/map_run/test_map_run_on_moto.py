@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,15 +15,17 @@ from moto import mock_aws
 
 from mapfold.local.map_run import MapRun, s3_factory
 from mapfold.states.effects import BatcherSpec, ReaderSpec, TaskFailed, TaskSucceeded, WriterSpec
+from tests.e2e.embedded import session
 from tests.unit.map_run.fakes import IDENTITY, Children, map_spec
 
-CREDENTIALS: dict[str, Any] = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+S3 = s3_factory(region="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+"""As a server has it: one client for all runs."""
 
 
 @pytest.fixture
 def s3() -> Iterator[Any]:
     with mock_aws():
-        client = boto3.client("s3", region_name="us-east-1", **CREDENTIALS)
+        client = session().client("s3")
         client.create_bucket(Bucket="data")
         client.create_bucket(Bucket="results")
         yield client
@@ -35,7 +36,7 @@ def new_run(children: Children, **spec: Any) -> MapRun:
         map_spec(**spec),
         IDENTITY,
         run_child=children.run,
-        s3=s3_factory(region="us-east-1", **CREDENTIALS),
+        s3=S3,
         clock=lambda: 1000.0,
     )
 

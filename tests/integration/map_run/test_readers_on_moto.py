@@ -6,7 +6,6 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,6 +14,7 @@ from moto import mock_aws
 from mapfold.local.map_run.model import ItemReaderError
 from mapfold.local.map_run.readers import ObjectIdentity, open_reader
 from mapfold.states.effects import Json, ReaderSpec
+from tests.e2e.embedded import session
 
 SPEC = ReaderSpec("s3:getObject", {"InputType": "PARQUET"}, {"Bucket": "data", "Key": "k"})
 
@@ -22,7 +22,7 @@ SPEC = ReaderSpec("s3:getObject", {"InputType": "PARQUET"}, {"Bucket": "data", "
 @pytest.fixture
 def s3() -> Iterator[Any]:
     with mock_aws():
-        client = boto3.client("s3", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+        client = session().client("s3")
         client.create_bucket(Bucket="data")
         yield client
         client.close()

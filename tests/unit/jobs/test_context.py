@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 from moto import mock_aws
 
 from mapfold import Context
 from mapfold.storage import Storage
 from mapfold.tables import Table, TableBusy, attribute
+from tests.e2e.embedded import session
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -28,7 +28,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Client]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     with mock_aws():
-        client = boto3.client("s3", region_name="us-east-1")
+        client = session().client("s3")
         client.create_bucket(Bucket="mapfold-data")
         yield client
 

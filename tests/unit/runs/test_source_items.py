@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
-import boto3
 import pytest
 from moto import mock_aws
 
@@ -28,6 +27,7 @@ from mapfold.sources import (
     Source,
 )
 from mapfold.states.effects import ReaderSpec
+from tests.e2e.embedded import session
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -40,7 +40,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Client]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     with mock_aws():
-        client = boto3.client("s3", region_name="us-east-1")
+        client = session().client("s3")
         client.create_bucket(Bucket=BUCKET)
         yield client
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,6 +136,12 @@ def _plain(value: Any) -> Any:
     return {name: _plain(member) for name, member in inner.items()} if kind == "M" else inner
 
 
+@cache
+def _session() -> boto3.Session:
+    """Made once: a new one reads each service's model again, which takes longer than most tests."""
+    return boto3.Session()
+
+
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """An empty account with the project's buckets and tables, and a cold worker of the job `words`."""
@@ -151,6 +158,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with mock_aws():
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", _session())
         s3, dynamodb = boto3.client("s3"), boto3.client("dynamodb")
         for bucket in ("mapfold-data", "mapfold-runs"):
             s3.create_bucket(Bucket=bucket)

@@ -79,11 +79,12 @@ class TestPlan:
     @pytest.mark.parametrize("on_duplicate", ["twice", "ignore"])
     def test_a_line_that_names_nothing_is_an_error(self, world: World, on_duplicate: Any) -> None:
         """Far behind the head, too, whether or not duplicates are looked for."""
-        body = b"mapfold-data,one\n" * 5_000 + b"mapfold-data,\n"
+        key = "one/" * 200  # long, so that few objects need to be asked for
+        body = f"mapfold-data,{key}\n".encode() * 110 + b"mapfold-data,\n"
         world.s3.put_object(Bucket="mapfold-data", Key="m.csv", Body=body)
-        world.s3.put_object(Bucket="mapfold-data", Key="one", Body=b"1\n")
+        world.s3.put_object(Bucket="mapfold-data", Key=key, Body=b"1\n")
 
-        with pytest.raises(SourceError, match=r"m\.csv, line 5001: 'mapfold-data,' names no object"):
+        with pytest.raises(SourceError, match=r"m\.csv, line 111: 'mapfold-data,' names no object"):
             planned(world, Splits("text", "manifest"), "m.csv", on_duplicate=on_duplicate)
 
     def test_time_that_runs_out_is_an_error_that_says_how_far_it_came(self, world: World, manifest: str) -> None:
