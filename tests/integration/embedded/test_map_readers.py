@@ -282,7 +282,7 @@ def test_an_object_in_the_state_s_input(aws: EmbeddedAws) -> None:
         ({"MaxInputBytesPerBatch": 20}, ['{"Items":["ab"]}', '{"Items":["cd"]}', '{"Items":["é"]}']),
         (
             {"MaxItemsPerBatchPath": "$.two", "MaxInputBytesPerBatchPath": "$.many", "BatchInput": {"x.$": "$.two", "y": 1}},
-            ['{"BatchInput":{"x":2,"y":1},"Items":["ab","cd"]}', '{"BatchInput":{"x":2,"y":1},"Items":["é"]}'],
+            ['{"BatchInput":{"y":1,"x":2},"Items":["ab","cd"]}', '{"BatchInput":{"y":1,"x":2},"Items":["é"]}'],
         ),
     ],
 )  # fmt: skip
