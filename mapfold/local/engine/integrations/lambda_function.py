@@ -14,12 +14,12 @@ from functools import lru_cache
 
 import orjson
 
-from mapfold.local.engine.integrations.metadata import in_java_order
 from mapfold.local.engine.integrations.patterns import wait_for_token
 from mapfold.local.engine.integrations.progress import Progress
 from mapfold.local.engine.integrations.requests import could_not_start, invalid_format, not_supported, required
 from mapfold.local.engine.tokens import TaskTokens
 from mapfold.local.lambda_ import Invocation, LambdaError, LambdaService
+from mapfold.local.listing_order import order_of_members
 from mapfold.local.map_run.encoding import encode
 from mapfold.states.effects import Json, RunTask, TaskFailed, TaskSucceeded
 
@@ -188,7 +188,7 @@ def _response(request_id: str, status: int) -> dict[str, Json]:
     }
     return {
         "SdkHttpMetadata": {
-            "AllHttpHeaders": {name: [headers[name]] for name in in_java_order(headers)},
+            "AllHttpHeaders": {name: [headers[name]] for name in order_of_members(list(headers))},
             "HttpHeaders": headers,
             "HttpStatusCode": status,
         },
