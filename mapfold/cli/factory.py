@@ -6,8 +6,8 @@ import importlib.util
 import os
 import shlex
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -187,8 +187,8 @@ class Factory:
             )
             running = "started for this command" if is_own else f"running at {endpoints.service_url}"
             where = f"the embedded AWS, {running} (data in {place.data})"
-            hint = f"The embedded AWS that was {running} has ended; {self.goes_on(place)}"
-            with nullcontext() if is_own else _hint_if_unreachable(hint), _hint_if_elsewhere(self.environment):
+            ended = "" if is_own else f"The embedded AWS that was {running} has ended; {self.goes_on(place)}"
+            with _hint_if_elsewhere(self.environment, ended):
                 yield Connection(AwsClient(target), where, True, is_own)
 
 
@@ -199,22 +199,38 @@ def _hint_if_unreachable(hint: str) -> Iterator[None]:
     try:
         yield
     except Unreachable as error:
-        raise Unreachable(f"{error}. {hint}", code=error.code) from error
+        raise Unreachable(_with_hint(error, hint), code=error.code) from error
 
 
 @contextmanager
-def _hint_if_elsewhere(environment: Mapping[str, str]) -> Iterator[None]:
-    """Say what the environment puts in the embedded AWS's place, when that does not answer or wants credentials."""
+def _hint_if_elsewhere(environment: Mapping[str, str], hint: str) -> Iterator[None]:
+    """Say what the environment puts in the embedded AWS's place, when that does not answer or wants credentials.
+
+    Where it is the embedded AWS that does not answer, `hint` is said, if there is one.
+    """
     from mapfold.client import Unreachable, elsewhere
 
+    others = elsewhere(environment)
     try:
         yield
-    except ServiceError as error:
-        set_there = ", ".join(elsewhere(environment))
-        if not set_there or not (isinstance(error, Unreachable) or error.code == "NoCredentialsError"):
+    except Unreachable as error:
+        silent = [other for other in others if other.partition("=")[2].rstrip("/") in str(error)]
+        hint = _puts_elsewhere(silent) if silent else hint
+        if not hint:
             raise
-        hint = f"The environment puts another service in its place, {set_there}: unset that, unless it is meant."
-        raise type(error)(f"{str(error).removesuffix('.')}. {hint}", code=error.code) from error
+        raise Unreachable(_with_hint(error, hint), code=error.code) from error
+    except ServiceError as error:
+        if not others or error.code != "NoCredentialsError":
+            raise
+        raise ServiceError(_with_hint(error, _puts_elsewhere(others)), code=error.code) from error
+
+
+def _puts_elsewhere(others: Sequence[str]) -> str:
+    return f"The environment puts another service in its place, {', '.join(others)}: unset that, unless it is meant."
+
+
+def _with_hint(error: ServiceError, hint: str) -> str:
+    return f"{str(error).removesuffix('.')}. {hint}"
 
 
 def _code_folders(root: Path) -> list[Path]:

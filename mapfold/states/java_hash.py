@@ -21,7 +21,7 @@ def in_hash_order(members: Iterable[Json], *, made_for: int) -> list[Json]:
     Those of one bucket stay as they came.
     """
     mask = _buckets(made_for) - 1
-    return sorted(members, key=lambda member: _spread(hash_code(member)) & mask)
+    return sorted(members, key=lambda member: spread(hash_code(member)) & mask)
 
 
 def hash_code(value: Json) -> int:
@@ -57,7 +57,8 @@ def _fold(bits: int) -> int:
     return (bits ^ (bits % 2**64 >> 32)) & _INT_BITS
 
 
-def _spread(code: int) -> int:
+def spread(code: int) -> int:
+    """What a HashMap makes of a hash before it takes its last bits for the bucket."""
     return code ^ (code >> 16)
 
 

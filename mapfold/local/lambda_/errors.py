@@ -25,6 +25,11 @@ class LambdaError(ServiceError):
         self.extra = dict(extra or {})
 
 
+def wrong_type(what: str) -> LambdaError:
+    """SerializationException 400: a member is of another JSON type than `what` says it is."""
+    return LambdaError("SerializationException", f"{what}.", 400)
+
+
 def function_not_found(arn: str) -> LambdaError:
     """ResourceNotFoundException 404, as Lambda words it for an unknown function or qualifier."""
     return LambdaError("ResourceNotFoundException", f"Function not found: {arn}", 404)

@@ -3,8 +3,8 @@
 A call takes an idle worker of its function, else it waits and a worker is started for it while there is room. Room
 is made by retiring a worker of another function that has been idle for a while. A function that has no worker at all
 may always have one, even over the bound: so a handler that invokes another function cannot wait for itself for ever,
-and one function's map cannot starve the others. For that one, no worker is retired while few are over the bound: where cores
-are few, the functions of a job, called one after the other, would else end each other's workers at every run.
+and one function's map cannot starve the others. For that one, no worker is retired while few are over the bound: where
+cores are few, the functions of a job, called one after the other, would else end each other's workers at every run.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ MAX_WAITING = 50_000
 """Calls that may wait for a worker of one function; the next is throttled (429), as by AWS's concurrency limit."""
 
 _KEPT_OVER_THE_BOUND = 4
-"""With two cores and a bound of four: a second run of a job of six functions then starts no worker, which is half a second
-of CPU each."""
+"""With two cores and a bound of four: a second run of a job of six functions then starts no worker, which is half a
+second of CPU each."""
 
 _IDLE_BEFORE_RETIRED_SECONDS = 1.0
 _REBALANCE_SECONDS = 0.25

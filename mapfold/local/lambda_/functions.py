@@ -79,7 +79,7 @@ class Scope:
         """Name and qualifier of a function's name, ARN or partial ARN.
 
         ValidationException for what is none of these, or names two different qualifiers;
-        ResourceNotFoundException for another region's or account's function.
+        ResourceNotFoundException for one of another region or account.
         """
         rest = reference
         if match := _ARN.fullmatch(reference):

@@ -14,6 +14,7 @@ from mapfold.local.lambda_.errors import (
     elements_invalid,
     invalid_parameter,
     validation_failed,
+    wrong_type,
 )
 from mapfold.local.lambda_.functions import Function, Layer
 
@@ -105,8 +106,10 @@ class Settings:
 
 
 def _passed_through(document: Mapping[str, Any]) -> dict[str, Any]:
-    architectures = document.get("Architectures")
-    if architectures and any(name not in _ARCHITECTURES for name in architectures):
+    architectures = document.get("Architectures") or []
+    if not isinstance(architectures, list):
+        raise wrong_type("Architectures must be a list of names")
+    if any(name not in _ARCHITECTURES for name in architectures):
         rules = f"Member must satisfy enum value set: [{', '.join(_ARCHITECTURES)}], Member must not be null"
         raise elements_invalid(architectures, at="architectures", rules=rules)
     return {member: document[member] for member in _PASSED_THROUGH if document.get(member)}
@@ -160,9 +163,11 @@ def _environment(document: Mapping[str, Any]) -> Mapping[str, str] | None:
     environment = document.get("Environment")
     if environment is None:
         return None
-    variables = environment.get("Variables") or {}
+    variables = (environment.get("Variables") or {}) if isinstance(environment, dict) else None
+    if not isinstance(variables, dict) or not all(isinstance(value, str) for value in variables.values()):
+        raise wrong_type("Environment must have Variables, an object of texts")
     for name, value in variables.items():
-        if not _VARIABLE.fullmatch(name) or not isinstance(value, str) or "\0" in value:
+        if not _VARIABLE.fullmatch(name) or "\0" in value:
             rule = f"Map keys must satisfy constraint: [Member must satisfy regular expression pattern: {_VARIABLE.pattern}]"
             raise constraint_broken("Value at 'environment.variables'", rule)
     if reserved := sorted(_RESERVED & variables.keys()):
@@ -185,7 +190,7 @@ def _layers(document: Mapping[str, Any]) -> tuple[str, ...] | None:
     if layers is None:
         return None
     if not isinstance(layers, list):
-        raise LambdaError("SerializationException", "Layers must be a list of ARNs.", 400)
+        raise wrong_type("Layers must be a list of ARNs")
     return tuple(map(str, layers))
 
 

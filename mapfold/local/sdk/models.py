@@ -21,6 +21,10 @@ from mapfold.local.sdk.naming import action_name
 _ID = re.compile(rb'"serviceId"\s*:\s*"([^"]+)"')
 _HEAD = 4_096
 """Bytes of a model that hold its metadata."""
+_KEPT_INPUTS = 256
+"""Actions whose inputs are kept."""
+_PARTS = ("member", "value")
+"""Where the shapes of a list and of a map have those of what is in them. Keys are texts."""
 
 
 def knows_action(service: str, action: str) -> bool:
@@ -29,18 +33,42 @@ def knows_action(service: str, action: str) -> bool:
     return model is not None and action in _action_names(model)
 
 
+@lru_cache(maxsize=_KEPT_INPUTS)
 def input_shape(service: str, action: str) -> tuple[Mapping[str, Any], str | None] | None:
-    """All shapes of the service, and the name of that which the action takes (None: it takes nothing).
+    """The shapes that what the action takes is made of, and the name of the outermost (None: it takes nothing).
 
-    None where there is no such action.
+    None where there is no such action. Kept, without the rest of the model: states in turn call actions of services in
+    turn, and a model takes 15 to 60 ms to read.
     """
     path = service_models().get(service)
     model = {} if path is None else _load(path)
     for name, operation in model.get("operations", {}).items():
         if action_name(name) == action:
             given = operation.get("input")
-            return model["shapes"], None if given is None else given["shape"]
+            return ({}, None) if given is None else (_reached(model["shapes"], given["shape"]), given["shape"])
     return None
+
+
+def _reached(shapes: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Those of `shapes` that the one called `name` is made of."""
+    found: dict[str, Any] = {}
+    names = [name]
+    while names:
+        name = names.pop()
+        if name not in found:
+            shape = found[name] = _without_words(shapes[name])
+            inner = (*shape.get("members", {}).values(), *(shape[part] for part in _PARTS if part in shape))
+            names.extend(reference["shape"] for reference in inner)
+    return found
+
+
+def _without_words(shape: Mapping[str, Any]) -> dict[str, Any]:
+    """A shape, or what a member says of it, without its documentation: nine tenths of a model."""
+    return {
+        key: {name: _without_words(member) for name, member in value.items()} if key == "members" else value
+        for key, value in shape.items()
+        if key != "documentation"
+    }
 
 
 def result_shape(service: str, action: str) -> tuple[Mapping[str, Any], str] | None:
@@ -79,10 +107,15 @@ def _action_names(model: Path) -> frozenset[str]:
     return frozenset(map(action_name, _load(model)["operations"]))
 
 
-@lru_cache(maxsize=1)
 def _load(model: Path) -> Any:
+    """The model, with the members that botocore adds to it (`SourceRegion` of copies of snapshots)."""
     with gzip.open(model) as file:
-        return json.load(file)
+        loaded = json.load(file)
+    extras = model.with_name("service-2.sdk-extras.json")
+    if extras.exists():
+        for name, shape in json.loads(extras.read_bytes())["merge"].get("shapes", {}).items():
+            loaded["shapes"][name].get("members", {}).update(shape.get("members", {}))
+    return loaded
 
 
 def _service_id(model: Path) -> str | None:

@@ -11,6 +11,7 @@ import orjson
 
 from mapfold.local.map_run.model import Chunks, ItemReaderError, S3Client
 from mapfold.local.map_run.readers import FILE_READERS
+from mapfold.local.map_run.readers.json_reader import pointer_steps, points_to_nothing
 from mapfold.local.map_run.readers.objects import ANY_BYTES
 from mapfold.states import Json
 from mapfold.states.effects import ReaderSpec
@@ -64,10 +65,13 @@ class _OneObject:
 
 
 def _point(data: Json, pointer: Json) -> Json:
-    """What a JSON Pointer such as `/a/b` leads to, or the data where it leads nowhere."""
-    value = data
-    for name in pointer.split("/")[1:] if isinstance(pointer, str) else ():
-        if not isinstance(value, dict) or name not in value:
-            return data
-        value = value[name]
+    """What ItemsPointer leads to. Raises ItemReaderError where it leads nowhere."""
+    value, steps = data, pointer_steps(pointer)
+    for depth, step in enumerate(steps, start=1):
+        if isinstance(value, dict) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            raise ItemReaderError(points_to_nothing(steps[:depth]))
     return value

@@ -290,6 +290,11 @@ class TestWithMock:
             ),
             ({"InputType": "JSON"}, "5", "Attempting to map over non-iterable node."),
             ({"InputType": "JSON"}, "{", "Attempting to map over non-iterable node."),
+            (
+                {"InputType": "JSON", "ItemsPointer": "/a~1b/0/none/c"},
+                '{"a/b": [{}]}',
+                "ItemsPointer /a~1b/0/none points to nothing; expected an array or an object.",
+            ),
         ],
     )
     def test_data_that_its_reader_cannot_read(

@@ -58,21 +58,29 @@ def test_endpoints_in_the_environment_that_nobody_serves_are_named(tmp_path: Pat
         raise Unreachable("gone")
 
 
+ELSEWHERE = "http://127.0.0.1:8"
+NOT_ITS_OWN = f"The environment puts another service in its place, AWS_ENDPOINT_URL_S3={ELSEWHERE}: unset that"
+HAS_ENDED = f"The embedded AWS that was running at {NOWHERE} has ended;"
+
+
 @pytest.mark.parametrize(
-    ("error", "is_told"),
+    ("error", "is_own", "hint"),
     [
-        (Unreachable("gone.", code="EndpointConnectionError"), True),
-        (ServiceError("Unable to locate credentials.", code="NoCredentialsError"), True),
-        (ServiceError("PutObject was refused: NoSuchBucket: none", code="NoSuchBucket"), False),
+        (Unreachable(f'nothing answers: "{ELSEWHERE}/b".'), True, NOT_ITS_OWN),
+        (Unreachable(f'nothing answers: "{ELSEWHERE}/b".'), False, NOT_ITS_OWN),
+        (Unreachable(f'nothing answers: "{NOWHERE}/".'), False, HAS_ENDED),
+        (Unreachable(f'nothing answers: "{NOWHERE}/".'), True, ""),
+        (ServiceError("Unable to locate credentials.", code="NoCredentialsError"), False, NOT_ITS_OWN),
+        (ServiceError("PutObject was refused: NoSuchBucket: none.", code="NoSuchBucket"), False, ""),
     ],
 )
-def test_a_service_that_the_environment_puts_elsewhere_is_named_when_it_does_not_answer(
-    error: ServiceError, is_told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_who_does_not_answer_is_named(
+    error: ServiceError, is_own: bool, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """AWS_ENDPOINT_URL_S3 may be left over from a `mapfold local` that has ended."""
+    """AWS_ENDPOINT_URL_S3 may be left over from a `mapfold local` that has ended; that of another may end meanwhile."""
     running = embedded.Endpoints(NOWHERE, NOWHERE, "us-east-1")
-    monkeypatch.setattr(embedded, "embedded_aws", lambda *args, **kwargs: nullcontext((running, True)))
-    factory = Factory(environment={"AWS_ENDPOINT_URL_S3": NOWHERE})
+    monkeypatch.setattr(embedded, "embedded_aws", lambda *args, **kwargs: nullcontext((running, is_own)))
+    factory = Factory(environment={"AWS_ENDPOINT_URL_S3": ELSEWHERE})
 
     with (
         pytest.raises(type(error)) as caught,
@@ -80,9 +88,8 @@ def test_a_service_that_the_environment_puts_elsewhere_is_named_when_it_does_not
     ):
         raise error
 
-    hint = f" The environment puts another service in its place, AWS_ENDPOINT_URL_S3={NOWHERE}: unset that"
-    assert str(caught.value).startswith(str(error))
-    assert (hint in str(caught.value)) is is_told
+    assert str(caught.value).startswith(f"{error} {hint}".strip())
+    assert str(caught.value).count(" has ended; ") + str(caught.value).count(" in its place, ") == bool(hint)
 
 
 def test_the_command_is_called_again_as_it_was_called() -> None:

@@ -49,7 +49,7 @@ class FakeLambda:
     ) -> Invocation:
         name, event = function.rpartition(":")[2], json.loads(payload)
         if name not in self.handlers:
-            raise LambdaError("ResourceNotFoundException", f"Function not found: {function}", 404)
+            raise LambdaError("ResourceNotFoundException", f"Function not found: {function}:$LATEST", 404)
         self.calls.append((name, event))
         try:
             if not self.starts:

@@ -66,6 +66,18 @@ def missing(name: str) -> str:
             [unknown("containerOverrides")],
         ),
         ("elasticmapreduce:terminateCluster", {"ClusterId": "j"}, []),
+        ("bedrock:invokeModel", {"ModelId": "m", "Input": {"S3Uri.$": "$.u"}, "Output": {"S3Uri": "s3://b/k"}}, []),
+        ("bedrock:invokeModel", {"Body": {}, "Prompt": "p"}, [missing("ModelId"), unknown("Prompt")]),
+        (
+            "aws-sdk:rds:copyDBSnapshot",
+            {"SourceDBSnapshotIdentifier": "a", "TargetDBSnapshotIdentifier": "b", "SourceRegion": "us-west-2"},
+            [],
+        ),
+        (
+            "aws-sdk:bedrockruntime:converse",
+            {"ModelId": "m", "AdditionalModelRequestFields": {"any": {"thing": 1}}, "System": [{"Text.$": "$.t"}]},
+            [],
+        ),
         ("http:invoke", {"Method": "GET"}, [missing("ApiEndpoint")]),
         ("http:invoke", {"Method": "GET", "ApiEndpoint": "States.Format('https://{}', $.a)"}, [invalid("ApiEndpoint")]),
         (

@@ -97,6 +97,10 @@ class TestSettings:
                 "ValidationException",
                 "constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]",
             ),
+            ({"Architectures": 1}, "SerializationException", "Architectures must be a list"),
+            ({"Environment": "x"}, "SerializationException", "Environment must have Variables"),
+            ({"Environment": {"Variables": ["x"]}}, "SerializationException", "Environment must have Variables"),
+            ({"Environment": {"Variables": {"A1": 1}}}, "SerializationException", "an object of texts"),
             ({"PackageType": "Image"}, "InvalidParameterValueException", "not from an image"),
             ({"Environment": {"Variables": {"AWS_REGION": "x"}}}, "InvalidParameterValueException", "AWS_REGION"),
             (

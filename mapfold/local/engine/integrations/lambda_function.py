@@ -7,7 +7,6 @@ payload as a JSON string its cause.
 from __future__ import annotations
 
 import base64
-import re
 import time
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
@@ -15,12 +14,12 @@ from functools import lru_cache
 
 import orjson
 
-from mapfold.local.engine.integrations.metadata import in_java_order
 from mapfold.local.engine.integrations.patterns import wait_for_token
 from mapfold.local.engine.integrations.progress import Progress
 from mapfold.local.engine.integrations.requests import could_not_start, invalid_format, not_supported, required
 from mapfold.local.engine.tokens import TaskTokens
 from mapfold.local.lambda_ import Invocation, LambdaError, LambdaService
+from mapfold.local.listing_order import order_of_members
 from mapfold.local.map_run.encoding import encode
 from mapfold.states.effects import Json, RunTask, TaskFailed, TaskSucceeded
 
@@ -32,9 +31,6 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "Qualifier": (),
 }
 """The parameters of `lambda:invoke` that are text, and what they may say (nothing: anything)."""
-
-_UNQUALIFIED = re.compile(r"Function not found: arn:(?:[^:]*:){5}[^:]*")
-"""Lambda's refusal of a function that is not there; a task is told which version of it was meant, too (recorded)."""
 
 _PLAIN = frozenset(("FunctionName", "Payload", "Qualifier"))
 
@@ -150,11 +146,8 @@ def _result(answer: Invocation) -> TaskSucceeded | TaskFailed:
 
 def _refused(error: LambdaError, service: LambdaService, started: Callable[[], None]) -> TaskFailed:
     started()  # AWS logs the start of a call that Lambda then refuses
-    message = error.message
-    if _UNQUALIFIED.fullmatch(message):
-        message += ":$LATEST"
     cause = (
-        f"{message} (Service: AWSLambda; Status Code: {error.status}; Error Code: {error.code}; "
+        f"{error.message} (Service: AWSLambda; Status Code: {error.status}; Error Code: {error.code}; "
         f"Request ID: {service.new_request_id()}; Proxy: null)"
     )
     return TaskFailed(f"Lambda.{error.code}", cause)
@@ -195,7 +188,7 @@ def _response(request_id: str, status: int) -> dict[str, Json]:
     }
     return {
         "SdkHttpMetadata": {
-            "AllHttpHeaders": {name: [headers[name]] for name in in_java_order(headers)},
+            "AllHttpHeaders": {name: [headers[name]] for name in order_of_members(list(headers))},
             "HttpHeaders": headers,
             "HttpStatusCode": status,
         },

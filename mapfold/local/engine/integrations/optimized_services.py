@@ -26,7 +26,8 @@ class Action:
     """`operation` is in the manner of Resources (putItem), `service` as `aws-sdk:` names it.
 
     `only`: the fields that are taken, where they are fewer than the API's. `adapt` makes the API's fields of the task's,
-    `renamed` the task's result of the API's. `told`: parameters that stand in the result again. `has_own_fields`: the task's are others than the API's.
+    `renamed` the task's result of the API's. `told`: parameters that stand in the result again. `has_own_fields`: the task's
+    are others than the API's. `more`: fields that it has beside the API's, which are not served here.
     """
 
     service: str
@@ -37,6 +38,7 @@ class Action:
     renamed: Adapt | None = None
     told: tuple[str, ...] = ()
     has_own_fields: bool = False
+    more: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +238,7 @@ OPTIMIZED_SERVICES: Mapping[str, OptimizedService] = {
     "bedrock": OptimizedService(
         OptimizedErrors("Bedrock", "AmazonBedrock", "BedrockException"),
         {
-            "invokeModel": Action("bedrockruntime", "invokeModel", CALL_OR_TOKEN),
+            "invokeModel": Action("bedrockruntime", "invokeModel", CALL_OR_TOKEN, more=frozenset(("Input", "Output"))),
             "createModelCustomizationJob": Action("bedrock", "createModelCustomizationJob", CALL_OR_JOB),
         },
         has_parsed_body=True,

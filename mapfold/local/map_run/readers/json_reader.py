@@ -34,9 +34,9 @@ def read_json(s3: S3Client, spec: ReaderSpec, opening: Opening = ANY_BYTES) -> C
     """The items of a JSON document. Raises `ItemReaderError`, which names the line or the pointer."""
     source = S3Object.from_arguments(spec.arguments, opening.pinned)
     document = _Document(source, read_object(s3, source, opening.on_opened))
-    steps = _pointer(spec.config.get("ItemsPointer"))
+    steps = pointer_steps(spec.config.get("ItemsPointer"))
     for depth, step in enumerate(steps):
-        _descend(document, step, "/" + "/".join(steps[: depth + 1]))
+        _descend(document, step, steps[: depth + 1])
     kind = document.peek()
     if kind not in ("[", "{"):
         document.item()  # what is no JSON at all is told so, with its line
@@ -76,8 +76,8 @@ def _members(document: _Document) -> Chunks:
         yield Chunk(values, keys)
 
 
-def _pointer(pointer: Json) -> list[str]:
-    """The steps of a JSON Pointer (RFC 6901)."""
+def pointer_steps(pointer: Json) -> list[str]:
+    """The steps of a JSON Pointer (RFC 6901). Raises `ItemReaderError` for what is none."""
     if pointer is None or pointer == "":
         return []
     if not isinstance(pointer, str) or not pointer.startswith("/"):
@@ -85,8 +85,8 @@ def _pointer(pointer: Json) -> list[str]:
     return [step.replace("~1", "/").replace("~0", "~") for step in pointer[1:].split("/")]
 
 
-def _descend(document: _Document, step: str, pointer: str) -> None:
-    """Go on to the member or element `step`; what comes before it is skipped."""
+def _descend(document: _Document, step: str, way: list[str]) -> None:
+    """Go on to the member or element `step`, the last of `way`; what comes before it is skipped."""
     match document.peek():
         case "{":
             for key in document.object():
@@ -98,9 +98,13 @@ def _descend(document: _Document, step: str, pointer: str) -> None:
                 if index == int(step):
                     return
                 document.skip()
-    raise ItemReaderError(
-        f"{document.source}: ItemsPointer {pointer} points to nothing; expected an array or an object."
-    )
+    raise ItemReaderError(f"{document.source}: {points_to_nothing(way)}")
+
+
+def points_to_nothing(steps: list[str]) -> str:
+    """The end of the cause where a document has nothing at the end of these steps."""
+    pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
+    return f"ItemsPointer {pointer} points to nothing; expected an array or an object."
 
 
 def _expectation(message: str) -> str:
