@@ -62,6 +62,8 @@ async def test_state(service: Service, request: Request) -> dict[str, Any]:
     if mock is not None and not mock.failed:
         await _check_result(state, mock)
     frame = _make_frame(service, data, context, variables)
+    if input_text is not None:
+        frame.remember(data, input_text)  # so that it goes on as it is written where the state leaves it alone
     trial = try_state(
         state,
         data,
@@ -72,7 +74,7 @@ async def test_state(service: Service, request: Request) -> dict[str, Any]:
     )
     trace = HttpTrace(reveals) if level == "TRACE" else None
     outcome = await _run(service, trial, frame, mock, notes, role_arn or "", trace)
-    answer = _answer(outcome)
+    answer = _answer(outcome, frame)
     if level != "INFO":
         answer["inspectionData"] = _inspect(state, outcome, notes, input_text or "{}", frame)
     if trace is not None:
@@ -246,10 +248,10 @@ def _step(trial: Generator[Effect, Any, Outcome], answer: Any) -> Effect | Outco
 # --- the answer ---------------------------------------------------------------------------------------------
 
 
-def _answer(outcome: Outcome) -> dict[str, Any]:
+def _answer(outcome: Outcome, frame: Frame) -> dict[str, Any]:
     answer: dict[str, Any] = {"status": outcome.status}
     if outcome.has_output:
-        answer["output"] = encode(outcome.output)
+        answer["output"] = frame.text_of(outcome.output)
     told = {"nextState": outcome.next, "error": outcome.error, "cause": outcome.cause}
     return answer | {name: value for name, value in told.items() if value is not None}
 

@@ -70,6 +70,21 @@ class TestWithoutMock:
             },
         }
 
+    @pytest.mark.parametrize(
+        ("state", "output"),
+        [
+            ({"Type": "Choice", "Choices": [{"Variable": "$.number", "NumericEquals": 2, "Next": "Equals 2"}]}, '{"number": 2}'),
+            ({"Type": "Pass", "Parameters": {"number.$": "$.number"}, "Next": "Equals 2"}, '{"number":2}'),
+        ],
+    )  # fmt: skip
+    def test_an_input_that_is_left_alone_goes_on_as_it_was_written(
+        self, service: Running, state: Json, output: str
+    ) -> None:
+        """With its blanks (the developer guide's example of a Choice); what a state makes has none."""
+        told = service.client.test_state(definition=json.dumps(state), roleArn=ROLE, input='{"number": 2}')
+
+        assert (told["output"], told["nextState"], told["status"]) == (output, "Equals 2", "SUCCEEDED")
+
     def test_a_task_does_its_work(self, service: Running) -> None:
         """By the engine, with the arguments that the state makes; INFO tells no steps."""
         service.engine.answers.append(TaskSucceeded({"n": 2}))
