@@ -28,6 +28,7 @@ from mapfold.states.inspection import Notes
 from mapfold.states.machine import compile_state
 from mapfold.states.map_distributed import DistributedMap
 from mapfold.states.map_inline import InlineMap
+from mapfold.states.map_items import whole_array, whole_object
 from mapfold.states.parallel import Parallel
 from mapfold.states.task import Task
 from mapfold.states.trial import Outcome, find_state, try_state
@@ -273,8 +274,15 @@ def _inspect(state: State, outcome: Outcome, notes: Notes, input_text: str, fram
     return inspected
 
 
-def _hidden(state: State) -> tuple[str, ...]:
-    """Steps that the language of the state does not have: in JSONata there is no InputPath, so nothing to note of it."""
-    if isinstance(state, InlineMap | DistributedMap) and state.flow.select is None:
-        return ("afterItemsPath",)
-    return ()
+def _hidden(state: State) -> set[str]:
+    """Steps that AWS does not tell of: what a Map leaves unsaid, and the result of a Map or Parallel, which is the mock."""
+    if isinstance(state, Parallel):
+        return {"result"}
+    if not isinstance(state, InlineMap | DistributedMap):
+        return set()
+    hidden = {"result"}
+    if state.max_concurrency is None:
+        hidden.add("maxConcurrency")
+    if state.flow.select is None or state.items in (whole_array, whole_object):  # in JSONata there is no ItemsPath
+        hidden.add("afterItemsPath")
+    return hidden

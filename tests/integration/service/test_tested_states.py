@@ -226,6 +226,22 @@ class TestWithMock:
 
         assert told["inspectionData"]["afterParameters"]["MessageBody"] == {"id": "run-1", "token": "t", "state": here}
 
+    @pytest.mark.parametrize(
+        ("state", "data", "steps"),
+        [
+            (SPREAD, [{"itemId": 1}], {"input": [{"itemId": 1}], "afterInputPath": [{"itemId": 1}]}),
+            ({"Type": "Parallel", "Branches": [EACH], "End": True}, None, {"input": {}}),
+        ],
+    )
+    def test_of_maps_and_parallels_only_the_steps_that_they_have_are_told(
+        self, service: Running, state: Json, data: Json, steps: dict[str, Json]
+    ) -> None:
+        """As AWS's announcement of mocks prints the answers for these two."""
+        told = try_state(service, state, data, mock={"result": '[{"done": 1}]'}, inspectionLevel="DEBUG")
+
+        placed = dict.fromkeys(("afterResultSelector", "afterResultPath"), [{"done": 1}])
+        assert told == {"status": "SUCCEEDED", "output": [{"done": 1}], "inspectionData": steps | placed}
+
     def test_an_inline_map(self, service: Running) -> None:
         """Its items and the inputs of its iterations are told, and the mock is its result."""
         state = {**MAP, "ItemsPath": "$.items", "ItemSelector": {"v.$": "$$.Map.Item.Value"}, "MaxConcurrency": 3}
@@ -329,7 +345,9 @@ class TestWithMock:
 
     def test_a_map_without_items(self, service: Running) -> None:
         """What was made of none is told all the same."""
-        told = try_state(service, {**MAP, "MaxConcurrency": 2}, [], mock={"result": "[]"}, inspectionLevel="DEBUG")
+        state = {**MAP, "ItemsPath": "$", "MaxConcurrency": 2}
+
+        told = try_state(service, state, [], mock={"result": "[]"}, inspectionLevel="DEBUG")
 
         assert (told["output"], told["inspectionData"]["afterItemsPath"]) == ([], [])
         assert told["inspectionData"]["maxConcurrency"] == 2
