@@ -239,7 +239,7 @@ class TestWithMock:
         """As AWS's announcement of mocks prints the answers for these two."""
         told = try_state(service, state, data, mock={"result": '[{"done": 1}]'}, inspectionLevel="DEBUG")
 
-        placed = dict.fromkeys(("afterResultSelector", "afterResultPath"), [{"done": 1}])
+        placed = {name: [{"done": 1}] for name in ("afterResultSelector", "afterResultPath")}
         assert told == {"status": "SUCCEEDED", "output": [{"done": 1}], "inspectionData": steps | placed}
 
     def test_an_inline_map(self, service: Running) -> None:
