@@ -57,6 +57,10 @@ def hash_code(value: Json) -> int:
 
 def _of_text(text: str) -> int:
     code = 0
+    if text.isascii():  # nearly all are, and this takes half the time
+        for unit in text.encode():
+            code = (31 * code + unit) & _INT_BITS
+        return code
     units = text.encode("utf-16-be", "surrogatepass")
     for at in range(0, len(units), 2):
         code = (31 * code + (units[at] << 8 | units[at + 1])) & _INT_BITS

@@ -15,7 +15,6 @@ from functools import lru_cache
 
 import orjson
 
-from mapfold.local.engine.integrations.metadata import in_java_order
 from mapfold.local.engine.integrations.patterns import wait_for_token
 from mapfold.local.engine.integrations.progress import Progress
 from mapfold.local.engine.integrations.requests import could_not_start, invalid_format, not_supported, required
@@ -23,6 +22,7 @@ from mapfold.local.engine.tokens import TaskTokens
 from mapfold.local.lambda_ import Invocation, LambdaError, LambdaService
 from mapfold.local.map_run.encoding import encode
 from mapfold.states.effects import Json, RunTask, TaskFailed, TaskSucceeded
+from mapfold.states.java_hash import names_in_map_order
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "ClientContext": (),
@@ -195,7 +195,7 @@ def _response(request_id: str, status: int) -> dict[str, Json]:
     }
     return {
         "SdkHttpMetadata": {
-            "AllHttpHeaders": {name: [headers[name]] for name in in_java_order(headers)},
+            "AllHttpHeaders": {name: [headers[name]] for name in names_in_map_order(headers)},
             "HttpHeaders": headers,
             "HttpStatusCode": status,
         },

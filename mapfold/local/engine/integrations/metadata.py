@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from mapfold.local.engine.integrations.calls import Answer
 from mapfold.local.engine.integrations.stand_in import CONTENT_TYPES
 from mapfold.states.effects import Json
+from mapfold.states.java_hash import names_in_map_order
 
 SPELLINGS: Mapping[str, str] = {
     "x-amz-executed-version": "X-Amz-Executed-Version",
@@ -45,23 +46,11 @@ def http_metadata(headers: Mapping[str, str], status: int, *, server: str | None
     shown = dict(sorted(shown.items(), key=lambda item: item[0].lower()))
     return {
         "SdkHttpMetadata": {
-            "AllHttpHeaders": {name: [shown[name]] for name in in_java_order(shown)},
+            "AllHttpHeaders": {name: [shown[name]] for name in names_in_map_order(shown)},
             "HttpHeaders": shown,
             "HttpStatusCode": status,
         }
     }
-
-
-def in_java_order(names: Iterable[str]) -> list[str]:
-    """Names as a Java HashMap of up to twelve has them, which the older SDK keeps all headers in: by their hashes."""
-    return sorted(names, key=_bucket)
-
-
-def _bucket(name: str) -> int:
-    value = 0
-    for character in name:
-        value = (31 * value + ord(character)) & 0xFFFFFFFF
-    return (value ^ value >> 16) & 15
 
 
 def _spelled(name: str) -> str:
