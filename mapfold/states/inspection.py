@@ -27,13 +27,17 @@ _WITH_RESULT = ("Task", "Parallel", "Map", "Pass")
 
 
 def note_input(node: Node, query: Query | None) -> Query | None:
-    """InputPath, noted."""
+    """InputPath, noted; that of a Parallel only where it is written down."""
+    if node.fields.get("Type") == "Parallel" and not node.has("InputPath"):
+        return query
     return _noted(node, "afterInputPath", query)
 
 
 def note_arguments(node: Node, query: Query | None) -> Query | None:
-    """Parameters or Arguments, noted where the state may have them."""
+    """Parameters or Arguments, noted where the state may have them; those of a Parallel only where they are written down."""
     kind = node.fields.get("Type")
+    if kind == "Parallel" and not node.has("Arguments" if node.is_jsonata else "Parameters"):
+        return query
     if kind not in _WITH_ARGUMENTS or (node.is_jsonata and kind == "Pass"):
         return query
     return _noted(node, "afterArguments" if node.is_jsonata else "afterParameters", query)

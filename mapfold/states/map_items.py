@@ -21,16 +21,31 @@ def compile_items(node: Node, *, distributed: bool) -> Items:
     """ItemsPath or Items; by default all of the input."""
     if node.is_jsonata:
         return _compile_jsonata_items(node, distributed=distributed)
-    text = node.fields.get("ItemsPath", "$")
-    find = node.path("ItemsPath", compile_=compile_reference_field) if node.has("ItemsPath") else None
+    if not node.has("ItemsPath"):
+        return whole_object if distributed else whole_array
+    text = node.fields["ItemsPath"]
+    find = node.path("ItemsPath", compile_=compile_reference_field)
 
     def read(data: Json, frame: Frame) -> Json:
-        items = data if find is None else find(data, frame)
-        if isinstance(items, list) or (distributed and isinstance(items, dict)):
-            return items
-        raise StateError("States.Runtime", f'Reference path "{text}" must point to array.')
+        return _items(data if find is None else find(data, frame), text, distributed=distributed)
 
     return read
+
+
+def whole_array(data: Json, frame: Frame) -> Json:
+    """The items of an inline Map without ItemsPath. Raises `StateError` for an input that is no array."""
+    return _items(data, "$", distributed=False)
+
+
+def whole_object(data: Json, frame: Frame) -> Json:
+    """The items of a distributed Map without ItemsPath, which may be an object's members."""
+    return _items(data, "$", distributed=True)
+
+
+def _items(items: Json, path: str, *, distributed: bool) -> Json:
+    if isinstance(items, list) or (distributed and isinstance(items, dict)):
+        return items
+    raise StateError("States.Runtime", f'Reference path "{path}" must point to array.')
 
 
 def _compile_jsonata_items(node: Node, *, distributed: bool) -> Items:

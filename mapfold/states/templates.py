@@ -13,6 +13,7 @@ from mapfold.states.bulk import MANY, weigh
 from mapfold.states.effects import Json
 from mapfold.states.frame import Frame
 from mapfold.states.intrinsic_calls import compile_value
+from mapfold.states.java_hash import names_in_map_order
 from mapfold.states.json_path import PathSyntaxError
 from mapfold.states.queries import Query
 
@@ -73,7 +74,10 @@ def _compile_node(node: Json, report: Callable[[str, str], None]) -> Query | Non
 
 
 def _compile_object(node: Mapping[str, Json], report: Callable[[str, str], None]) -> Query | None:
-    """Members that are filled in stand behind the others, as the service takes `x.$` out and puts `x` in."""
+    """Members that are filled in stand behind the others, as the service takes `x.$` out and puts `x` in.
+
+    They stand there in the order of a HashMap of their names, which it seems to keep them in until all are known.
+    """
     constants: dict[str, Json] = {}
     filled: dict[str, Json] = {}
     dynamic: list[tuple[str, Query]] = []
@@ -93,7 +97,7 @@ def _compile_object(node: Mapping[str, Json], report: Callable[[str, str], None]
             dynamic.append((name, query))
     if not dynamic:
         return None
-    return _build_object(constants | filled, dynamic)
+    return _build_object(constants | {name: filled[name] for name in names_in_map_order(filled)}, dynamic)
 
 
 def _build_object(constants: dict[str, Json], dynamic: list[tuple[str, Query]]) -> Query:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mapfold.local.listing_order import order_of_members, order_of_values
+from mapfold.local.listing_order import order_of_values
+from mapfold.states.java_hash import names_in_map_order
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_known_lists_of_values_follow_from_the_rule(in_the_model: str, listed: s
 )
 def test_known_orders_of_members_follow_from_the_rule(in_the_model: str, listed: str) -> None:
     """All are quoted in public."""
-    assert order_of_members(in_the_model.split()) == listed.split()
+    assert names_in_map_order(in_the_model.split()) == listed.split()
 
 
 def test_a_structure_with_many_members_has_a_larger_table() -> None:
@@ -51,5 +52,5 @@ def test_a_structure_with_many_members_has_a_larger_table() -> None:
     few = ["aa", "aq"]  # their places are 0 and 0 of 16, 0 and 16 of 32
     many = ["aq", "aa", *(f"b{n}" for n in range(11))]
 
-    assert order_of_members(["aq", "aa"]) == ["aq", "aa"]
-    assert [name for name in order_of_members(many) if name in few] == ["aa", "aq"]
+    assert names_in_map_order(["aq", "aa"]) == ["aq", "aa"]
+    assert [name for name in names_in_map_order(many) if name in few] == ["aa", "aq"]

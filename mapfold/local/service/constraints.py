@@ -18,8 +18,9 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from mapfold.local.listing_order import order_of_members, order_of_values
+from mapfold.local.listing_order import order_of_values
 from mapfold.local.service.faults import Fault, invalid
+from mapfold.states.java_hash import names_in_map_order
 
 Check = Callable[[Any, str, list[str]], None]
 """(value, its path, problems): appends to `problems`; raises Fault where the JSON type is wrong."""
@@ -70,7 +71,7 @@ def _structure(shapes: Shapes, name: str, shape: Shape) -> Check:
     required = frozenset(shape.get("required", ()))
     members = [
         (member, _compile(shapes, shape["members"][member]["shape"]), member in required)
-        for member in order_of_members(list(shape["members"]))
+        for member in names_in_map_order(shape["members"])
     ]
 
     def check(value: Any, path: str, problems: list[str]) -> None:

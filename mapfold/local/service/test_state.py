@@ -28,6 +28,7 @@ from mapfold.states.inspection import Notes
 from mapfold.states.machine import compile_state
 from mapfold.states.map_distributed import DistributedMap
 from mapfold.states.map_inline import InlineMap
+from mapfold.states.map_items import whole_array, whole_object
 from mapfold.states.parallel import Parallel
 from mapfold.states.task import Task
 from mapfold.states.trial import Outcome, find_state, try_state
@@ -62,6 +63,8 @@ async def test_state(service: Service, request: Request) -> dict[str, Any]:
     if mock is not None and not mock.failed:
         await _check_result(state, mock)
     frame = _make_frame(service, data, context, variables)
+    if input_text is not None:
+        frame.remember(data, input_text)  # so that it goes on as it is written where the state leaves it alone
     trial = try_state(
         state,
         data,
@@ -72,7 +75,7 @@ async def test_state(service: Service, request: Request) -> dict[str, Any]:
     )
     trace = HttpTrace(reveals) if level == "TRACE" else None
     outcome = await _run(service, trial, frame, mock, notes, role_arn or "", trace)
-    answer = _answer(outcome)
+    answer = _answer(outcome, frame)
     if level != "INFO":
         answer["inspectionData"] = _inspect(state, outcome, notes, input_text or "{}", frame)
     if trace is not None:
@@ -246,10 +249,10 @@ def _step(trial: Generator[Effect, Any, Outcome], answer: Any) -> Effect | Outco
 # --- the answer ---------------------------------------------------------------------------------------------
 
 
-def _answer(outcome: Outcome) -> dict[str, Any]:
+def _answer(outcome: Outcome, frame: Frame) -> dict[str, Any]:
     answer: dict[str, Any] = {"status": outcome.status}
     if outcome.has_output:
-        answer["output"] = encode(outcome.output)
+        answer["output"] = frame.text_of(outcome.output)
     told = {"nextState": outcome.next, "error": outcome.error, "cause": outcome.cause}
     return answer | {name: value for name, value in told.items() if value is not None}
 
@@ -271,8 +274,15 @@ def _inspect(state: State, outcome: Outcome, notes: Notes, input_text: str, fram
     return inspected
 
 
-def _hidden(state: State) -> tuple[str, ...]:
-    """Steps that the language of the state does not have: in JSONata there is no InputPath, so nothing to note of it."""
-    if isinstance(state, InlineMap | DistributedMap) and state.flow.select is None:
-        return ("afterItemsPath",)
-    return ()
+def _hidden(state: State) -> set[str]:
+    """Steps that AWS does not tell of: what a Map leaves unsaid, and the result of a Map or Parallel, which is the mock."""
+    if isinstance(state, Parallel):
+        return {"result"}
+    if not isinstance(state, InlineMap | DistributedMap):
+        return set()
+    hidden = {"result"}
+    if state.max_concurrency is None:
+        hidden.add("maxConcurrency")
+    if state.flow.select is None or state.items in (whole_array, whole_object):  # in JSONata there is no ItemsPath
+        hidden.add("afterItemsPath")
+    return hidden

@@ -70,6 +70,21 @@ class TestWithoutMock:
             },
         }
 
+    @pytest.mark.parametrize(
+        ("state", "output"),
+        [
+            ({"Type": "Choice", "Choices": [{"Variable": "$.number", "NumericEquals": 2, "Next": "Equals 2"}]}, '{"number": 2}'),
+            ({"Type": "Pass", "Parameters": {"number.$": "$.number"}, "Next": "Equals 2"}, '{"number":2}'),
+        ],
+    )  # fmt: skip
+    def test_an_input_that_is_left_alone_goes_on_as_it_was_written(
+        self, service: Running, state: Json, output: str
+    ) -> None:
+        """With its blanks (the developer guide's example of a Choice); what a state makes has none."""
+        told = service.client.test_state(definition=json.dumps(state), roleArn=ROLE, input='{"number": 2}')
+
+        assert (told["output"], told["nextState"], told["status"]) == (output, "Equals 2", "SUCCEEDED")
+
     def test_a_task_does_its_work(self, service: Running) -> None:
         """By the engine, with the arguments that the state makes; INFO tells no steps."""
         service.engine.answers.append(TaskSucceeded({"n": 2}))
@@ -211,6 +226,22 @@ class TestWithMock:
 
         assert told["inspectionData"]["afterParameters"]["MessageBody"] == {"id": "run-1", "token": "t", "state": here}
 
+    @pytest.mark.parametrize(
+        ("state", "data", "steps"),
+        [
+            (SPREAD, [{"itemId": 1}], {"input": [{"itemId": 1}], "afterInputPath": [{"itemId": 1}]}),
+            ({"Type": "Parallel", "Branches": [EACH], "End": True}, None, {"input": {}}),
+        ],
+    )
+    def test_of_maps_and_parallels_only_the_steps_that_they_have_are_told(
+        self, service: Running, state: Json, data: Json, steps: dict[str, Json]
+    ) -> None:
+        """As AWS's announcement of mocks prints the answers for these two."""
+        told = try_state(service, state, data, mock={"result": '[{"done": 1}]'}, inspectionLevel="DEBUG")
+
+        placed = {name: [{"done": 1}] for name in ("afterResultSelector", "afterResultPath")}
+        assert told == {"status": "SUCCEEDED", "output": [{"done": 1}], "inspectionData": steps | placed}
+
     def test_an_inline_map(self, service: Running) -> None:
         """Its items and the inputs of its iterations are told, and the mock is its result."""
         state = {**MAP, "ItemsPath": "$.items", "ItemSelector": {"v.$": "$$.Map.Item.Value"}, "MaxConcurrency": 3}
@@ -319,7 +350,9 @@ class TestWithMock:
 
     def test_a_map_without_items(self, service: Running) -> None:
         """What was made of none is told all the same."""
-        told = try_state(service, {**MAP, "MaxConcurrency": 2}, [], mock={"result": "[]"}, inspectionLevel="DEBUG")
+        state = {**MAP, "ItemsPath": "$", "MaxConcurrency": 2}
+
+        told = try_state(service, state, [], mock={"result": "[]"}, inspectionLevel="DEBUG")
 
         assert (told["output"], told["inspectionData"]["afterItemsPath"]) == ([], [])
         assert told["inspectionData"]["maxConcurrency"] == 2

@@ -80,7 +80,7 @@ class TestTrace:
             "method": "GET",
             "url": URL,
             "headers": (
-                "[User-Agent: Amazon|StepFunctions|HttpInvoke|us-east-1, Range: bytes=0-262144, Mine: h" + secret + "]"
+                f"[Mine: h{secret}, User-Agent: Amazon|StepFunctions|HttpInvoke|us-east-1, Range: bytes=0-262144]"
             ),
         }
         assert trace.response == {
@@ -91,8 +91,51 @@ class TestTrace:
             "body": '{"a":1}',
         }
 
+    async def test_the_guide_s_request(self, clients: FakeClients) -> None:
+        """What the task says, the authorization, what else the connection adds, the service's own; no Content-Type."""
+        secret = {
+            "username": "u",
+            "password": "p",
+            "invocation_http_parameters": {
+                "header_parameters": [{"key": "CustomHeader1", "value": "CustomHeaderValue1"}],
+                "query_string_parameters": [{"key": "QueryParam1", "value": "QueryParamValue1"}],
+                "body_parameters": [{"key": "BodyKey1", "value": "BodyValue1"}],
+            },
+        }
+        connection(clients, "BASIC", secret)
+        http, trace = FakeHttp(answer()), HttpTrace(reveals=True)
+
+        await run(
+            clients, http, trace=trace, ApiEndpoint="https://httpbin.org/get", Headers={"definitionHeader": "h1"},
+            RequestBody={"message": "Hello from Step Functions!"}, QueryParameters={"queryParam": "q1"},
+        )  # fmt: skip
+
+        assert trace.request == {
+            "protocol": "https",
+            "method": "GET",
+            "url": "https://httpbin.org/get?queryParam=q1&QueryParam1=QueryParamValue1",
+            "headers": (
+                "[definitionHeader: h1, Authorization: Basic dTpw, CustomHeader1: CustomHeaderValue1, "
+                "User-Agent: Amazon|StepFunctions|HttpInvoke|us-east-1, Range: bytes=0-262144]"
+            ),
+            "body": '{"message":"Hello from Step Functions!","BodyKey1":"BodyValue1"}',
+        }
+        assert http.requests[0][2]["Content-Type"] == "application/json; charset=UTF-8"
+
 
 class TestHttpTask:
+    def test_headers_of_the_result_stand_as_in_the_guide_s_example(self) -> None:
+        """In the order of a Java HashMap."""
+        names = "date content-type content-length server access-control-allow-origin access-control-allow-credentials"
+        headers = {name: ["v"] for name in names.split()}
+
+        shown = HttpAnswer(200, "OK", headers, b"").shown()["Headers"]
+
+        assert isinstance(shown, dict)
+        assert " ".join(shown) == (
+            "date access-control-allow-origin content-length server access-control-allow-credentials content-type"
+        )
+
     async def test_the_result_is_the_answer(self, clients: FakeClients) -> None:
         """Body as JSON, headers with their values in lists, status and its text."""
         connection(clients, "BASIC", {"username": "u", "password": "p"})

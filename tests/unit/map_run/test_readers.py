@@ -124,6 +124,24 @@ class TestCsv:
         """Quotes, short and long rows, blanks, backslashes, line ends, a byte order mark."""
         assert read(text, FIRST_ROW) == items
 
+    @pytest.mark.parametrize(
+        ("header", "shown"),
+        [
+            ("userId,movieId,rating,timestamp", "rating movieId userId timestamp"),
+            ("Bucket,Key,Size,LastModifiedDate", "LastModifiedDate Bucket Size Key"),
+            (
+                "show_id,type,title,director,cast,country,date_added,release_year,rating,duration,listed_in,description",
+                "duration listed_in cast country date_added show_id director release_year rating description type title",
+            ),
+        ],
+    )
+    def test_members_stand_in_the_order_of_java_s_hash_map(self, header: str, shown: str) -> None:
+        """As the developer guide shows items of CSV files and inventories."""
+        (item,) = read(f"{header}\n0\n", FIRST_ROW)
+
+        assert isinstance(item, dict)
+        assert list(item) == shown.split()
+
     @pytest.mark.parametrize("name", DELIMITERS)
     def test_five_delimiters(self, name: str) -> None:
         """CSVDelimiter names the character."""

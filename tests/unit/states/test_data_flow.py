@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from mapfold.states import EndScope, FailScope, Goto, Json, TaskSucceeded, compile_machine
@@ -35,6 +37,28 @@ class TestJsonPath:
 
         assert end == EndScope({"a": 1, "result": {"kept": 9}})
         assert world.details("LambdaFunctionScheduled")["input"] == '{"fixed":[1,{"deep":1}],"sent":1}'
+
+    @pytest.mark.parametrize(
+        ("written", "shown"),
+        [
+            (
+                ["MyLetters", "MyNumbers", "MyString", "MyObject", "MyArray"],
+                "MyNumbers MyObject MyString MyLetters MyArray",
+            ),
+            (["ContextIndex", "ContextValue"], "ContextValue ContextIndex"),
+            (["MyMultiplicationFactor", "MyItem"], "MyMultiplicationFactor MyItem"),
+            ([f"c{n}" for n in range(13)], "c11 c10 c12 c0 c1 c2 c3 c4 c5 c6 c7 c8 c9"),
+        ],
+    )
+    def test_what_is_filled_in_stands_in_the_order_of_java_s_hash_map(
+        self, run_machine: RunMachine, written: list[str], shown: str
+    ) -> None:
+        """The developer guide's examples, whose printed outputs have this order; the table grows with the thirteenth."""
+        state = {"Type": "Pass", "Parameters": {f"{name}.$": "$" for name in written} | {"fixed": 0}}
+
+        _, world = run_machine(one_state(state), 1)
+
+        assert list(json.loads(world.details("PassStateExited")["output"])) == ["fixed", *shown.split()]
 
     @pytest.mark.parametrize(
         ("fields", "output"),

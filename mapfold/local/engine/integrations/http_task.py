@@ -144,7 +144,7 @@ class HttpTask:
             trace = effect.trace
             if trace is not None:
                 told = authorization if trace.reveals else Authorization()
-                trace.request = traced(*self._request(effect.arguments, told))
+                trace.request = traced(*self._request(effect.arguments, told, with_type=False))
             answer = await answer_of(lambda: self.send(method, url, headers, body))
         if isinstance(answer, ClientFault):
             return TaskFailed("States.Http.Socket", answer.message)
@@ -155,21 +155,22 @@ class HttpTask:
         return answer.shown() if _is_readable(answer) else _broken("The response is not text.")
 
     def _request(
-        self, arguments: Mapping[str, Json], authorization: Authorization
+        self, arguments: Mapping[str, Json], authorization: Authorization, *, with_type: bool = True
     ) -> tuple[str, str, dict[str, str], bytes | None]:
+        """Method, URL, headers in the service's order, body. `with_type`: with the Content-Type that the body brings."""
         body_json = arguments.get("RequestBody")
         if authorization.body:
             body_json = {**(body_json if isinstance(body_json, dict) else {}), **authorization.body}
-        headers = {
-            "User-Agent": f"Amazon|StepFunctions|HttpInvoke|{self.region}",
-            "Range": "bytes=0-262144",
-        }
+        headers: dict[str, str] = {}
         for name, value in [*(header_pairs(arguments.get("Headers")) or ()), *authorization.headers.items()]:
             known = next((other for other in headers if other.lower() == name.lower()), None)
             if known is not None:
                 del headers[known]
             headers[name] = value
-        body = _body(body_json, arguments.get("Transform") or {}, headers)
+        own = {"User-Agent": f"Amazon|StepFunctions|HttpInvoke|{self.region}", "Range": "bytes=0-262144"}
+        given = {name.lower() for name in headers}
+        headers |= {name: value for name, value in own.items() if name.lower() not in given}
+        body = _body(body_json, arguments.get("Transform") or {}, headers if with_type else headers.copy())
         query = [*(query_pairs(arguments.get("QueryParameters")) or ())]
         query = [pair for pair in query if pair[0] not in authorization.query] + list(authorization.query.items())
         return str(arguments["Method"]), _with_query(str(arguments["ApiEndpoint"]), query), headers, body
@@ -190,7 +191,7 @@ class HttpTask:
             return _no_connection(secret)
         values = json.loads(secret.output["SecretString"])
         more = values.get("invocation_http_parameters") or {}
-        headers = _listed(more.get("header_parameters"))
+        headers: dict[str, str] = {}
         kind = described.output.get("AuthorizationType")
         if kind == "BASIC":
             pair = f"{values['username']}:{values['password']}".encode()
@@ -203,7 +204,9 @@ class HttpTask:
                 return token
             headers["Authorization"] = f"Bearer {token}"
         return Authorization(
-            headers, _listed(more.get("query_string_parameters")), _listed(more.get("body_parameters"))
+            headers | _listed(more.get("header_parameters")) | headers,
+            _listed(more.get("query_string_parameters")),
+            _listed(more.get("body_parameters")),
         )
 
     async def _token(self, connection_arn: str, values: Mapping[str, Any]) -> str | TaskFailed:

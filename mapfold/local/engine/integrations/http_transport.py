@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from mapfold.local.engine.integrations.calls import ClientFault, in_thread
 from mapfold.states.effects import Json
 from mapfold.states.frame import PAYLOAD_LIMIT
+from mapfold.states.java_hash import names_in_map_order
 
 SECONDS = 60
 """How long an API may take, all in all."""
@@ -48,9 +49,9 @@ class HttpAnswer:
         return {**told, "headers": shown_headers((name, one) for name, all_ in self.headers.items() for one in all_)}
 
     def shown(self) -> dict[str, Json]:
-        """The task's result: the body as JSON if it is some, as text if not."""
+        """The task's result: the body as JSON if it is some, as text if not. Headers stand as in a Java HashMap."""
         return {
-            "Headers": dict(self.headers),
+            "Headers": {name: self.headers[name] for name in names_in_map_order(self.headers)},
             "ResponseBody": _parsed(self.text),
             "StatusCode": self.status,
             "StatusText": self.reason,

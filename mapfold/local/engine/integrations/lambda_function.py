@@ -19,9 +19,9 @@ from mapfold.local.engine.integrations.progress import Progress
 from mapfold.local.engine.integrations.requests import could_not_start, invalid_format, not_supported, required
 from mapfold.local.engine.tokens import TaskTokens
 from mapfold.local.lambda_ import Invocation, LambdaError, LambdaService
-from mapfold.local.listing_order import order_of_members
 from mapfold.local.map_run.encoding import encode
 from mapfold.states.effects import Json, RunTask, TaskFailed, TaskSucceeded
+from mapfold.states.java_hash import names_in_map_order
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "ClientContext": (),
@@ -188,7 +188,7 @@ def _response(request_id: str, status: int) -> dict[str, Json]:
     }
     return {
         "SdkHttpMetadata": {
-            "AllHttpHeaders": {name: [headers[name]] for name in order_of_members(list(headers))},
+            "AllHttpHeaders": {name: [headers[name]] for name in names_in_map_order(headers)},
             "HttpHeaders": headers,
             "HttpStatusCode": status,
         },

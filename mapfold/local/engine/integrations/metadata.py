@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from mapfold.local.engine.integrations.calls import Answer
 from mapfold.local.engine.integrations.stand_in import CONTENT_TYPES
-from mapfold.local.listing_order import order_of_members
 from mapfold.states.effects import Json
+from mapfold.states.java_hash import names_in_map_order
 
 SPELLINGS: Mapping[str, str] = {
     "x-amz-executed-version": "X-Amz-Executed-Version",
@@ -46,7 +46,7 @@ def http_metadata(headers: Mapping[str, str], status: int, *, server: str | None
     shown = dict(sorted(shown.items(), key=lambda item: item[0].lower()))
     return {
         "SdkHttpMetadata": {
-            "AllHttpHeaders": {name: [shown[name]] for name in order_of_members(list(shown))},
+            "AllHttpHeaders": {name: [shown[name]] for name in names_in_map_order(shown)},
             "HttpHeaders": shown,
             "HttpStatusCode": status,
         }

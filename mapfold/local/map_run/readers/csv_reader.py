@@ -1,5 +1,7 @@
 """InputType CSV: one object of header -> text a row (Developer Guide: how Step Functions parses input CSV files).
 
+The members of such an object stand in the order of a Java HashMap, as the guide's examples of items show them.
+
 Python's csv module keeps AWS's rules once a backslash is its escape character: quotes are optional, `""` is a quote,
 quoted fields may hold delimiters and line ends, and a backslash that escapes nothing is dropped. Text without quotes
 and backslashes, which is most, needs no more than to be split: 0.37 µs a row of five fields with its object, with csv 0.49 µs.
@@ -21,6 +23,7 @@ from mapfold.local.map_run.readers.lines import ITEM_LIMIT_BYTES, LineBlocks
 from mapfold.local.map_run.readers.objects import ANY_BYTES, Opening, S3Object, read_object
 from mapfold.local.map_run.readers.rows import object_maker
 from mapfold.states.effects import Json, ReaderSpec
+from mapfold.states.java_hash import names_in_map_order
 
 DELIMITERS = {"COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "SPACE": " ", "TAB": "\t"}
 HEADER_LIMIT_BYTES = 10 * 1024
@@ -60,7 +63,7 @@ def read_csv(s3: S3Client, spec: ReaderSpec, opening: Opening = ANY_BYTES) -> Ch
 
 def _chunks(text: _Text, rows: Iterator[list[Row]], header: Row) -> Chunks:
     width = len(header)
-    as_objects = object_maker(header)
+    as_objects = object_maker(header, shown=names_in_map_order(header))
     items: list[Json] = []
     chunk_start = 0
     for part in rows:
