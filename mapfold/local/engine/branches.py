@@ -231,7 +231,7 @@ async def _run_scope(
 
 
 def _record_abort(state: State, frame: Frame) -> None:
-    """Only states that wait can be caught by an abort, and only they have an event for it."""
+    """Others than those that wait for something have no event for it."""
     if isinstance(state, WorkState):
         frame.record_leaf(state.entered_type.replace("Entered", "Aborted"))
     elif isinstance(state, Wait):
