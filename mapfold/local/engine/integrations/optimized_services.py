@@ -236,7 +236,7 @@ OPTIMIZED_SERVICES: Mapping[str, OptimizedService] = {
     "bedrock": OptimizedService(
         OptimizedErrors("Bedrock", "AmazonBedrock", "BedrockException"),
         {
-            "invokeModel": Action("bedrockruntime", "invokeModel", CALL_OR_TOKEN),
+            "invokeModel": Action("bedrockruntime", "invokeModel", CALL_OR_TOKEN, has_own_fields=True),
             "createModelCustomizationJob": Action("bedrock", "createModelCustomizationJob", CALL_OR_JOB),
         },
         has_parsed_body=True,
