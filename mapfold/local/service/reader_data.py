@@ -11,6 +11,7 @@ import orjson
 
 from mapfold.local.map_run.model import Chunks, ItemReaderError, S3Client
 from mapfold.local.map_run.readers import FILE_READERS
+from mapfold.local.map_run.readers.json_reader import INDEX, pointer_steps
 from mapfold.local.map_run.readers.objects import ANY_BYTES
 from mapfold.states import Json
 from mapfold.states.effects import ReaderSpec
@@ -23,7 +24,7 @@ def read_items(text: str, spec: ReaderSpec, most: int | None) -> list[Json] | di
     """The items, at most `most` (None or 0: all): a list, or an object where the source is one.
 
     The data is as found in its source (API reference). Rows and lines are taken as an array of JSON, too. Raises
-    ItemReaderError, as the Map's reader would.
+    ItemReaderError where the Map's reader would.
     """
     items = _json(text)
     if spec.config.get("InputType") in LINES:
@@ -64,10 +65,15 @@ class _OneObject:
 
 
 def _point(data: Json, pointer: Json) -> Json:
-    """What a JSON Pointer such as `/a/b` leads to, or the data where it leads nowhere."""
+    """What a JSON Pointer such as `/a/b` leads to. An array that it leads nowhere in is taken for what it leads to."""
     value = data
-    for name in pointer.split("/")[1:] if isinstance(pointer, str) else ():
-        if not isinstance(value, dict) or name not in value:
+    for step in pointer_steps(pointer):
+        if isinstance(value, dict) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and INDEX.fullmatch(step) and int(step) < len(value):
+            value = value[int(step)]
+        elif isinstance(data, list):
             return data
-        value = value[name]
+        else:
+            raise ItemReaderError(f"ItemsPointer {pointer} points to nothing; expected an array or an object.")
     return value

@@ -26,7 +26,8 @@ SURELY_SMALL = ITEM_LIMIT_BYTES // 4
 _SPACE = re.compile(r"[ \t\r\n]*")
 _COMMA = re.compile(r"[ \t\r\n]*,[ \t\r\n]*")
 _BRACKET_OR_QUOTE = re.compile(r'["{}\[\]]')
-_INDEX = re.compile(r"0|[1-9][0-9]*")
+INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
+"""A step of a JSON Pointer that may be an array's: no array has more than nine digits of elements."""
 _QUOTE_OR_BACKSLASH = re.compile(r'["\\]')
 
 
@@ -34,7 +35,7 @@ def read_json(s3: S3Client, spec: ReaderSpec, opening: Opening = ANY_BYTES) -> C
     """The items of a JSON document. Raises `ItemReaderError`, which names the line or the pointer."""
     source = S3Object.from_arguments(spec.arguments, opening.pinned)
     document = _Document(source, read_object(s3, source, opening.on_opened))
-    steps = _pointer(spec.config.get("ItemsPointer"))
+    steps = pointer_steps(spec.config.get("ItemsPointer"))
     for depth, step in enumerate(steps):
         _descend(document, step, "/" + "/".join(steps[: depth + 1]))
     kind = document.peek()
@@ -76,8 +77,8 @@ def _members(document: _Document) -> Chunks:
         yield Chunk(values, keys)
 
 
-def _pointer(pointer: Json) -> list[str]:
-    """The steps of a JSON Pointer (RFC 6901)."""
+def pointer_steps(pointer: Json) -> list[str]:
+    """The steps of a JSON Pointer (RFC 6901); none of null. Raises `ItemReaderError` for what is no pointer."""
     if pointer is None or pointer == "":
         return []
     if not isinstance(pointer, str) or not pointer.startswith("/"):
@@ -93,7 +94,7 @@ def _descend(document: _Document, step: str, pointer: str) -> None:
                 if key == step:
                     return
                 document.skip()
-        case "[" if _INDEX.fullmatch(step):
+        case "[" if INDEX.fullmatch(step):
             for index in document.array():
                 if index == int(step):
                     return
