@@ -17,7 +17,7 @@ from mapfold.states.standing import Seen, Standing, go_on
 from mapfold.states.visit import enter
 
 TURN = 256
-"""States that a scope visits before others get their turn, if none of them waits for anything."""
+"""States that a scope visits before others get their turn, if none of them waits for anything; iterations of a Map alike."""
 LONG = 50
 """Turns that a STANDARD execution has room for in its history. An EXPRESS one may loop on for its five minutes: each of
 its turns then takes `LONG_TURN_SECONDS`, about a millisecond a state, so that its history stays in bounds."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from mapfold.local.engine import driver
+from mapfold.local.engine import branches, driver
 from tests.unit.engine.fakes import Gate
 from tests.unit.engine.test_redrive import redrive
 from tests.unit.engine.test_resume import live_types
-from tests.unit.engine.world import World, parallel, pass_, task
+from tests.unit.engine.world import World, inline_map, parallel, pass_, task
 
 ROUNDS = 20
 
@@ -69,3 +70,22 @@ class TestTurn:
 
         assert stopped.types.count("PassStateExited") < ROUNDS
         assert again.output[0] == "counted"
+
+    async def test_a_map_lets_others_live_between_its_iterations(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where none of them waits for anything; who is stopped there has as many as are done, and none that is cut off."""
+        monkeypatch.setattr(branches, "TURN", 3)
+        each = inline_map({"P": pass_()}, MaxConcurrency=1)
+        started = await world.start({"M": each}, list(range(ROUNDS)))
+        while "MapIterationSucceeded" not in live_types(world, started):  # noqa: ASYNC110
+            await asyncio.sleep(0)  # turn by turn: a pause could be longer than the Map
+        stopped = await world.stop(started)
+
+        again = await redrive(world, stopped)
+
+        done = stopped.types.count("MapIterationSucceeded")
+        assert 0 < done < ROUNDS
+        assert done == stopped.types.count("MapIterationStarted")
+        assert again.output == list(range(ROUNDS))
+        assert again.types.count("MapIterationStarted") == ROUNDS
