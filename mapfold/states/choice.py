@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from mapfold.states.choice_rules import NEVER, OPERATORS, Rule, compile_rule
 from mapfold.states.data_flow import Assign, Flow, Output, compile_assign, compile_flow
@@ -32,6 +32,8 @@ class Option:
 class Choice:
     """A Choice state. `default` None: no rule may fail to match."""
 
+    entered_type: ClassVar[str] = "ChoiceStateEntered"
+
     name: str
     flow: Flow
     options: Sequence[Option]
@@ -40,7 +42,7 @@ class Choice:
     def run(self, data: Json, frame: Frame) -> Generator[Effect, Any, Transition]:
         """Go where the first matching rule says, or to Default."""
         before = frame.previous
-        enter("ChoiceStateEntered", self.name, data, frame)
+        enter(self.entered_type, self.name, data, frame)
         try:
             flow = self.flow
             inputs = data if flow.select is None else flow.select(data, frame)

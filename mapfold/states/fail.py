@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from mapfold.states import problems, visit
 from mapfold.states.definition import Node
@@ -23,6 +23,8 @@ TEXT_INTRINSICS = ("Format", "JsonToString", "ArrayGetItem", "Base64Encode", "Ba
 class Fail:
     """A Fail state. `error` and `cause` give text, or are None where the definition has none."""
 
+    entered_type: ClassVar[str] = "FailStateEntered"
+
     name: str
     error: Query | None
     cause: Query | None
@@ -30,7 +32,7 @@ class Fail:
     def run(self, data: Json, frame: Frame) -> Generator[Effect, Any, Transition]:
         """Fail the scope. There is no FailStateExited."""
         before = frame.previous
-        visit.enter("FailStateEntered", self.name, data, frame)
+        visit.enter(self.entered_type, self.name, data, frame)
         try:
             error = None if self.error is None else self.error(data, frame)
             cause = None if self.cause is None else self.cause(data, frame)

@@ -175,6 +175,7 @@ PARAMETERS: Mapping[tuple[str, str], Parameters] = {
     ),
     ("states", "startExecution"): Parameters(("StateMachineArn",), frozenset({"StateMachineArn", "Input", "Name"})),
     ("events", "putEvents"): Parameters(("Entries",), frozenset({"Entries"})),
+    ("bedrock", "invokeModel"): Parameters(("ModelId",)),
     ("batch", "submitJob"): Parameters(("JobName", "JobQueue", "JobDefinition")),
     ("ecs", "runTask"): Parameters(("TaskDefinition",)),
     ("glue", "startJobRun"): Parameters(("JobName",)),

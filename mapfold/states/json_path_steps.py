@@ -56,7 +56,7 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Indexes:
-    """Several indexes: the list of the elements that are there."""
+    """Several indexes: the list of the elements, with null for each that is not there."""
 
     indexes: tuple[int, ...]
 
@@ -207,6 +207,8 @@ def _expand(value: Json, step: Step, document: Json, work: Work) -> Iterator[Jso
         found = step_into(value, step)
         if found is not MISSING:
             yield found
+        elif isinstance(value, list) and isinstance(step, Index):
+            yield None  # as Jackson's arrays have it, past their ends; what comes behind finds nothing in it
     elif isinstance(step, Indexes):
         for index in step.indexes:
             yield from _expand(value, Index(index), document, work)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import orjson
 
@@ -40,7 +40,9 @@ Compiled = TypeVar("Compiled")
 
 
 class State(Protocol):
-    """A compiled state."""
+    """A compiled state. `entered_type` is the type of the event that records its entry."""
+
+    entered_type: ClassVar[str]
 
     @property
     def name(self) -> str: ...

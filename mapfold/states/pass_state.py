@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from mapfold.states.data_flow import Flow, compile_flow
 from mapfold.states.definition import Node
@@ -18,6 +18,8 @@ from mapfold.states.visit import enter, fail, leave
 class Pass:
     """A Pass state. `literal` is its Result where `has_literal`: nothing in it is evaluated."""
 
+    entered_type: ClassVar[str] = "PassStateEntered"
+
     name: str
     next: str | None
     flow: Flow
@@ -27,7 +29,7 @@ class Pass:
     def run(self, data: Json, frame: Frame) -> Generator[Effect, Any, Transition]:
         """Leave with the input, or with what the fields make of it."""
         before = frame.previous
-        enter("PassStateEntered", self.name, data, frame)
+        enter(self.entered_type, self.name, data, frame)
         try:
             flow = self.flow
             result = data if flow.select is None else flow.select(data, frame)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from mapfold.states.data_flow import Flow, compile_flow
 from mapfold.states.definition import Node
@@ -17,13 +17,15 @@ from mapfold.states.visit import enter, fail, leave
 class Succeed:
     """A Succeed state."""
 
+    entered_type: ClassVar[str] = "SucceedStateEntered"
+
     name: str
     flow: Flow
 
     def run(self, data: Json, frame: Frame) -> Generator[Effect, Any, Transition]:
         """End the scope with the input, or with what the fields make of it."""
         before = frame.previous
-        enter("SucceedStateEntered", self.name, data, frame)
+        enter(self.entered_type, self.name, data, frame)
         try:
             flow = self.flow
             result = data if flow.select is None else flow.select(data, frame)

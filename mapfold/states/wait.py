@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from mapfold.states import problems
 from mapfold.states.data_flow import Flow, compile_flow
@@ -34,6 +34,8 @@ Until = Callable[[Json, Frame], float]
 class Wait:
     """A Wait state. `until` was compiled from the one field that says how long."""
 
+    entered_type: ClassVar[str] = "WaitStateEntered"
+
     name: str
     next: str | None
     flow: Flow
@@ -42,7 +44,7 @@ class Wait:
     def run(self, data: Json, frame: Frame) -> Generator[Effect, Any, Transition]:
         """Sleep, then leave with the input. A moment that is past is not waited for."""
         before = frame.previous
-        enter("WaitStateEntered", self.name, data, frame)
+        enter(self.entered_type, self.name, data, frame)
         try:
             flow = self.flow
             inputs = data if flow.select is None else flow.select(data, frame)

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import suppress
 
-from mapfold.local.engine.driver import World, drive
+from mapfold.local.engine.driver import TURN, World, drive
 from mapfold.local.engine.event_log import HistoryFull
 from mapfold.states import Scope, State
 from mapfold.states.effects import EndScope, FailScope, Json, RunBranches, RunIterations, StateError, TaskFailed
@@ -134,7 +134,9 @@ async def run_iterations(effect: RunIterations, frame: Frame, world: World) -> l
         index, standing = to_run[slot]
         with suppress(_ScopeFailed):
             outputs[index] = await _run_iteration(effect, index, inner, world, siblings, standing)
-            for index, standing in waiting:
+            for run, (index, standing) in enumerate(waiting, start=1):
+                if not run % TURN:
+                    await asyncio.sleep(0)  # as in a loop of states, but between two iterations: none is cut off
                 if siblings.failure is not None:  # the abort reaches only those that wait for something
                     return
                 inner = _start_iteration(effect, index, standing, frame, previous=inner.previous)
@@ -231,7 +233,7 @@ async def _run_scope(
 
 
 def _record_abort(state: State, frame: Frame) -> None:
-    """Only states that wait can be caught by an abort, and only they have an event for it."""
+    """Others than those that wait for something have no event for it."""
     if isinstance(state, WorkState):
         frame.record_leaf(state.entered_type.replace("Entered", "Aborted"))
     elif isinstance(state, Wait):

@@ -10,13 +10,14 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any, Protocol
 
-from mapfold.states import Scope
+from mapfold.states import Scope, State
 from mapfold.states.effects import Effect, EndScope, FailScope, Goto, Json, Transition
 from mapfold.states.frame import Frame
-from mapfold.states.standing import Standing, go_on
+from mapfold.states.standing import Seen, Standing, go_on
+from mapfold.states.visit import enter
 
 TURN = 256
-"""States that a scope visits before others get their turn, if none of them waits for anything."""
+"""States that a scope visits before others get their turn, if none of them waits for anything; iterations of a Map alike."""
 LONG = 50
 """Turns that a STANDARD execution has room for in its history. An EXPRESS one may loop on for its five minutes: each of
 its turns then takes `LONG_TURN_SECONDS`, about a millisecond a state, so that its history stays in bounds."""
@@ -62,7 +63,21 @@ async def drive(
         name, data = transition.name, transition.data
         visits += 1
         if not visits % TURN:
-            await asyncio.sleep(0 if visits < LONG * TURN else LONG_TURN_SECONDS)
+            standing = await _let_others_live(states[name], data, frame, visits)
+            transition = await _go_on(scope, data, frame, world, standing)
+            if not isinstance(transition, Goto):
+                return transition
+            name, data = transition.name, transition.data
+
+
+async def _let_others_live(state: State, data: Json, frame: Frame, visits: int) -> Standing:
+    """Wait in `state`: a scope may be stopped, and its history kept, wherever it waits, and nobody could go on between two."""
+    before = frame.previous
+    enter(state.entered_type, state.name, data, frame)
+    now, entered = frame.state[1], frame.entered
+    await asyncio.sleep(0 if visits < LONG * TURN else LONG_TURN_SECONDS)
+    steps = (Seen(state.entered_type, entered, now),)
+    return Standing(state.name, frame.text_of(data), before, steps, entered, now, frame.variables)
 
 
 async def _go_on(scope: Scope, data: Json, frame: Frame, world: World, standing: Standing) -> Transition:

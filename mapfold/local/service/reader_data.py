@@ -11,7 +11,7 @@ import orjson
 
 from mapfold.local.map_run.model import Chunks, ItemReaderError, S3Client
 from mapfold.local.map_run.readers import FILE_READERS
-from mapfold.local.map_run.readers.json_reader import pointer_steps, points_to_nothing
+from mapfold.local.map_run.readers.json_reader import INDEX, pointer_steps, points_to_nothing
 from mapfold.local.map_run.readers.objects import ANY_BYTES
 from mapfold.states import Json
 from mapfold.states.effects import ReaderSpec
@@ -24,7 +24,7 @@ def read_items(text: str, spec: ReaderSpec, most: int | None) -> list[Json] | di
     """The items, at most `most` (None or 0: all): a list, or an object where the source is one.
 
     The data is as found in its source (API reference). Rows and lines are taken as an array of JSON, too. Raises
-    ItemReaderError, as the Map's reader would.
+    ItemReaderError where the Map's reader would.
     """
     items = _json(text)
     if spec.config.get("InputType") in LINES:
@@ -65,13 +65,18 @@ class _OneObject:
 
 
 def _point(data: Json, pointer: Json) -> Json:
-    """What ItemsPointer leads to. Raises ItemReaderError where it leads nowhere."""
+    """What ItemsPointer leads to; ItemReaderError where that is nowhere.
+
+    An array in which it leads nowhere is taken for what it leads to.
+    """
     value, steps = data, pointer_steps(pointer)
     for depth, step in enumerate(steps, start=1):
         if isinstance(value, dict) and step in value:
             value = value[step]
-        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+        elif isinstance(value, list) and INDEX.fullmatch(step) and int(step) < len(value):
             value = value[int(step)]
+        elif isinstance(data, list):
+            return data
         else:
             raise ItemReaderError(points_to_nothing(steps[:depth]))
     return value

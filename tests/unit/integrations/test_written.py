@@ -41,6 +41,8 @@ def missing(name: str) -> str:
         ("aws-sdk:s3:getObject", {"Bucket": "b", "Key.$": "$.k"}, []),
         ("aws-sdk:s3:getObject", {"bucket": "b", "Key": "k"}, [missing("Bucket"), unknown("bucket")]),
         ("aws-sdk:s3:listBuckets", {}, []),
+        ("bedrock:invokeModel", {"ModelId": "m", "Input": {"S3Uri": "s3://b/i"}, "Output": {"S3Uri": "s3://b/o"}}, []),
+        ("bedrock:invokeModel", {"Body": {}}, [missing("ModelId")]),
         ("aws-sdk:sts:getCallerIdentity", {"A": 1}, [unknown("A")]),
         ("aws-sdk:dynamodb:putItem", {"TableName": "t", "Item": {"any": {"BOOL": True}, "x": {"Bool": False}}}, []),
         ("aws-sdk:dynamodb:putItem", {"TableName": "t", "Item": {"any": {"Text": "x"}}}, [unknown("Text")]),

@@ -82,6 +82,7 @@ def test_unique_members_are_all_that_the_array_contains(array: list[Json]) -> No
         (-1, 2**32 - 1),
         (2**40, 256),
         (-(2**40), 0xFFFFFF00),
+        (2**63 + 5, 2**31 + 5),
         (1.5, 1073217536),
         ([1, [2], None], ((31 + 1) * 31 + 33) * 31),
         ({"a": 1, "b": None}, (97 ^ 1) + 98),

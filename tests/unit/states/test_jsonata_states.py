@@ -235,6 +235,18 @@ def test_an_expression_in_a_field_gives(run_machine: RunMachine, expression: str
     assert json.dumps(end.data) == json.dumps(value)
 
 
+@pytest.mark.parametrize("number", ["100.0", "1e2", "1.5E+1", "-10e-1", "1e17"])
+def test_a_whole_number_that_was_sent_in_another_form_is_given_as_one(number: str) -> None:
+    """Also inside of what is only handed on, whose text is known as it was sent."""
+    world, text = World(), f'{{"a": {{"n": {number}}}}}'
+    data = json.loads(text)
+    world.frame.remember(data, text)
+
+    end: Any = world.run(compile_machine(jsonata({"Type": "Pass", "Output": "{% $states.input.a %}"})).scope, data)
+
+    assert json.dumps(end.data) == json.dumps({"n": int(float(number))})
+
+
 @pytest.mark.parametrize(
     ("expression", "problem"),
     [

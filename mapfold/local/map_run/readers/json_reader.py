@@ -26,7 +26,8 @@ SURELY_SMALL = ITEM_LIMIT_BYTES // 4
 _SPACE = re.compile(r"[ \t\r\n]*")
 _COMMA = re.compile(r"[ \t\r\n]*,[ \t\r\n]*")
 _BRACKET_OR_QUOTE = re.compile(r'["{}\[\]]')
-_INDEX = re.compile(r"0|[1-9][0-9]*")
+INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
+"""A step of a JSON Pointer that may be an array's: no array has more than nine digits of elements."""
 _QUOTE_OR_BACKSLASH = re.compile(r'["\\]')
 
 
@@ -93,7 +94,7 @@ def _descend(document: _Document, step: str, way: list[str]) -> None:
                 if key == step:
                     return
                 document.skip()
-        case "[" if _INDEX.fullmatch(step):
+        case "[" if INDEX.fullmatch(step):
             for index in document.array():
                 if index == int(step):
                     return
