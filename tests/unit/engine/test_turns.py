@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -18,10 +17,10 @@ ROUNDS = 20
 
 @pytest.fixture
 def _turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A turn of others, after any three states, takes so long that a stop comes in it."""
+    """Others have their turn after any three states."""
     monkeypatch.setattr(driver, "TURN", 3)
     monkeypatch.setattr(driver, "LONG", 1)
-    monkeypatch.setattr(driver, "LONG_TURN_SECONDS", 0.01)
+    monkeypatch.setattr(driver, "LONG_TURN_SECONDS", 0)
 
 
 def loop() -> dict[str, Any]:
@@ -46,11 +45,15 @@ class TestTurn:
         assert ended.line[2:] == [(type_, place) for place, type_ in enumerate(ended.types)][2:]
         assert ended.output == "counted"
 
-    async def test_one_that_was_stopped_in_a_turn_is_redriven(self, world: World) -> None:
+    async def test_one_that_was_stopped_in_a_turn_is_redriven(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """It stood in a state, though in none that waits, and goes on there."""
+        monkeypatch.setattr(driver, "LONG_TURN_SECONDS", 60)
         started = await world.start(loop(), {"n": 0})
         await world.until(lambda: len(live_types(world, started)) > 3)
         stopped = await world.stop(started)
+        monkeypatch.setattr(driver, "LONG_TURN_SECONDS", 0)
 
         again = await redrive(world, stopped)
 
@@ -58,12 +61,16 @@ class TestTurn:
         assert again.output == "counted"
         assert again.types.count("PassStateEntered") == ROUNDS + 1
 
-    async def test_a_branch_that_was_stopped_in_a_turn_is_redriven_too(self, world: World) -> None:
+    async def test_a_branch_that_was_stopped_in_a_turn_is_redriven_too(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """What its last state gave is not taken for its output."""
+        monkeypatch.setattr(driver, "LONG_TURN_SECONDS", 60)
         gate = world.functions.handlers["waits"] = Gate()
         started = await world.start({"Both": parallel(loop(), {"T": task("waits")})}, {"n": 0})
         await gate.came.wait()
         stopped = await world.stop(started)
+        monkeypatch.setattr(driver, "LONG_TURN_SECONDS", 0)
         gate.open()
 
         again = await redrive(world, stopped)
@@ -74,18 +81,12 @@ class TestTurn:
     async def test_a_map_lets_others_live_between_its_iterations(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Where none of them waits for anything; who is stopped there has as many as are done, and none that is cut off."""
+        """Where none of them waits for anything: the branch beside it goes on meanwhile."""
         monkeypatch.setattr(branches, "TURN", 3)
-        each = inline_map({"P": pass_()}, MaxConcurrency=1)
-        started = await world.start({"M": each}, list(range(ROUNDS)))
-        while "MapIterationSucceeded" not in live_types(world, started):  # noqa: ASYNC110
-            await asyncio.sleep(0)  # turn by turn: a pause could be longer than the Map
-        stopped = await world.stop(started)
+        each = inline_map({"P": pass_()}, ItemsPath="$.items", MaxConcurrency=1)
 
-        again = await redrive(world, stopped)
+        ended = await world.run({"Both": parallel({"M": each}, loop())}, {"n": 0, "items": list(range(ROUNDS))})
 
-        done = stopped.types.count("MapIterationSucceeded")
-        assert 0 < done < ROUNDS
-        assert done == stopped.types.count("MapIterationStarted")
-        assert again.output == list(range(ROUNDS))
-        assert again.types.count("MapIterationStarted") == ROUNDS
+        second, last = (ended.id("MapIterationStarted", nth) for nth in (1, ROUNDS - 1))
+        assert "ChoiceStateEntered" in ended.types[second:last]
+        assert ended.output == [list(range(ROUNDS)), "counted"]
