@@ -33,15 +33,20 @@ def replay(
     *,
     report: Callable[[int], None] = lambda done: None,
 ) -> Replayed:
-    """Do all `entries` again. `report` hears how many are done, every two seconds. JournalError if a body is damaged."""
-    done = refused = 0
+    """Do all `entries` again. JournalError if a body is damaged.
+
+    `report` hears how many are done, every two seconds; if it has heard anything, then also that all are.
+    """
+    done = refused = told = 0
     reported = time.monotonic()
     for entry in entries:
         refused += not _again(application, entry, bodies)
         done += 1
         if time.monotonic() - reported > REPORT_EVERY_SECONDS:
             report(done)
-            reported = time.monotonic()
+            told, reported = done, time.monotonic()
+    if 0 < told < done:
+        report(done)
     return Replayed(done, refused)
 
 

@@ -240,3 +240,20 @@ def test_a_journal_that_is_not_done_again_whole_is_left_as_it_is(tmp_path: Path)
 
     assert (tmp_path / "journal").read_bytes() == journal
     assert any("did not come back" in line for line in said)
+
+
+@pytest.mark.parametrize(("every", "told"), [(-1.0, [1, 2]), (60.0, [])])
+def test_who_waits_long_hears_how_far_it_is_and_in_the_end_that_all_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: float, told: list[int]
+) -> None:
+    """The last line names as many changes as there are. Where it is over at once there is none."""
+    with kept_moto(tmp_path) as kept:
+        make(kept.application, create_table())
+        make(kept.application, put_item("1"))
+    monkeypatch.setattr("mapfold.local.aws_journal.replay.REPORT_EVERY_SECONDS", every)
+    said: list[str] = []
+
+    with kept_moto(tmp_path, said):
+        pass
+
+    assert [line.rpartition(": ")[2] for line in said] == [f"{done} of 2 changes" for done in told]
