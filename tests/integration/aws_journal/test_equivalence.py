@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -242,15 +243,16 @@ def test_a_journal_that_is_not_done_again_whole_is_left_as_it_is(tmp_path: Path)
     assert any("did not come back" in line for line in said)
 
 
-@pytest.mark.parametrize(("every", "told"), [(-1.0, [1, 2]), (60.0, [])])
+@pytest.mark.parametrize(("now", "told"), [([0, 3, 3, 4], [1, 2]), ([0, 3, 3, 6, 6], [1, 2]), ([0, 1, 2], [])])
 def test_who_waits_long_hears_how_far_it_is_and_in_the_end_that_all_is_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: float, told: list[int]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, now: list[float], told: list[int]
 ) -> None:
-    """The last line names as many changes as there are. Where it is over at once there is none."""
+    """The last line names as many changes as there are. Where it is soon over there is none."""
     with kept_moto(tmp_path) as kept:
         make(kept.application, create_table())
         make(kept.application, put_item("1"))
-    monkeypatch.setattr("mapfold.local.aws_journal.replay.REPORT_EVERY_SECONDS", every)
+    clock = iter(now)
+    monkeypatch.setattr("mapfold.local.aws_journal.replay.time", SimpleNamespace(monotonic=lambda: next(clock)))
     said: list[str] = []
 
     with kept_moto(tmp_path, said):
