@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "mapfold.local": ("mapfold.states", "mapfold.errors", "mapfold.unpacking"),
     API: ("mapfold.errors", "mapfold.unpacking"),
     "jobs": (API,),
-    "workflows": (API, "mapfold.errors"),
+    "workflows": (API, "mapfold.states", "mapfold.errors"),
     "tasks": (API, "mapfold.errors"),
     "mapfold.estimate": (API, "mapfold.errors"),
     "mapfold.client": (API, "workflows", "mapfold.errors"),
