@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -119,6 +121,27 @@ def test_what_is_no_definition_names_the_job(monkeypatch: pytest.MonkeyPatch, bu
 
     with pytest.raises(BuiltDefinitionError, match=rf"^workflows/definition\.py, job 'words': {problem}"):
         checked_definition(words())
+
+
+def test_the_state_of_the_documents_works_as_pasted(tmp_path: Path) -> None:
+    """docs/jobs.md: above the `return` of build_definition, and for the one job that it names."""
+    page = (ROOT / "docs" / "jobs.md").read_text()
+    (block,) = re.findall(r"^```py\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    edited(tmp_path, "    return definition\n", f"{block}    return definition\n")
+
+    code, _ = said(tmp_path, "workflows", "--jobs", str(ROOT / "jobs"))
+
+    assert code == 0
+    rendered = {path.name: json.loads(path.read_text()) for path in (tmp_path / "workflows").glob("*.json")}
+    telling = [name for name, machine in rendered.items() if "Tell" in machine["States"]]
+    assert telling == ["flight-delays.asl.json"]
+    states = rendered["flight-delays.asl.json"]["States"]
+    assert states["Tolerated?"]["Choices"][0] == {
+        "Variable": "$.status",
+        "StringEquals": "SUCCEEDED",
+        "Next": "Tell",
+    }
+    assert states["Tell"]["Next"] == "Succeeded"
 
 
 def test_an_error_that_is_not_of_the_author_stays_what_it_is() -> None:
