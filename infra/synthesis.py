@@ -14,8 +14,10 @@ from infra.limits import check_template
 from infra.package import BUILD, ROOT, Packages
 from infra.requirements import Requirements
 from infra.tables import RECORD, check_record, declared_tables, write_record
+from mapfold.errors import JobError
 from mapfold.function_settings import environment_mistake
 from mapfold.job import Job, LoadedJobs, load_jobs
+from workflows import authored, checked_definition
 
 if TYPE_CHECKING:
     from aws_cdk import App
@@ -67,13 +69,15 @@ def synthesize(order: Order, *, check: Callable[[App], object] | None = None) ->
             Finding(f"{order.jobs_folder.name}/", "there is no job in it", "Write one, or name a folder with --jobs")
         )
     findings += _mistaken_overrides(stage, jobs, order)
+    findings += _mistaken_definitions(jobs)
     requirements = Requirements(order.build)
     packages = Packages(order.jobs_folder, requirements, build=order.build)
     findings += [each for job in jobs.values() for each in (*packages.missing_imports(job), *packages.too_large(job))]
     if findings:
         raise ConfigurationError(findings)
     tables = check_record(jobs.values(), order.tables_record)
-    template = _build(order, stage, jobs, packages, requirements, check)
+    with authored():
+        template = _build(order, stage, jobs, packages, requirements, check)
     check_template(template, jobs)
     return Synthesized(stage, jobs, order.output, template, write_record(tables, order.tables_record))
 
@@ -112,6 +116,17 @@ _OURS = {
     "aws:cdk:enable-path-metadata": True,  # as the `cdk` command sets it: the console shows constructs by it
     "@aws-cdk/core:stackResourceLimit": 0,  # `check_template` says how many jobs fit
 }
+
+
+def _mistaken_definitions(jobs: Mapping[str, Job]) -> list[Finding]:
+    """What is wrong with the jobs' state machines; a mistake in the Python that builds them all is told once."""
+    mistakes = []
+    for job in jobs.values():
+        try:
+            checked_definition(job)
+        except JobError as error:
+            mistakes.append(Finding(error.at, error.problem, error.fix))
+    return list(dict.fromkeys(mistakes))
 
 
 def _mistaken_overrides(stage: Stage, jobs: Mapping[str, Job], order: Order) -> Iterator[Finding]:

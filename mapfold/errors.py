@@ -3,6 +3,7 @@
 MapfoldError
 ├── DefinitionError     a state machine does not follow the States Language   exit 2
 ├── JobError            a module in jobs/ is not a job, or its values are not JSON   exit 2
+│   └── BuiltDefinitionError   what workflows/definition.py builds is refused    exit 2
 ├── UsageError          the command line asked for something impossible       exit 2
 └── ServiceError        AWS, or its stand-in, refused a call or is not there  exit 1
 
@@ -59,6 +60,14 @@ class JobError(MapfoldError):
     def __init__(self, problem: str, *, at: str, fix: str) -> None:
         super().__init__(f"{at}: {problem}. {fix}.")
         self.problem, self.at, self.fix = problem, at, fix
+
+
+class BuiltDefinitionError(JobError):
+    """The state machine that `workflows/definition.py` builds for a job is none, or AWS refused it."""
+
+    def __init__(self, problem: str, *, job: str) -> None:
+        file = "workflows/definition.py"
+        super().__init__(problem, at=f"{file}, job {job!r}", fix=f"Mend {file}")
 
 
 class UsageError(MapfoldError):

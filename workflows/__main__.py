@@ -1,7 +1,7 @@
 """Write every job's definition to `workflows/JOB.asl.json`: `python -m workflows [--check] [--jobs DIR]`.
 
 With --check nothing is written: it ends with 1 and names the files that are stale, missing, or of no job. A job that
-cannot be loaded ends it with 2.
+cannot be loaded, or whose definition is invalid, ends it with 2, and nothing is written.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mapfold.errors import MapfoldError
+from mapfold.errors import JobError, MapfoldError
 from mapfold.job import load_jobs
-from workflows.definition import build_definition
+from workflows.building import checked_definition
 from workflows.rendering import render
 
 FOLDER = Path(__file__).parent
@@ -27,10 +27,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", default=FOLDER, type=Path, metavar="DIR", help="where the files lie")
     options = parser.parse_args(arguments)
     try:
-        files = rendered(options.jobs, options.out)
+        files, mistakes = rendered(options.jobs, options.out)
     except MapfoldError as error:
         _say(str(error))
         return error.exit_code
+    for mistake in mistakes:
+        _say(mistake)
+    if mistakes:
+        return JobError.exit_code
     stale = stale_files(files, options.out)
     if options.check:
         for path in stale:
@@ -41,12 +45,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def rendered(jobs: str | Path, folder: Path) -> dict[Path, str]:
-    """What each file is to hold. The first module that is broken is raised."""
+def rendered(jobs: str | Path, folder: Path) -> tuple[dict[Path, str], list[str]]:
+    """What each file is to hold; and what is wrong with jobs and their definitions, each thing once."""
     loaded = load_jobs(jobs)
-    if loaded.errors:
-        raise loaded.errors[0]
-    return {folder / f"{name}.asl.json": render(build_definition(job)) for name, job in loaded.items()}
+    files: dict[Path, str] = {}
+    mistakes = [str(error) for error in loaded.errors]
+    for name, job in loaded.items():
+        try:
+            files[folder / f"{name}.asl.json"] = render(checked_definition(job))
+        except JobError as error:
+            mistakes.append(str(error))
+    return files, list(dict.fromkeys(mistakes))
 
 
 def stale_files(files: dict[Path, str], folder: Path) -> list[Path]:

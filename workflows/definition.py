@@ -30,17 +30,6 @@ from mapfold.limits import (
 
 Json = Any
 
-FUNCTION_PLACEHOLDERS = (
-    "PlanFunction",
-    "WorkFunction",
-    "IsolateFunction",
-    "FoldFunction",
-    "FinishFunction",
-    "CloseFunction",
-)
-PLACEHOLDERS = (*FUNCTION_PLACEHOLDERS, "RunsBucket")
-"""What a deployment puts in for `${…}`: ARNs of functions, and the name of the runs bucket."""
-
 BATCH_BYTES = 200_000
 """A child's input: under 262,144 bytes with room for what the task's Parameters add around the batch."""
 
@@ -60,7 +49,7 @@ def map_labels(job: Job) -> tuple[str, ...]:
 def build_definition(job: Job) -> dict[str, Json]:
     """The definition, valid for AWS once its placeholders are replaced."""
     child_type, reason = job.child_type()
-    return {
+    definition: dict[str, Json] = {
         "Comment": f"Mapfold job {job.name}. Children are {child_type}: {reason}.",
         "StartAt": "Plan",
         "States": {
@@ -83,6 +72,8 @@ def build_definition(job: Job) -> dict[str, Json]:
             "Failed": {"Type": "Fail", "ErrorPath": "$.failure.Error", "CausePath": "$.failure.Cause"},
         },
     }
+    # States of your own go in here: docs/jobs.md tells how.
+    return definition
 
 
 def _plan_and_map(job: Job, child_type: str) -> dict[str, Json]:

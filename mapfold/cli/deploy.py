@@ -85,13 +85,14 @@ def _jobs(options: DeployOptions, factory: Factory) -> tuple[Mapping[str, Job], 
 def _plans(
     jobs: Mapping[str, Job], jobs_folder: Path, factory: Factory, connection: Connection
 ) -> tuple[list[Deployment], list[MapfoldError]]:
-    plans, errors = [], []
+    plans: list[Deployment] = []
+    errors: dict[str, MapfoldError] = {}  # by what they say: a typo in the definition is the same for all jobs
     for job in jobs.values():
         try:
             plans.append(job_plan(job, jobs_folder, factory, connection))
         except MapfoldError as error:
-            errors.append(error)
-    return plans, errors
+            errors.setdefault(str(error), error)
+    return plans, list(errors.values())
 
 
 def _carry_out(

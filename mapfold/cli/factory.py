@@ -109,10 +109,10 @@ class Factory:
         return dict(build_definition(job))
 
     def rendered(self, job: Job) -> str:
-        """The job's state machine as text."""
-        from workflows import render
+        """The job's state machine as text. JobError with all that is wrong with it."""
+        from workflows import checked_definition, render
 
-        return str(render(self.definition(job)))
+        return str(render(checked_definition(job)))
 
     def deployed_definition(self, job: Job, substitutions: Mapping[str, str]) -> dict[str, Json]:
         """The job's state machine with ARNs in their places."""

@@ -50,11 +50,14 @@ def policy(options: PolicyOptions, factory: Factory, output: Output) -> int:
 
 
 def _roles(options: PolicyOptions, factory: Factory) -> Roles:
-    from workflows.permissions import job_permissions, shared_permissions
+    from workflows import authored
 
-    if options.job is not None:
-        return job_permissions(factory.job(options.jobs_folder, options.job), with_key=options.with_key)
-    return shared_permissions(with_key=options.with_key)
+    with authored():
+        from workflows.permissions import job_permissions, shared_permissions
+
+        if options.job is not None:
+            return job_permissions(factory.job(options.jobs_folder, options.job), with_key=options.with_key)
+        return shared_permissions(with_key=options.with_key)
 
 
 def _named(roles: Roles, connection: Connection) -> Roles:

@@ -53,8 +53,12 @@ def run(options: RunOptions, factory: Factory, output: Output) -> int:
 def deploy(job: Job, jobs_folder: Path, factory: Factory, connection: Connection, output: Output) -> None:
     """Bring a job to the embedded AWS as it is now: machine, functions, tables, bucket."""
     deployment = job_plan(job, jobs_folder, factory, connection)
-    if any(change.action == "replaced" for change in carry_out(deployment, connection.aws)):
-        output.note(f"the code in {jobs_folder} has changed since it was deployed: deployed again")
+    replaced = {change.kind for change in carry_out(deployment, connection.aws) if change.action == "replaced"}
+    changed = [f"the code in {jobs_folder}"] if "function" in replaced else []
+    changed += [f"the state machine of {job.name}"] if "state machine" in replaced else []
+    if changed:
+        have, they = ("have", "they were") if len(changed) > 1 else ("has", "it was")
+        output.note(f"{' and '.join(changed)} {have} changed since {they} deployed: deployed again")
 
 
 def _example(job: Job, factory: Factory, connection: Connection, output: Output) -> str:

@@ -26,7 +26,7 @@ from typing import Protocol
 from mapfold.client.arns import function_arn, function_name, machine_arn, machine_name
 from mapfold.client.target import DATA_BUCKET, RUNS_TABLE
 from mapfold.client.values import FunctionFacts, Json
-from mapfold.errors import MapfoldError, ServiceError
+from mapfold.errors import BuiltDefinitionError, MapfoldError, ServiceError
 
 SOURCE_DIGEST = "MAPFOLD_SOURCE_DIGEST"
 _ROLES = ("plan", "work", "isolate", "fold", "finish", "close")
@@ -287,10 +287,15 @@ def _function(aws: Deploys, plan: FunctionPlan, folder: Path) -> Change | None:
 def _machine(aws: Deploys, deployment: Deployment) -> Change | None:
     arn = machine_arn(deployment.job, region=aws.region, account=aws.account)
     existing = aws.find_definition(arn)
-    if existing is None:
-        aws.create_state_machine(deployment.machine, deployment.definition)
-        return Change("created", "state machine", deployment.machine)
     if existing == deployment.definition:
         return None
-    aws.update_state_machine(arn, deployment.definition)
-    return Change("replaced", "state machine", deployment.machine)
+    try:
+        if existing is None:
+            aws.create_state_machine(deployment.machine, deployment.definition)
+        else:
+            aws.update_state_machine(arn, deployment.definition)
+    except ServiceError as error:
+        if error.code != "InvalidDefinition":
+            raise
+        raise BuiltDefinitionError(str(error).removesuffix("."), job=deployment.job) from error
+    return Change("created" if existing is None else "replaced", "state machine", deployment.machine)

@@ -15,7 +15,7 @@ from infra.node import bundled_node
 from mapfold.client.arns import function_arn
 from mapfold.client.deploy import substitutions
 from tests.infra.deployed import Deployed
-from tests.infra.there import JOBS
+from tests.infra.there import BUNDLED, JOBS
 from workflows import build_definition, substitute
 
 VALIDATOR = (
@@ -45,6 +45,7 @@ def embedded_value(stage: Deployed, job: str, value: dict[str, Any]) -> str:
 def test_every_job_of_the_project_and_its_tests_is_deployed(stage: Deployed) -> None:
     """The checks below look at all of them."""
     assert tuple(stage.jobs) == JOBS
+    assert set(BUNDLED) <= set(JOBS)
     assert stage.jobs.errors == []
 
 

@@ -7,6 +7,7 @@ definition runs to its end is what the tests of the embedded AWS show.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -110,12 +111,14 @@ def test_moto_makes_all_but_ten_types_of_resources(deployment: MotoDeployment) -
     }
 
 
-def test_the_outputs_are_what_the_command_line_reads(deployment: MotoDeployment) -> None:
+def test_the_outputs_are_what_the_command_line_reads(deployment: MotoDeployment, stage: Deployed) -> None:
     """Every key that `mapfold … --stack` and docs/deploy.md name; each bucket and table is there."""
     outputs = deployment.outputs
 
     assert (outputs["MachinePrefix"], outputs["Jobs"]) == ("mapfold-dev-", ",".join(JOBS))
-    assert outputs["Table0"].startswith("flight-delays-daily=")
+    tables = [value.partition("=")[0] for key, value in outputs.items() if re.fullmatch(r"Table\d+", key)]
+    assert sorted(tables) == sorted(stage.tables)
+    assert "flight-delays-daily" in tables
     assert outputs.keys() >= {"StartQueueUrl", "DeadLetterQueueUrl", "ApiUrl", "RunEventsTopic", "DashboardUrl"}
     for bucket in ("DataBucket", "RunsBucket"):
         boto3.client("s3").head_bucket(Bucket=outputs[bucket])

@@ -114,13 +114,17 @@ def test_a_table_has_the_key_that_its_job_declares(stage: Deployed) -> None:
         for declared, reference in stage.tables.items()
     }
 
-    assert keys == {
-        "flight-delays-daily": ["carrier", "day"],
-        "fragile": ["id"],
-        "object-catalog": ["uri"],
-        "orders-seen": ["customer", "order"],
-        "words-seen": ["key"],
-    }
+    assert keys == {name: list(key) for job in stage.jobs.values() for name, key in job.tables.items()}
+    assert (
+        keys.items()
+        >= {
+            "flight-delays-daily": ["carrier", "day"],
+            "fragile": ["id"],
+            "object-catalog": ["uri"],
+            "orders-seen": ["customer", "order"],
+            "words-seen": ["key"],
+        }.items()
+    )
 
 
 def test_items_expire_only_where_the_stage_says_by_which_attribute(stage: Deployed) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from infra.node import cdk_command
 from infra.package import LAYER_BYTES
 from infra.synthesis import CDK_JSON, Order, synthesize
 from tests.infra.deployed import Deployed
+from workflows import definition
+
+ASK = {"Type": "Pass", "Next": "Isolatedd?"}
 
 JOB = """
 from mapfold import Job, Manifest
@@ -120,6 +124,25 @@ def test_a_table_whose_key_changed_is_said(order: Order) -> None:
     order.tables_record.write_text(json.dumps({"seen": ["bucket", "key"]}))
 
     assert "job 'counts', table 'seen': its key is (key), and (bucket, key) in " in problems(order)
+
+
+def test_an_invalid_state_machine_is_said(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each job, with the places of what is wrong."""
+    monkeypatch.setattr(definition, "build_definition", lambda job: {"StartAt": "Ask", "States": {"Ask": ASK}})
+
+    assert problems(order).startswith("workflows/definition.py, job 'counts': the state machine is invalid: ")
+    assert "Missing 'Next' target: Isolatedd? at /States/Ask/Next" in problems(order)
+
+
+def test_a_mistake_in_the_python_of_a_state_machine_is_said_once(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All jobs have it in common."""
+    (order.jobs_folder / "others.py").write_text(JOB.replace('"counts"', '"others"').replace("seen", "had"))
+    monkeypatch.setattr(definition, "_plan_and_map", None)
+
+    assert re.fullmatch(
+        r"workflows/definition\.py:\d+: TypeError: 'NoneType' object is not callable\. Mend workflows/definition\.py\.",
+        problems(order),
+    )
 
 
 def test_a_package_that_no_lambda_has_is_said_where_it_is_imported(order: Order) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mapfold.job import load_jobs
+
 _HERE = Path(__file__).parent
 
 JOB_FOLDERS = (
@@ -13,12 +15,8 @@ JOB_FOLDERS = (
     _HERE / "jobs",
 )
 
-JOBS = tuple(
-    sorted(
-        path.stem.replace("_", "-")
-        for folder in JOB_FOLDERS
-        for path in folder.glob("*.py")
-        if not path.name.startswith("_")
-    )
-)
-"""By their names, in the order in which a stage has them."""
+JOBS = tuple(sorted({name for folder in JOB_FOLDERS for name in load_jobs(folder)}))
+"""By their names, in the order in which a stage has them. Yours in jobs/ are among them, whatever their modules are called."""
+
+BUNDLED = ("busiest-routes", "flight-delays", "object-catalog")
+"""Those of the project that are always there."""

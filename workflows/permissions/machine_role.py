@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mapfold.job import Job
-from workflows.definition import FUNCTION_PLACEHOLDERS, map_labels
+from workflows.definition import map_labels
 from workflows.permissions.resources import STATES, key_use, listings_of_sources, readable_objects, run_objects
 from workflows.permissions.statement import Statement
+from workflows.placeholders import FUNCTION_PLACEHOLDERS
 
 
 def machine_statements(job: Job, *, with_key: bool) -> Iterator[Statement]:

@@ -103,6 +103,22 @@ def test_a_job_that_cannot_be_planned_or_made_hides_no_other() -> None:
     assert "a manifest put under" not in said.out
 
 
+@dataclass(frozen=True)
+class IsMistaken(FakeFactory):
+    def deployed_definition(self, job: Any, substitutions: Mapping[str, str]) -> dict[str, Json]:
+        raise JobError(
+            "SyntaxError: invalid syntax", at="workflows/definition.py:9", fix="Mend workflows/definition.py"
+        )
+
+
+def test_a_mistake_that_all_jobs_have_in_common_is_said_once() -> None:
+    """They are built by the same file."""
+    said = call(IsMistaken(known=LoadedFakes(flights=FakeJob(), orders=FakeJob("orders"))), "deploy")
+
+    assert said.code == 2
+    assert said.err.count("workflows/definition.py:9: SyntaxError") == 1
+
+
 def test_the_functions_have_what_the_job_declares() -> None:
     """Its variables, its secrets by name, and its bound where this machine's cores are not below it anyway."""
     job = FakeJob(environment={"LEVEL": "5"}, secrets=("db",), most_at_once=1)

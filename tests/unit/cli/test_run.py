@@ -8,6 +8,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from mapfold.client.deploy import SOURCE_DIGEST
 from mapfold.client.outcome import RESULT_LIMIT
 from mapfold.client.values import Json, Status
 from mapfold.errors import UsageError
@@ -168,6 +171,34 @@ def test_a_job_is_deployed_to_the_embedded_aws_before_it_runs() -> None:
 
     assert "mapfold-flights-work" in factory.aws.functions
     assert "daily" in factory.aws.tables
+
+
+@pytest.mark.parametrize(
+    ("code", "machine", "said"),
+    [
+        ("digest", "same", None),
+        ("other", "same", "the code in jobs has changed since it was deployed: deployed again"),
+        ("digest", "other", "the state machine of flights has changed since it was deployed: deployed again"),
+        (
+            "other",
+            "other",
+            "the code in jobs and the state machine of flights have changed since they were deployed: deployed again",
+        ),
+    ],
+)
+def test_what_has_changed_since_it_was_deployed_is_said(code: str, machine: str, said: str | None) -> None:
+    """The code of the functions, the state machine, or both."""
+    factory = ending(Status.SUCCEEDED, REPORT)
+    call(factory, "deploy")
+    if code == "other":
+        for name, facts in factory.aws.functions.items():
+            factory.aws.functions[name] = replace(facts, environment={**facts.environment, SOURCE_DIGEST: "other"})
+    if machine == "other":
+        factory.aws.machines["mapfold-flights"] = "{}"
+
+    lines = call(factory, "run", "flights", "s3://b/k", "--name", "r1").err.splitlines()
+
+    assert [line for line in lines if "deployed again" in line] == ([said] if said else [])
 
 
 def test_without_a_source_the_jobs_example_is_run() -> None:

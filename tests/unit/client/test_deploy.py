@@ -10,7 +10,7 @@ import pytest
 from mapfold.client import Deployment, carry_out, plan_deployment, source_digest, substitutions
 from mapfold.client.deploy import FunctionPlan
 from mapfold.client.values import FunctionFacts, Json
-from mapfold.errors import ServiceError
+from mapfold.errors import BuiltDefinitionError, ServiceError
 from tests.unit.client.fakes import FakeAws
 
 
@@ -155,6 +155,40 @@ def test_a_changed_definition_updates_the_state_machine(tmp_path: Path) -> None:
 
     assert (change.action, change.kind) == ("replaced", "state machine")
     assert aws.machines["mapfold-flights"] == '{"StartAt": "Other"}'
+
+
+class Refusing(FakeAws):
+    """Its Step Functions refuses every definition, with this code."""
+
+    code = "InvalidDefinition"
+
+    def create_state_machine(self, name: str, definition: str) -> None:
+        raise ServiceError(f"CreateStateMachine was refused: {self.code}: no end at /States/A.", code=self.code)
+
+    def update_state_machine(self, machine_arn: str, definition: str) -> None:
+        raise ServiceError(f"UpdateStateMachine was refused: {self.code}: no end at /States/A.", code=self.code)
+
+
+@pytest.mark.parametrize(("there", "call"), [({}, "Create"), ({"mapfold-flights": "{}"}, "Update")])
+def test_a_definition_that_is_refused_is_its_authors(tmp_path: Path, there: dict[str, str], call: str) -> None:
+    """With the job, what AWS said, and the file that makes it; it ends with 2."""
+    with pytest.raises(BuiltDefinitionError) as raised:
+        carry_out(plan(tmp_path), Refusing(machines=there))
+
+    assert raised.value.exit_code == 2
+    assert str(raised.value) == (
+        f"workflows/definition.py, job 'flights': {call}StateMachine was refused: InvalidDefinition: "
+        "no end at /States/A. Mend workflows/definition.py."
+    )
+
+
+def test_a_machine_that_is_refused_for_another_reason_is_not(tmp_path: Path) -> None:
+    """Such as rights that are missing."""
+    aws = Refusing()
+    aws.code = "AccessDenied"
+
+    with pytest.raises(ServiceError, match="AccessDenied"):
+        carry_out(plan(tmp_path), aws)
 
 
 def test_substitutions_name_what_the_deployment_makes(tmp_path: Path) -> None:
