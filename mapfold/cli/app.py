@@ -587,7 +587,8 @@ def local(
     export AWS_DISABLE_HOST_PREFIX_INJECTION=true
     aws stepfunctions list-state-machines
 
-    `mapfold run` and the other commands find it by its data directory. `mapfold deploy` and `mapfold run` bring the
+    A script takes these, with the ports as they are, from DATA/local.env. `mapfold run` and the other commands find it by its
+    data directory. `mapfold deploy` and `mapfold run` bring the
     code of jobs that were edited meanwhile.
     """
     from mapfold.cli.serve import serve_local

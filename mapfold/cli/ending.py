@@ -119,34 +119,35 @@ def follow_run(
         raise
     except KeyboardInterrupt:
         output.note(f"interrupted: stopping run {started.run_id} (Ctrl-C again leaves at once)")
-        has_ended = _stop(started, connection)
+        stopped = _stop(started, connection)
         show = factory.typed("show", started.run_id, place)
         output.note(f"look      {show}")
+        has_ended = stopped is not None and stopped.status.is_terminal
         once = "" if has_ended else "    once it has ended"
         output.note(f"go on     {factory.typed('redrive', started.run_id, place)}{once}")
-        if not has_ended:
+        if stopped is None:
+            output.note(f"  it was not answered that {started.run_id} is stopped: look whether it runs")
+        elif not has_ended:
             output.note(STOPPING.format(run=started.run_id, show=show))
         return None
 
 
-def _stop(started: Run, connection: Connection) -> bool:
-    """Ask for the run's end, and wait a little: who pressed Ctrl-C wants to leave. Whether it is known to have ended.
+def _stop(started: Run, connection: Connection) -> Execution | None:
+    """Ask for the run's end, and wait a little: who pressed Ctrl-C wants to leave. The run after that, if it was answered.
 
     In a thread, for the call itself has no bound that is short enough.
     """
-    ended = threading.Event()
+    answers: list[Execution | None] = []
 
     def ask() -> None:
         with suppress(ServiceError):  # the server may have been ended by the same hand
             stop(connection.aws, started.execution_arn, cause="interrupted at the command line")
-            found = connection.aws.find_execution(started.execution_arn)
-            if found is None or found.status.is_terminal:
-                ended.set()
+            answers.append(connection.aws.find_execution(started.execution_arn))
 
     asking = threading.Thread(target=ask, name="stop-run", daemon=True)
     asking.start()
     asking.join(_STOP_SECONDS)
-    return ended.is_set()
+    return next(iter(answers), None)
 
 
 def _outcome_lines(ended: Outcome, connection: Connection, execution: Execution, typed: Typed) -> list[str]:

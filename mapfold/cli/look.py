@@ -118,6 +118,9 @@ def show(place: Place, name: str, factory: Factory, output: Output, *, as_json: 
         "source": (given.get("source") or {}).get("uri") if isinstance(given, dict) else None,
         "retry of": " ← ".join(reversed(view.lineage.runs)),
         "retried by": view.lineage.retried_by,
+        "output": f"not what Finish gave: replaced by {ended.replaced_by or 'a state behind it'}"
+        if ended is not None and ended.is_replaced
+        else None,
         "failed in": _failed_in(ended, factory.typed("history", name, place)),
         "error": execution.error,
         "cause": explain_cause(execution.cause)[0],

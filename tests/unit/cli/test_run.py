@@ -301,6 +301,7 @@ def test_an_output_that_a_state_behind_finish_replaced_is_told_and_ends_with_1()
             "the state 'Tell' behind Finish replaced it. The result: it is in s3://mapfold-runs/runs/r1/result" in err
         )
         assert '"ResultPath": None' in err
+    assert "output    not what Finish gave: replaced by Tell\n" in shown.out
     assert document["output_replaced"] == {"by": "Tell"}
     assert document["result_uri"] == REPORT["result_uri"]
 
