@@ -46,7 +46,7 @@ class Context:
     ) -> None:
         self.job = job
         self.run_id = run_id
-        self.params: Mapping[str, Any] = params or {}
+        self.params: Mapping[str, Any] = _Params(params or {})
         self.logger: Any = logger or logging.getLogger(f"mapfold.jobs.{job}")
         """On Lambda a Powertools Logger: its lines are JSON and carry the run's id and the execution."""
         self.setup = setup
@@ -113,6 +113,15 @@ class Context:
     def seconds_left(self) -> float:
         """Seconds until Lambda ends this invocation; infinite where nothing ends it."""
         return self._seconds_left()
+
+
+class _Params(dict[str, Any]):
+    """A run's parameters. Who asks for one that was not given, as `yaer` for `year`, is told those that were."""
+
+    def __missing__(self, key: str) -> Any:
+        error = KeyError(key)
+        error.add_note(f"The run was given the parameters: {', '.join(map(str, self)) or 'none'}")
+        raise error
 
 
 def _s3() -> S3Client:

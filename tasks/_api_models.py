@@ -257,6 +257,12 @@ class Retried(Document):
     failed: int
 
 
+class ReplacedOutput(Document):
+    """The state behind Finish that gave something else than it."""
+
+    by: str | None = Field(description="null where it is not known.", examples=["Tell"])
+
+
 class Run(Document):
     """One run. Members from `items` on are there only where the run has ended, `error` and `cause` where it failed."""
 
@@ -286,6 +292,12 @@ class Run(Document):
     failures_uri: str | None = Field(default=None, description="Where items failed: the file that lists them all.")
     error: str | None = None
     cause: str | None = None
+    failed_state: str | None = Field(
+        default=None, description="The state whose error it ended with, where that is known.", examples=["Plan"]
+    )
+    output_replaced: ReplacedOutput | None = Field(
+        default=None, description="Only where a state behind Finish replaced the execution's output."
+    )
 
 
 class IsolationFacts(Document):

@@ -587,9 +587,10 @@ def local(
     export AWS_DISABLE_HOST_PREFIX_INJECTION=true
     aws stepfunctions list-state-machines
 
-    `mapfold run` and the other commands find it by its data directory. `mapfold deploy` brings the
-    jobs that were added or edited meanwhile. `mapfold run` brings the one that it runs, but not what
-    starts it: uploads and messages for a new job start nothing until it is deployed.
+    A script takes these, with the ports as they are, from DATA/local.env. `mapfold run` and the other commands
+    find it by its data directory. `mapfold deploy` brings the jobs that were added or edited meanwhile.
+    `mapfold run` brings the one that it runs, but not what starts it: uploads and messages for a new job start
+    nothing until it is deployed.
     """
     from mapfold.cli.serve import serve_local
 

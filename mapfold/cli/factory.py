@@ -173,7 +173,10 @@ class Factory:
         chosen = environment_target(self.environment)
         if chosen is not None:
             place_said = f"AWS_ENDPOINT_URL_SFN={chosen.endpoints['stepfunctions']}"
-            with _hint_if_unreachable("AWS_ENDPOINT_URL… are set: start `mapfold local` there, or unset them."):
+            with _hint_if_unreachable(
+                "AWS_ENDPOINT_URL… are set: start `mapfold local` there, or unset them. A run that it had begun goes on "
+                "when it is started again over the same data."
+            ):
                 yield Connection(AwsClient(chosen), place_said, True)
             return
         from mapfold.cli.embedded import embedded_aws

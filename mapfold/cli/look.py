@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mapfold.cli.ending import duplicate_lines
+from mapfold.cli.ending import STOPPING, duplicate_lines, replaced_lines, told_result
 from mapfold.cli.factory import Factory, Place
 from mapfold.cli.output import Output
 from mapfold.cli.present import clock_time, columns, counted, duration, tally
@@ -19,7 +20,7 @@ from mapfold.client.documents import run_document, span, status_document, summar
 from mapfold.client.values import Execution, Json, MapRun, decode, explain_cause
 
 if TYPE_CHECKING:
-    from mapfold.client import Failure, Outcome
+    from mapfold.client import Failure, Outcome, Standing
     from mapfold.job import Job
     from mapfold.runs.signature import Failed
     from mapfold.sources import Source
@@ -96,23 +97,31 @@ def show(place: Place, name: str, factory: Factory, output: Output, *, as_json: 
         view = client.show(connection.aws, name)
         execution = view.execution
         ended = client.outcome(connection.aws, execution) if execution.status.is_terminal else None
+        states = client.standing(connection.aws, execution) if ended is None else None
         result = outcome_result_lines(ended, connection.aws) if ended is not None and not as_json else []
     if connection.is_own and ended is None:
         output.note(factory.goes_on(place))
+    for line in replaced_lines(ended) if ended is not None else []:
+        output.note(line)
     given = decode(execution.input)
     if as_json:
-        output.document(run_document(view, ended))
+        output.document(run_document(view, ended, states=states))
         return 0
     facts = {
         "run": execution.name,
         "job": view.job,
         "status": str(execution.status),
+        "state": _standing(states) if states is not None else None,
         "started": f"{clock_time(execution.started)} UTC",
         "took": duration(execution.seconds),
         "redrives": _redrives(execution),
         "source": (given.get("source") or {}).get("uri") if isinstance(given, dict) else None,
         "retry of": " ← ".join(reversed(view.lineage.runs)),
         "retried by": view.lineage.retried_by,
+        "output": f"not what Finish gave: replaced by {ended.replaced_by or 'a state behind it'}"
+        if ended is not None and ended.is_replaced
+        else None,
+        "failed in": _failed_in(ended, factory.typed("history", name, place)),
         "error": execution.error,
         "cause": explain_cause(execution.cause)[0],
         "items": f"{ended.items.total:,}: {ended.items.succeeded:,} succeeded, {ended.items.failed:,} failed"
@@ -136,8 +145,8 @@ def show(place: Place, name: str, factory: Factory, output: Output, *, as_json: 
         ]
     if ended is not None:
         lines += duplicate_lines(ended)
-    if result:
-        lines += ["", *result]
+    if ended is not None and result:
+        lines += ["", *told_result(ended), *result]
     output.facts(lines)
     return 0
 
@@ -231,7 +240,27 @@ def stop(place: Place, name: str, factory: Factory, output: Output, *, as_json: 
         output.document(status_document(stopped))
     else:
         output.facts([f"{execution.name} {stopped.status}"])
+    if not stopped.status.is_terminal:
+        output.note(STOPPING.format(run=execution.name, show=factory.typed("show", name, place)))
     return 0
+
+
+def _failed_in(ended: Outcome | None, history: str) -> str | None:
+    if ended is None or ended.failed_state is None:
+        return None
+    return f"{ended.failed_state}: {history} --failed"
+
+
+def _standing(states: Standing) -> str | None:
+    """The states that a run is in, with whom they wait for; equal ones, of many iterations, once."""
+    said = Counter(
+        f"{state.name} ({state.type}){f', waits for {state.waits_for}' if state.waits_for else ''}"
+        for state in states.states
+    )
+    listed = "; ".join(text if count == 1 else f"{count:,} times {text}" for text, count in said.items())
+    if states.is_whole:
+        return listed or None
+    return f"{listed or 'not known'} (by its newest events; {'there may be others' if listed else 'it has too many'})"
 
 
 def _retried(ended: Outcome | None) -> str | None:

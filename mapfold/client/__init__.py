@@ -63,6 +63,7 @@ from mapfold.client.runs import (
     view,
 )
 from mapfold.client.stack import DEFAULT_STACK, stack_target
+from mapfold.client.standing import OpenState, Standing, standing
 from mapfold.client.start import Run, check_run_name, new_run_id, start, start_once
 from mapfold.client.target import Target, aws_target, elsewhere, environment_target, lambda_target, local_target
 from mapfold.client.values import Lineage, Status
@@ -86,6 +87,7 @@ __all__ = [
     "NotDeployed",
     "NotRedrivable",
     "NotRetryable",
+    "OpenState",
     "OtherRunExists",
     "Outcome",
     "Pace",
@@ -97,6 +99,7 @@ __all__ = [
     "RunNameTaken",
     "RunSummary",
     "RunView",
+    "Standing",
     "StateNode",
     "Status",
     "StoredResult",
@@ -142,6 +145,7 @@ __all__ = [
     "show",
     "source_digest",
     "stack_target",
+    "standing",
     "start",
     "start_from_outside",
     "start_once",

@@ -8,6 +8,7 @@ from mapfold.client.follow import Progress
 from mapfold.client.history import Child, EventLine
 from mapfold.client.outcome import Outcome
 from mapfold.client.runs import RunSummary, RunView
+from mapfold.client.standing import Standing
 from mapfold.client.values import Counts, Execution, Json, MapRun, decode
 
 
@@ -40,8 +41,8 @@ def summary_document(run: RunSummary) -> dict[str, Json]:
     }
 
 
-def run_document(view: RunView, ended: Outcome | None) -> dict[str, Json]:
-    """One run with its map runs and, where it has ended, its outcome."""
+def run_document(view: RunView, ended: Outcome | None, *, states: Standing | None = None) -> dict[str, Json]:
+    """One run with its map runs and, where it has ended, its outcome; `states`: those that it is in."""
     execution = view.execution
     return {
         "run_id": execution.name,
@@ -56,6 +57,7 @@ def run_document(view: RunView, ended: Outcome | None) -> dict[str, Json]:
         **view.lineage.as_document(),
         "input": decode(execution.input),
         **(_ended_document(ended) if ended else {}),
+        **({"states": [state.as_document() for state in states.states]} if states else {}),
         "map_runs": tuple(map_run_document(run) for run in view.map_runs),
     }
 
@@ -166,5 +168,7 @@ def _ended_document(ended: Outcome) -> dict[str, Json]:
         "duplicates",
         "error",
         "cause",
+        "failed_state",
+        "output_replaced",
     )
     return {key: document[key] for key in wanted if key in document}

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from itertools import islice
 from typing import Protocol
 
-from mapfold.client.arns import is_of_items
+from mapfold.client.arns import is_of_items, run_id_of
+from mapfold.client.standing import failed_state, finish_report, is_report, newest_events, replacing_state
 from mapfold.client.target import Target
 from mapfold.client.values import Event, Execution, Json, MapRun, MapRunSummary, Status, decode
 
 RESULT_LIMIT = 64 * 1024 * 1024
 """Bytes of a result that are read from S3; a larger one is named by its URI alone."""
 
-_FINISH = "Finish"
+RESULT_NAME = "result.json"
+"""Finish writes the result to it, in the run's folder."""
 
 
 class ReadsOutcomes(Protocol):
@@ -59,6 +60,9 @@ class Outcome:
     where the result's files are, and None where it is the result itself.
     duplicates: {"items", "first": [{"key", "indexes"}]} of those that name an object that an earlier item names; None where
     nobody looked for them.
+
+    is_replaced: the execution succeeded, and its output is not what Finish gave: a state behind it, `replaced_by` where it is
+    known, put something else there. failed_state: the state whose error the run ended with, where it is known.
     """
 
     run_id: str
@@ -76,9 +80,13 @@ class Outcome:
     duplicates: Mapping[str, Json] | None = None
     lineage: tuple[str, ...] = ()
     retried: Retried | None = None
+    is_replaced: bool = False
+    replaced_by: str | None = None
+    failed_state: str | None = None
 
     @property
     def succeeded(self) -> bool:
+        """Whether the execution did; its output may still have been replaced."""
         return self.status is Status.SUCCEEDED
 
     def as_document(self) -> dict[str, Json]:
@@ -104,17 +112,28 @@ class Outcome:
             document["retried"] = asdict(self.retried)
         if not self.succeeded:
             document |= {"error": self.error, "cause": self.cause}
+        if self.failed_state:
+            document["failed_state"] = self.failed_state
+        if self.is_replaced:
+            document["output_replaced"] = {"by": self.replaced_by}
         return document
 
 
 def outcome(aws: ReadsOutcomes, execution: Execution, *, with_result: bool = True) -> Outcome:
     """The outcome of an execution that has ended.
 
-    A run that failed has no output; what Finish reported is in its history then, if it came so far. A result that was
-    too large for the execution's output is read from S3.
+    A run that failed has no output; what Finish reported is in its history then, if it came so far. So it is where a state
+    behind Finish replaced the output. A result that was too large for the execution's output is read from S3.
     """
-    report = decode(execution.output) if execution.output else _finish_report(aws, execution.arn)
-    report = report if isinstance(report, Mapping) else {}
+    output = decode(execution.output) if execution.output else None
+    newest = [] if is_report(output) else newest_events(aws, execution.arn)
+    found = output if is_report(output) else finish_report(newest)
+    is_replaced = (
+        execution.status is Status.SUCCEEDED
+        and not is_report(output)
+        and (found is not None or _is_of_a_job(aws, execution))
+    )
+    report: Mapping[str, Json] = found or (_stored_report(aws, execution) if is_replaced else {})
     uri = report.get("result_uri")
     result = report.get("result")
     is_too_large = False
@@ -136,6 +155,9 @@ def outcome(aws: ReadsOutcomes, execution: Execution, *, with_result: bool = Tru
         duplicates=report.get("duplicates"),
         lineage=tuple(report.get("lineage") or ()),
         retried=Retried(**report["retried"]) if report.get("retried") else None,
+        is_replaced=is_replaced,
+        replaced_by=replacing_state(newest) if is_replaced else None,
+        failed_state=failed_state(newest, execution),
     )
 
 
@@ -145,14 +167,16 @@ def split_uri(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
-def _finish_report(aws: ReadsOutcomes, arn: str) -> Json:
-    """What the Finish state gave back in a run that failed after it; the few states behind it are the newest events."""
-    for event in islice(aws.events(arn, newest_first=True, page=100), 100):
-        if event.type == "TaskStateExited" and event.details.get("name") == _FINISH:
-            report = decode(event.details.get("output"))
-            if isinstance(report, Mapping) and "items" in report:
-                return report
-    return None
+def _is_of_a_job(aws: ReadsOutcomes, execution: Execution) -> bool:
+    """Whether it is a run of a job: neither a child of a map run, nor of a machine that has nothing to do with jobs."""
+    machine = run_id_of(execution.state_machine_arn)
+    return machine.startswith(aws.target.machine_prefix) and "/" not in machine
+
+
+def _stored_report(aws: ReadsOutcomes, execution: Execution) -> Mapping[str, Json]:
+    """Where the result of a run is whose history does not tell it any more, if Finish has written one."""
+    bucket, key = aws.target.runs_bucket, f"runs/{execution.name}/{RESULT_NAME}"
+    return {} if aws.object_size(bucket, key) is None else {"result_uri": f"s3://{bucket}/{key}"}
 
 
 def _items(aws: ReadsOutcomes, arn: str, report: Mapping[str, Json]) -> Items:

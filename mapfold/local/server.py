@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from textwrap import indent
 
 import orjson
 import uvicorn
@@ -198,7 +199,7 @@ class _Server:
 
     @contextmanager
     def _announced(self, aws_port: int) -> Iterator[None]:
-        """`<data>/local.json` tells clients where we are, for as long as we are there."""
+        """`<data>/local.json` tells clients where we are, and `local.env` shells, for as long as we are there."""
         facts = {
             "port": self._port,
             "aws_port": aws_port,
@@ -206,15 +207,23 @@ class _Server:
             "version": version(),
             "region": region_of(self._settings.environment),
         }
-        path = self._settings.data / "local.json"
-        partial = path.with_suffix(".json.partial")
-        with naming(path, "written"):
-            partial.write_bytes(orjson.dumps(facts) + b"\n")
-            partial.replace(path)
         try:
+            self._announce("local.env", f"{exports(self._port, aws_port)}\n".encode())
+            self._announce("local.json", orjson.dumps(facts) + b"\n")
             yield
         finally:
-            path.unlink(missing_ok=True)
+            self._unannounce()
+
+    def _announce(self, name: str, content: bytes) -> None:
+        path = self._settings.data / name
+        partial = path.with_name(f"{name}.partial")
+        with naming(path, "written"):
+            partial.write_bytes(content)
+            partial.replace(path)
+
+    def _unannounce(self) -> None:
+        for name in ("local.json", "local.env"):
+            (self._settings.data / name).unlink(missing_ok=True)
 
     # --- signals ------------------------------------------------------------------------------------------
 
@@ -240,7 +249,7 @@ class _Server:
 
     def _end_at_once(self) -> None:
         """The second signal. The store is consistent at any moment; workers and moto die with us."""
-        (self._settings.data / "local.json").unlink(missing_ok=True)
+        self._unannounce()
         if self._moto is not None:
             self._moto.kill()
         os._exit(INTERRUPTED)
@@ -273,14 +282,20 @@ def _say(line: str) -> None:
 
 def for_people(port: int, aws_port: int, data: Path) -> str:
     """What a person who started us in a terminal does next."""
-    service = f"http://{HOST}:{port}"
     return f"""\
 `mapfold run` finds it by its data directory, {data}. Any SDK does in a terminal where you paste:
-  export AWS_ENDPOINT_URL=http://{HOST}:{aws_port} AWS_ENDPOINT_URL_SFN={service} AWS_ENDPOINT_URL_LAMBDA={service}
-  export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_DEFAULT_REGION=us-east-1
-  export AWS_DISABLE_HOST_PREFIX_INJECTION=true
+{indent(exports(port, aws_port), "  ")}
 Ctrl-C stops it. All is kept in that directory and there again the next time; what was running then goes on.
 """
+
+
+def exports(port: int, aws_port: int) -> str:
+    """What a shell has to be told so that SDKs in it find us."""
+    service = f"http://{HOST}:{port}"
+    return f"""\
+export AWS_ENDPOINT_URL=http://{HOST}:{aws_port} AWS_ENDPOINT_URL_SFN={service} AWS_ENDPOINT_URL_LAMBDA={service}
+export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_DEFAULT_REGION=us-east-1
+export AWS_DISABLE_HOST_PREFIX_INJECTION=true"""
 
 
 def version() -> str:

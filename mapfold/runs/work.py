@@ -176,7 +176,7 @@ def _failure(job: Job, batch: Batch, entry: Mapping[str, Any], error: Exception)
         "item": _shown_item(job, batch, entry),
         "index": entry["i"],
         "error": type(error).__name__,
-        "message": str(error)[:MESSAGE_CHARACTERS],
+        "message": ". ".join((str(error), *getattr(error, "__notes__", ())))[:MESSAGE_CHARACTERS],
         "traceback": text if len(text) <= TRACEBACK_CHARACTERS else f"…{text[-TRACEBACK_CHARACTERS:]}",
         "execution": batch.execution,
     }

@@ -120,6 +120,8 @@ def test_it_comes_up_goes_down_and_leaves_nothing_behind(started: Any) -> None:
     local = started()
     health = local.ready()
     facts = json.loads((local.data / "local.json").read_text())
+    sourced = f'. "{local.data}/local.env" && echo $AWS_ENDPOINT_URL'
+    told = subprocess.run(["sh", "-c", sourced], capture_output=True, text=True, check=True).stdout
     moto = local.moto_pid()
 
     code = local.stop()
@@ -127,11 +129,12 @@ def test_it_comes_up_goes_down_and_leaves_nothing_behind(started: Any) -> None:
     assert (health["status"], health["pid"], health["data"]) == ("ok", local.process.pid, str(local.data))
     assert health["aws"] == f"http://127.0.0.1:{facts['aws_port']}"
     assert local.url == f"http://127.0.0.1:{facts['port']}"
+    assert told == f"{health['aws']}\n"
     assert facts["region"] == "us-east-1"
     assert code == 130
     assert local.errors() == ""
     assert is_gone(moto)
-    assert not (local.data / "local.json").exists()
+    assert not [name for name in ("local.json", "local.env") if (local.data / name).exists()]
 
 
 def status_of(url: str, host: str) -> int:

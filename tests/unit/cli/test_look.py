@@ -9,7 +9,7 @@ import pytest
 
 from mapfold import AthenaResult, CsvRows, Manifest, ObjectRows
 from mapfold.cli.look import declared_source
-from mapfold.client.values import Counts, Status
+from mapfold.client.values import Counts, Event, Status
 from mapfold.errors import JobError
 from tests.unit.cli.fakes import FakeFactory, FakeJob, LoadedFakes, call
 from tests.unit.client.fakes import EXECUTIONS, MAP_RUN, RUN, FakeAws, events, execution, map_run
@@ -293,3 +293,34 @@ def test_a_run_that_was_cut_off_says_what_lets_it_go_on(command: tuple[str, ...]
     said = call(factory, *command)
 
     assert ("an unfinished run goes on while the embedded AWS serves its data: mapfold local" in said.err) is is_own
+
+
+def test_show_tells_where_a_run_is_and_whom_it_waits_for() -> None:
+    """In the document too; equal ones, of many iterations, are counted."""
+    waiting = {"resource": "sendMessage.waitForTaskToken"}
+    log = [
+        Event(1, 0, "MapStateEntered", 1.0, {"name": "Each"}),
+        Event(2, 1, "TaskStateEntered", 1.0, {"name": "Ask"}),
+        Event(3, 1, "TaskStateEntered", 1.0, {"name": "Ask"}),
+        Event(4, 2, "TaskSubmitted", 1.0, waiting),
+        Event(5, 3, "TaskSubmitted", 1.0, waiting),
+    ]
+    factory = FakeFactory(aws=FakeAws(events_={RUN: log}).has(execution(RUN, Status.RUNNING)))
+
+    document = json.loads(call(factory, "show", "r1", "--json").out)
+
+    assert "state     Each (Map); 2 times Ask (Task), waits for a task token\n" in call(factory, "show", "r1").out
+    assert document["states"][1] == {"name": "Ask", "type": "Task", "waits_for": "a task token"}
+
+
+def test_a_run_that_is_still_stopping_is_told_to_be() -> None:
+    """Its EXPRESS children run on for a while, and the embedded AWS waits for them."""
+
+    def go_on(aws: FakeAws) -> None:
+        aws.executions_[RUN] = replace(aws.executions_[RUN], status=Status.RUNNING)
+
+    said = call(FakeFactory(aws=FakeAws(on_poll=go_on).has(execution(RUN, Status.RUNNING))), "stop", "r1")
+
+    assert (said.code, said.out) == (0, "r1 RUNNING\n")
+    assert "r1 is being stopped, and is not ABORTED yet" in said.err
+    assert "mapfold show r1" in said.err

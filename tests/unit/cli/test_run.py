@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mapfold.client import Unreachable
 from mapfold.client.deploy import SOURCE_DIGEST
 from mapfold.client.outcome import RESULT_LIMIT
 from mapfold.client.values import Json, Status
@@ -264,6 +265,7 @@ def test_a_ctrl_c_that_python_ignores_stops_the_run_too() -> None:
     """One that strikes in a destructor is printed as ignored; with the next progress the command ends all the same."""
 
     def interrupt(aws: FakeAws) -> None:
+        aws.on_poll = lambda aws: None
         with suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
 
@@ -281,6 +283,7 @@ def test_ctrl_c_stops_the_run_and_ends_with_130() -> None:
     """And says how to look at what there is."""
 
     def interrupt(aws: FakeAws) -> None:
+        aws.on_poll = lambda aws: None
         raise KeyboardInterrupt
 
     factory = FakeFactory(aws=FakeAws(on_poll=interrupt))
@@ -290,3 +293,90 @@ def test_ctrl_c_stops_the_run_and_ends_with_130() -> None:
     assert said.code == 130
     assert factory.aws.executions_[RUN].status is Status.ABORTED
     assert "mapfold show r1" in said.err
+    assert "go on     mapfold redrive r1\n" in said.err
+
+
+def test_a_run_that_does_not_end_at_once_is_told_to_be_stopping() -> None:
+    """Its EXPRESS children cannot be stopped; until they have ended, a redrive is refused."""
+
+    def interrupt(aws: FakeAws) -> None:
+        aws.on_poll = go_on
+        raise KeyboardInterrupt
+
+    def go_on(aws: FakeAws) -> None:
+        aws.executions_[RUN] = replace(aws.executions_[RUN], status=Status.RUNNING)
+
+    said = call(FakeFactory(aws=FakeAws(on_poll=interrupt)), "run", "flights", "s3://b/k", "--name", "r1")
+
+    assert "go on     mapfold redrive r1    once it has ended\n" in said.err
+    assert "waits 30 s for\n  them at the most. Whether it has ended says: mapfold show r1\n" in said.err
+
+
+def test_an_output_that_a_state_behind_finish_replaced_is_told_and_ends_with_1() -> None:
+    """What Finish gave is in the history; it says whose doing it is and how to mend it."""
+
+    factory = ending(Status.SUCCEEDED, {"MessageId": "1"})
+    factory.aws.events_[RUN] = events(
+        ("TaskStateExited", {"name": "Finish", "output": json.dumps(REPORT)}),
+        ("TaskStateExited", {"name": "Tell", "output": '{"MessageId": "1"}'}),
+        ("SucceedStateExited", {"name": "Succeeded", "output": '{"MessageId": "1"}'}),
+    )
+    said = call(factory, "run", "flights", "s3://b/k", "--name", "r1")
+    shown = call(factory, "show", "r1")
+    document = json.loads(call(factory, "show", "r1", "--json").out)
+
+    assert said.code == 1
+    assert said.out.startswith("r1 succeeded in 4.00 s, but its output is not what Finish gave\n4 items: 4 succeeded")
+    for err in (said.err, shown.err):
+        assert (
+            "the state 'Tell' behind Finish replaced it. The result: it is in s3://mapfold-runs/runs/r1/result" in err
+        )
+        assert '"ResultPath": None' in err
+    assert "output    not what Finish gave: replaced by Tell\n" in shown.out
+    assert document["output_replaced"] == {"by": "Tell"}
+    assert document["result_uri"] == REPORT["result_uri"]
+
+
+def test_a_replaced_output_whose_history_is_silent_leads_to_s3() -> None:
+    """The result is there; where it is not either, that is said."""
+    factory = ending(Status.SUCCEEDED, "sent")
+    factory.aws.objects["mapfold-runs", "runs/r1/result.json"] = "7"
+
+    found = call(factory, "run", "flights", "s3://b/k", "--name", "r1")
+    missing = call(ending(Status.SUCCEEDED, "sent"), "run", "flights", "s3://b/k", "--name", "r1")
+
+    assert (found.code, missing.code) == (1, 1)
+    assert "The result: it is in s3://mapfold-runs/runs/r1/result.json" in found.err
+    assert "The result: none was found in S3 either" in missing.err
+
+
+def test_a_state_that_failed_behind_finish_is_named_above_the_result() -> None:
+    """With stderr elsewhere, the table alone would look like a success."""
+    why = {"error": "SQS.QueueDoesNotExistException", "cause": "The specified queue does not exist"}
+    factory = ending(Status.FAILED, **why)
+    factory.aws.events_[RUN] = events(
+        ("TaskStateExited", {"name": "Finish", "output": json.dumps(REPORT)}),
+        ("TaskStateEntered", {"name": "Tell"}),
+        ("TaskFailed", why),
+        ("ExecutionFailed", why),
+    )
+
+    said = call(factory, "run", "flights", "s3://b/k", "--name", "r1")
+
+    assert said.out.startswith("r1 failed in 4.00 s in state Tell: SQS.QueueDoesNotExistException\n")
+    assert "what Finish gave before the run ended FAILED:\nflights  7\n" in said.out
+    assert "run r1 ended FAILED in state Tell: SQS.QueueDoesNotExistException: The specified queue" in said.err
+    assert "what failed, and how: mapfold history r1 --failed\n" in said.err
+    assert "failed in Tell: mapfold history r1 --failed\n" in call(factory, "show", "r1").out
+
+
+def test_where_nothing_answers_any_more_it_is_told_how_to_look_later() -> None:
+    """The run is kept, and goes on with its service."""
+
+    def away(aws: FakeAws) -> None:
+        raise Unreachable("nothing answers")
+
+    said = call(FakeFactory(aws=FakeAws(on_poll=away)), "run", "flights", "s3://b/k", "--name", "r1")
+
+    assert isinstance(said.error, Unreachable)
+    assert "it goes on; look at it with\n  mapfold show r1\n" in said.err

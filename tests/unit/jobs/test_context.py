@@ -242,3 +242,16 @@ class TestSecrets:
 
         with pytest.raises(KeyError, match=r"declares no secret 'other' \(it has: orders/db\)\. Add it to Network\("):
             context.secret("other")
+
+
+class TestParams:
+    def test_one_that_was_not_given_names_those_that_were(self) -> None:
+        """A slip of the pen on the command line is seen then. It is a KeyError as that of any dict."""
+        context = Context(job="orders", params={"yaer": "3"})
+
+        with pytest.raises(KeyError) as failed:
+            context.params["year"]
+
+        assert failed.value.args == ("year",)
+        assert failed.value.__notes__ == ["The run was given the parameters: yaer"]
+        assert context.params.get("year") is None

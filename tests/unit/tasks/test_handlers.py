@@ -108,6 +108,16 @@ class TestWork:
         assert "s3://mapfold-data/texts/gone does not exist" in failures[1]["message"]
         assert "job 'words', @job.map: partial.share is nan" in failures[2]["message"]
 
+    def test_an_item_that_asks_for_a_parameter_that_was_not_given_is_told_those_that_were(self, world: World) -> None:
+        world.put_texts({"a": "one", "asks": "param"})
+        batch = world.batch(["a", "asks"])
+        batch["BatchInput"]["params"] = {"yaer": "3"}
+
+        (failure,) = world.lines(world.work(batch)["failures"])
+
+        assert failure["error"] == "KeyError"
+        assert failure["message"] == "'year'. The run was given the parameters: yaer"
+
     def test_a_batch_whose_every_item_failed_fails(self, world: World) -> None:
         """Its failed items are in S3 all the same, and the error's name is BatchFailed."""
         world.put_texts({"bad": "fail"})
