@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.machine import given_up_after, keep, progress
-from infra.package import ROOT, Packages
+from infra.package import ROOT, WITHOUT_JOB, Packages
 from infra.requirements import Requirements
 from mapfold.job import Job, load_job
 
@@ -87,7 +87,7 @@ def measure(build: Path) -> Iterator[Measured]:
     packages = Packages(jobs, Requirements(build), build=build)
     for handler in OF_A_JOB:
         progress(handler)
-        modules = [f"tasks.{handler}", *(() if handler == "close" else (_module(job, packages),))]
+        modules = [f"tasks.{handler}", *(() if handler in WITHOUT_JOB else (_module(job, packages),))]
         yield _measured(handler, packages.of_job(job, handler), modules)
     for handler in SHARED:
         progress(handler)

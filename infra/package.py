@@ -33,7 +33,7 @@ MOST_UNZIPPED_BYTES = 262_144_000
 LAYER_BYTES = 40_000_000
 """Kept of it for Powertools' layer. What we bundle has 13 MB; the public one, with all extras, is not looked into here."""
 
-_WITHOUT_JOB = frozenset({"isolate", "close"})
+WITHOUT_JOB = frozenset({"isolate", "close"})
 """Handlers of a job that do not load its module: Isolate looks at batches alone, Close notes that the job is broken."""
 
 
@@ -124,7 +124,7 @@ class Packages:
     def of_job(self, job: Job, handler: str) -> Path:
         """The package of one of a job's functions."""
         files = closure(f"tasks.{handler}", self._sources)
-        if handler in _WITHOUT_JOB:
+        if handler in WITHOUT_JOB:
             return self._written(files)
         return self._written({**self._brought(job), **files, **self._modules(job)})
 
