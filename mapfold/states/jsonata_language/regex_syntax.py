@@ -57,17 +57,17 @@ class _Piece:
     text: str = ""
 
 
-def compile_pattern(source: str, *, ignore_case: bool, multiline: bool, dot_all: bool = False) -> Instructions:
-    """Compile the text between the slashes. With `dot_all` a dot is a line's end too. Raises RegexSyntaxError."""
-    return _Compiler(source, ignore_case=ignore_case, multiline=multiline, dot_all=dot_all).compile()
+def compile_pattern(source: str, *, ignore_case: bool, multiline: bool) -> Instructions:
+    """Compile the text between the slashes. Raises RegexSyntaxError."""
+    return _Compiler(source, ignore_case=ignore_case, multiline=multiline).compile()
 
 
 class _Compiler:
     """Reads an expression from left to right. Jumps in a piece of code are relative to the instruction they are in."""
 
-    def __init__(self, source: str, *, ignore_case: bool, multiline: bool, dot_all: bool) -> None:
+    def __init__(self, source: str, *, ignore_case: bool, multiline: bool) -> None:
         self.source, self.at = source, 0
-        self.ignore_case, self.multiline, self.dot_all = ignore_case, multiline, dot_all
+        self.ignore_case, self.multiline = ignore_case, multiline
         self.result = Instructions()
         self.names: dict[str, int] = {}
 
@@ -144,7 +144,7 @@ class _Compiler:
         if char == "[":
             return self._class()
         if char == ".":
-            return self._set(() if self.dot_all else _LINE_ENDS, negated=True)
+            return self._set(_LINE_ENDS, negated=True)
         if char == "\\":
             return self._escape()
         if char in "*+?" or (char == "{" and _QUANTIFIER.match(self.source, self.at - 1)):

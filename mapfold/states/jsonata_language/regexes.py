@@ -103,19 +103,6 @@ class Regex:
         return _run(whole, text, 0, registers, spend) is not None
 
 
-class Cover:
-    """Whether a regular expression matches the whole of a text. `spend` is told of steps, and may raise."""
-
-    __slots__ = ("_code", "_registers")
-
-    def __init__(self, instructions: Instructions) -> None:
-        self._code = [*instructions.code[:-1], (END, False), (MATCH,)]
-        self._registers = (-1,) * (2 * instructions.groups + 2 + 2 * instructions.loops)
-
-    def __call__(self, text: str, spend: Spend) -> bool:
-        return _run(self._code, text, 0, self._registers, spend) is not None
-
-
 def compile_regex(source: str, flags: str) -> Regex:
     """Compile the text between the slashes, with flags `i` and `m`. Raises JsonataError."""
     try:

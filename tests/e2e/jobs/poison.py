@@ -22,7 +22,7 @@ def number(item: dict[str, Any], context: Context) -> list[int]:
     if item.get("does") == "exit":
         os._exit(3)
     if item.get("does") == "hang":
-        time.sleep(60)
+        time.sleep(60)  # far beyond the job's timeout of 2 s: it is cut off, as what hangs is
     return [item["n"]]
 
 

@@ -149,6 +149,8 @@ def _body(arguments: Mapping[str, Json]) -> bytes | None:
 
 
 def _without_nulls(value: Json) -> Json:
-    if isinstance(value, dict):
-        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
-    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
+    """Through its text: no Python call a level, however deeply it is nested."""
+    return json.loads(
+        json.dumps(value),
+        object_pairs_hook=lambda pairs: {name: inner for name, inner in pairs if inner is not None},
+    )
