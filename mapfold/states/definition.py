@@ -66,7 +66,8 @@ class Build:
     """What all nodes of one compilation share. `compile_scope` makes the scope of a branch or processor.
 
     `problems` are those of fields, `flaws` those of names and transitions. `state_names` and `labels` are those that
-    have been seen so far, anywhere in the machine. `refuses_parameters` looks at those of integrations. `notes` takes down the steps of a state that is tested by itself.
+    have been seen so far, anywhere in the machine. `refuses_parameters` looks at those of integrations. `notes` takes
+    down the steps of a state that is tested by itself.
     """
 
     language: Language

@@ -26,7 +26,8 @@ def refused_parameters(
     """The members that `written` lacks, and those that the action does not have; None where no model says.
 
     `service` and `action` are a Resource's. `has_paths`: a name that ends with `.$` has its value at run time, and is
-    not said to be unknown before. May read models (the first time a third of a second, or 60 ms for the largest): call it in a thread.
+    not said to be unknown before. May read models (the first time a third of a second, or 60 ms for the largest): call it
+    in a thread.
     """
     found = _input(service, action)
     if found is None:
